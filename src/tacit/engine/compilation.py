@@ -1,0 +1,51 @@
+"""Where compiled code is kept between processes.
+
+Numba's cache notices a change in the file of the cached function only, not in the files it calls. Stale machine
+code would be wrong silently, so the cache folder carries a fingerprint of the engine's whole source.
+"""
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numba
+
+KEPT_VERSIONS = 4  # older folders of compiled code are removed
+
+
+def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
+    """``numba.njit`` with a cache that follows the engine's source; releases the GIL."""
+
+    def decorate(function: Callable[..., Any]) -> Any:
+        before = numba.config.CACHE_DIR
+        numba.config.CACHE_DIR = str(_folder())
+        try:
+            return numba.njit(cache=True, nogil=True, **options)(function)
+        finally:
+            numba.config.CACHE_DIR = before
+
+    return decorate
+
+
+def _folder() -> Path:
+    """This version's cache folder; numba falls back to others by itself where it cannot be written."""
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tacit" / "compiled"
+    here = base / _fingerprint()
+    try:
+        here.mkdir(parents=True, exist_ok=True)
+        os.utime(here)
+        for old in sorted(base.iterdir(), key=lambda p: p.stat().st_mtime, reverse=True)[KEPT_VERSIONS:]:
+            shutil.rmtree(old, ignore_errors=True)
+    except OSError:
+        return Path(__file__).parent / "__pycache__"
+    return here
+
+
+def _fingerprint() -> str:
+    digest = hashlib.sha256(numba.__version__.encode())
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,238 @@
+"""The tabular engine's inner steps: settle a period, remember it, learn from it, choose again.
+
+Every function takes the game, the groups of learners, the agents (read only, :mod:`tacit.engine.arrays`) and the
+table: everything of one session that changes.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit, uint64
+from numpy.typing import NDArray
+
+from tacit.engine import rules
+from tacit.engine.arrays import F64, U64
+
+ZERO, ONE = np.uint64(0), np.uint64(1)
+
+
+class Table(NamedTuple):
+    """What changes during a session; one entry an agent unless said otherwise."""
+
+    values: F64  # all value tables, one after the other
+    visits: F64  # tries of every value, for rules that count them
+    greedy: U64  # first best action by agent and state
+    actions: U64  # being chosen, or standing
+    last: U64  # of the last settled period
+    chosen: U64  # at the agent's own last move
+    history: U64  # code of the last periods' observations
+    state: U64  # history and observed regime
+    before: U64  # state at the agent's own last move
+    payoffs: F64  # of the last settled period
+    gathered: F64  # discounted payoffs since the own last move
+    discount: F64  # gamma to the number of periods since the own last move
+    waiting: NDArray[np.bool_]  # has moved and not yet learned
+    probability: F64  # of the chosen action, for rules that weigh by it
+    counts: U64  # (actions,) players on each action
+    loads: U64  # (facilities,)
+    worth: F64  # (actions,) payoff of each action
+    targets: F64  # (actions,) scratch
+    marked_history: U64  # where the search for a limit cycle stands
+    marked_actions: U64
+
+
+@njit
+def new_table(game, groups, agents, values):  # type: ignore[no-untyped-def]
+    """An empty table around the given initial values."""
+    n = agents.actions.size
+    cells = int(agents.cell[n - 1] + agents.states[n - 1])
+    counted = (groups.rule == rules.AVERAGE).any()
+    return Table(
+        values,
+        np.zeros(values.size if counted else 0),
+        np.zeros(cells, np.uint64),
+        np.zeros(n, np.uint64),
+        np.zeros(n, np.uint64),
+        np.zeros(n, np.uint64),
+        np.zeros(n, np.uint64),
+        np.zeros(n, np.uint64),
+        np.zeros(n, np.uint64),
+        np.zeros(n),
+        np.zeros(n),
+        np.ones(n),
+        np.zeros(n, np.bool_),
+        np.ones(n),
+        np.zeros(game.own.size, np.uint64),
+        np.zeros(game.values.shape[0], np.uint64),
+        np.zeros(game.own.size),
+        np.zeros(int(agents.actions.max())),
+        np.zeros(n, np.uint64),
+        np.zeros(n, np.uint64),
+    )
+
+
+@njit(_nrt=False, forceinline=True)
+def settle(game, table, regime):  # type: ignore[no-untyped-def]
+    """Payoffs of all agents; returns the joint action (normal form) and the mean payoff over agents."""
+    n = uint64(table.actions.size)
+    for i in range(n):
+        table.last[i] = table.actions[i]
+    if not game.congestion:
+        joint, total = ZERO, 0.0
+        for i in range(n):
+            joint += table.actions[i] * game.strides[i]
+        for i in range(n):
+            table.payoffs[i] = game.payoffs[regime, joint, i]
+            total += table.payoffs[i]
+        return joint, total / n
+    return ZERO, _settle_loads(game, table)
+
+
+@njit(_nrt=False, forceinline=True)
+def _settle_loads(game, table):  # type: ignore[no-untyped-def]
+    n, n_actions, n_facilities = uint64(table.actions.size), uint64(game.own.size), uint64(table.loads.size)
+    for a in range(n_actions):
+        table.counts[a] = ZERO
+    for i in range(n):
+        table.counts[table.actions[i]] += ONE
+    for f in range(n_facilities):
+        load = ZERO
+        for a in range(n_actions):
+            load += game.incidence[f, a] * table.counts[a]
+        table.loads[f] = load
+    total = 0.0
+    for a in range(n_actions):
+        value = game.own[a]
+        for f in range(n_facilities):
+            value += game.weights[a, f] * game.values[f, table.loads[f]]
+        table.worth[a] = value
+        total += value * table.counts[a]
+    for i in range(n):
+        table.payoffs[i] = table.worth[table.actions[i]]
+    return total / n
+
+
+@njit(_nrt=False)
+def payoff_if(game, table, i, action, joint, regime):  # type: ignore[no-untyped-def]
+    """What agent i would have earned with another action against the same play of the others."""
+    if not game.congestion:
+        return game.payoffs[regime, joint + (action - table.last[i]) * game.strides[i], i]
+    value = game.own[action]
+    for f in range(uint64(table.loads.size)):
+        load = table.loads[f] - game.incidence[f, table.last[i]] + game.incidence[f, action]
+        value += game.weights[action, f] * game.values[f, load]
+    return value
+
+
+@njit(_nrt=False)
+def best_reply(game, table, i, n_actions, joint, regime):  # type: ignore[no-untyped-def]
+    """Best action against the others' last play, the first of equals."""
+    best, top = ZERO, payoff_if(game, table, i, ZERO, joint, regime)
+    for a in range(ONE, n_actions):
+        value = payoff_if(game, table, i, a, joint, regime)
+        if value > top:
+            best, top = a, value
+    return best
+
+
+@njit(_nrt=False, forceinline=True)
+def remember(game, agents, table, joint, regime):  # type: ignore[no-untyped-def]
+    """Push the settled period into every agent's history and derive its state."""
+    for i in range(uint64(table.actions.size)):
+        if agents.memory[i] > ZERO:
+            code = joint
+            if agents.observes[i] != rules.EVERYBODY:
+                code = _observation(game, agents, table, i, joint)
+            if agents.memory[i] == ONE:
+                table.history[i] = code
+            else:
+                table.history[i] = (table.history[i] * agents.base[i] + code) % agents.span[i]
+        table.state[i] = table.history[i]
+        if game.observed:
+            table.state[i] += agents.span[i] * regime
+
+
+@njit(_nrt=False)
+def _observation(game, agents, table, i, joint):  # type: ignore[no-untyped-def]
+    if agents.observes[i] == rules.OWN:
+        return table.last[i]
+    if agents.observes[i] == rules.RIVALS:
+        place = game.strides[i]
+        return joint // (place * agents.actions[i]) * place + joint % place
+    most = ZERO  # CROWD: the action that most players took, the first of equals
+    for a in range(ONE, uint64(table.counts.size)):
+        if table.counts[a] > table.counts[most]:
+            most = a
+    return most
+
+
+@njit(_nrt=False, forceinline=True)
+def choose(game, groups, agents, table, g, i, u, level, joint, regime):  # type: ignore[no-untyped-def]
+    """The action of agent i in its present state, given its uniform draw u and its exploration level."""
+    n_actions = agents.actions[i]
+    greedy = table.greedy[agents.cell[i] + table.state[i]]
+    row = agents.table[i] + table.state[i] * n_actions
+    choice = groups.choice[g]
+    if choice == rules.EPSILON_GREEDY:
+        return rules.epsilon_greedy(table.values, row, n_actions, greedy, u, level, groups.random_ties[g])
+    if choice == rules.BOLTZMANN:
+        return rules.boltzmann(table.values, row, n_actions, greedy, u, level)
+    if choice == rules.EXP3_MIXTURE:
+        action = rules.exp3_choice(table.values, row, n_actions, greedy, u, groups.mixing[g])
+        table.probability[i] = rules.exp3_probability(table.values, row, n_actions, greedy, action, groups.mixing[g])
+        return action
+    if choice == rules.UPPER_BOUND:
+        return rules.upper_bound_choice(table.values, table.visits, row, n_actions, groups.mixing[g])
+    if choice == rules.FIXED:
+        return groups.fixed[g]
+    if choice == rules.RANDOM:
+        return min(uint64(u * n_actions), n_actions - ONE)
+    return best_reply(game, table, i, n_actions, joint, regime)
+
+
+@njit(_nrt=False, forceinline=True)
+def learn(groups, agents, table, g, i, next_action):  # type: ignore[no-untyped-def]
+    """Update the value of agent i's last move; True if the greedy action of that state changed.
+
+    ``next_action`` is what the target continues with: the greedy action, or SARSA's next one.
+    """
+    n_actions, action, rule = agents.actions[i], table.chosen[i], groups.rule[g]
+    row, cell = agents.table[i] + table.before[i] * n_actions, agents.cell[i] + table.before[i]
+    old = table.values[row + action]
+    if rule == rules.Q_LEARNING or rule == rules.SARSA:
+        continuation = table.values[agents.table[i] + table.state[i] * n_actions + next_action]
+        new = old + groups.alpha[g] * (table.gathered[i] + table.discount[i] * continuation - old)
+    else:
+        scaled = (table.gathered[i] - groups.low[g]) * groups.scale[g]
+        if rule == rules.EXP3:
+            new = old + groups.mixing[g] / n_actions * scaled / table.probability[i]
+        else:
+            table.visits[row + action] += 1.0
+            new = old + (scaled - old) / table.visits[row + action]
+    return rules.assign(table.values, table.greedy, row, cell, action, n_actions, new)
+
+
+@njit(_nrt=False)
+def learn_all(game, groups, agents, table, g, i, joint, regime):  # type: ignore[no-untyped-def]
+    """Counterfactual Q-learning: every action's value moves as if it had been played (Asker et al. 2022).
+
+    The hypothetical action also changes what agent i would remember, wherever it sees its own action.
+    """
+    n_actions, place = agents.actions[i], ZERO
+    if agents.memory[i] > ZERO:
+        if agents.observes[i] == rules.EVERYBODY:
+            place = game.strides[i]
+        elif agents.observes[i] == rules.OWN:
+            place = ONE
+    for a in range(n_actions):
+        state = table.state[i] + (a - table.last[i]) * place
+        best = table.values[agents.table[i] + state * n_actions + table.greedy[agents.cell[i] + state]]
+        table.targets[a] = payoff_if(game, table, i, a, joint, regime) + groups.gamma[g] * best
+    row, cell = agents.table[i] + table.before[i] * n_actions, agents.cell[i] + table.before[i]
+    changed = False
+    for a in range(n_actions):
+        old = table.values[row + a]
+        new = old + groups.alpha[g] * (table.targets[a] - old)
+        if rules.assign(table.values, table.greedy, row, cell, a, n_actions, new):
+            changed = True
+    return changed

@@ -1,0 +1,113 @@
+"""Greedy play after learning: the limit cycle of frozen policies, and what is earned on it."""
+
+import numpy as np
+from numba import njit, uint64
+
+from tacit.engine import rules
+from tacit.engine.kernel import ONE, ZERO, choose, remember, settle
+from tacit.engine.nature import next_regime
+from tacit.engine.streams import uniform
+
+
+@njit(_nrt=False)
+def greedy_step(game, groups, agents, table, t, keys, joint, regime):  # type: ignore[no-untyped-def]
+    """One period without exploration and without learning; returns joint action, mean payoff and next regime."""
+    n = uint64(table.actions.size)
+    for g in range(uint64(groups.choice.size)):
+        scripted = groups.choice[g] >= rules.FIXED
+        for i in range(groups.start[g], groups.start[g + ONE]):
+            if game.sequential and i != t % n:
+                continue
+            if not game.active[regime, i]:
+                table.actions[i] = ZERO
+            elif scripted:
+                u = uniform(keys[0], t * n + i)
+                table.actions[i] = choose(game, groups, agents, table, g, i, u, 0.0, joint, regime)
+            else:
+                table.actions[i] = table.greedy[agents.cell[i] + table.state[i]]
+    joint, mean = settle(game, table, regime)
+    if game.transition.shape[0] > 1:
+        regime = next_regime(game, regime, uniform(keys[1], t))
+    remember(game, agents, table, joint, regime)
+    return joint, mean, regime
+
+
+@njit(_nrt=False)
+def _mark(table):  # type: ignore[no-untyped-def]
+    for i in range(table.actions.size):
+        table.marked_history[i] = table.history[i]
+        table.marked_actions[i] = table.actions[i]
+
+
+@njit(_nrt=False)
+def _at_mark(table):  # type: ignore[no-untyped-def]
+    for i in range(table.actions.size):
+        if table.marked_history[i] != table.history[i] or table.marked_actions[i] != table.actions[i]:
+            return False
+    return True
+
+
+@njit(_nrt=False)
+def _cycle_length(game, groups, agents, table, t, keys, joint, regime, steps):  # type: ignore[no-untyped-def]
+    """Brent's algorithm (1980) on histories, actions and whose turn it is; leaves the table on the cycle."""
+    n = uint64(table.actions.size)
+    phase = t
+    _mark(table)
+    power, length = ONE, ZERO
+    for _ in range(steps):
+        joint, _mean, regime = greedy_step(game, groups, agents, table, t, keys, joint, regime)
+        t += ONE
+        length += ONE
+        same = not game.sequential or (t - phase) % n == ZERO
+        if same and _at_mark(table):
+            return length, t, joint
+        if length == power:
+            phase = t
+            _mark(table)
+            power, length = power * uint64(2), ZERO
+    return ZERO, t, joint
+
+
+@njit(_nrt=False)
+def _random_policies(groups):  # type: ignore[no-untyped-def]
+    for g in range(groups.choice.size):
+        if groups.choice[g] == rules.RANDOM:
+            return True
+    return False
+
+
+@njit(_nrt=False)
+def greedy_play(game, groups, agents, table, limits, t, keys, joint, regime, frequency, payoff):  # type: ignore[no-untyped-def]
+    """Average greedy play over its limit cycle into ``frequency`` and ``payoff``; returns the cycle's length.
+
+    Where nature or a policy is random there is no cycle: the length is 0 and the averages are over
+    ``limits.average_steps`` periods.
+    """
+    length = ZERO
+    if game.transition.shape[0] == 1 and not _random_policies(groups):
+        length, t, joint = _cycle_length(
+            game, groups, agents, table, t, keys, joint, regime, limits.limit_steps
+        )
+    steps = length if length > ZERO else limits.average_steps
+    for _ in range(steps):
+        joint, mean, regime = greedy_step(game, groups, agents, table, t, keys, joint, regime)
+        t += ONE
+        record_period(game, table, mean, frequency, payoff)
+    for i in range(uint64(payoff.size)):
+        payoff[i] /= steps
+        for a in range(uint64(frequency.shape[1])):
+            frequency[i, a] /= np.float32(steps)
+    return length
+
+
+@njit(_nrt=False, forceinline=True)
+def record_period(game, table, mean, frequency, payoff):  # type: ignore[no-untyped-def]
+    """Add the settled period to sums by agent (normal form) or over all agents (congestion)."""
+    if game.congestion:
+        for a in range(uint64(table.counts.size)):
+            frequency[0, a] += table.counts[a]
+        payoff[0] += mean
+    else:
+        for i in range(uint64(table.last.size)):
+            frequency[i, table.last[i]] += np.float32(1.0)
+            payoff[i] += table.payoffs[i]

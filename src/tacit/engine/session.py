@@ -1,0 +1,163 @@
+"""One session from the first draw to the limit cycle, and blocks of sessions in one compiled call.
+
+A period runs: every mover learns from its last transition, then chooses; payoffs are settled; memories advance.
+Learning at the start of the next own move lets simultaneous and alternating play share the loop: between two
+own moves an agent gathers its discounted payoffs (with two firms, Klein's two-period update, RAND 2021).
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit, uint64
+
+from tacit.engine import rules, streams
+from tacit.engine.arrays import F64, U64
+from tacit.engine.compilation import compiled
+from tacit.engine.kernel import ONE, ZERO, choose, learn, learn_all, new_table, remember, settle
+from tacit.engine.limit import greedy_play, record_period
+from tacit.engine.nature import advance_schedules, first_regime, initial_state, initial_values, next_regime
+from tacit.engine.streams import stream_key, uniform
+
+
+class Clock(NamedTuple):
+    """Exploration of each group: today's level, how it moves, when the next knot comes."""
+
+    level: F64
+    factor: F64
+    step: F64
+    following: U64
+    pointer: U64
+
+
+@njit(_nrt=False, forceinline=True)
+def _move(game, groups, agents, table, g, i, u, level, joint, regime, choosing):  # type: ignore[no-untyped-def]
+    """Agent i learns from its last move, then chooses; True if a greedy action changed."""
+    rule, changed = groups.rule[g], False
+    if table.waiting[i] and rule != rules.NOTHING and rule != rules.SARSA:
+        if rule == rules.Q_COUNTERFACTUAL:
+            changed = learn_all(game, groups, agents, table, g, i, joint, regime)
+        else:
+            greedy = table.greedy[agents.cell[i] + table.state[i]]
+            changed = learn(groups, agents, table, g, i, greedy)
+    if choosing:
+        action = choose(game, groups, agents, table, g, i, u, level, joint, regime)
+        if table.waiting[i] and rule == rules.SARSA:
+            changed = learn(groups, agents, table, g, i, action)
+        table.actions[i] = action
+        table.chosen[i] = action
+        table.before[i] = table.state[i]
+        table.gathered[i] = 0.0
+        table.discount[i] = 1.0
+        table.waiting[i] = True
+    return changed
+
+
+@njit(_nrt=False, forceinline=True)
+def _gather(groups, table):  # type: ignore[no-untyped-def]
+    for g in range(uint64(groups.choice.size)):
+        gamma = groups.gamma[g]
+        for i in range(groups.start[g], groups.start[g + ONE]):
+            table.gathered[i] += table.discount[i] * table.payoffs[i]
+            table.discount[i] *= gamma
+
+
+@njit(_nrt=False)
+def _learn_and_play(game, groups, agents, table, clock, limits, play_key, nature_key, joint, regime, stop, trace):  # type: ignore[no-untyped-def]
+    """The loop over periods; returns periods played, whether play converged, and where it stands."""
+    n, n_groups = uint64(table.actions.size), groups.choice.size
+    frequency, payoff, square = trace
+    windows, window, in_window = uint64(payoff.shape[0]), ZERO, ZERO
+    random_nature = game.transition.shape[0] > 1
+    stable, t, last_regime = ZERO, ZERO, regime
+    while True:
+        changed, choosing = False, t < limits.periods
+        advance_schedules(groups, clock, t)
+        for g in range(uint64(n_groups)):
+            for i in range(groups.start[g], groups.start[g + ONE]):
+                if game.sequential and i != t % n:
+                    continue
+                if random_nature and not game.active[regime, i]:
+                    table.actions[i] = ZERO
+                    continue
+                u = uniform(play_key, t * n + i)
+                if _move(game, groups, agents, table, g, i, u, clock.level[g], joint, last_regime, choosing):
+                    changed = True
+        if t > ZERO:
+            stable = ZERO if changed else stable + ONE
+        converged = limits.stable_for > ZERO and stable >= limits.stable_for
+        if converged or not choosing:
+            return t, converged, joint, regime
+        joint, mean = settle(game, table, regime)
+        _gather(groups, table)
+        last_regime = regime
+        if random_nature:
+            regime = next_regime(game, regime, uniform(nature_key, t))
+        remember(game, agents, table, joint, regime)
+        t += ONE
+        if window < windows:
+            record_period(game, table, mean, frequency[window], payoff[window])
+            square[window] += mean * mean
+        in_window += ONE
+        if in_window == limits.window:
+            in_window = ZERO
+            window += ONE
+            if stop[0]:
+                return t, False, joint, regime
+
+
+@njit
+def _close_trace(game, agents, limits, periods, trace):  # type: ignore[no-untyped-def]
+    """Turn sums into means; windows that the session did not finish are NaN."""
+    frequency, payoff, square = trace
+    crowd = agents.actions.size if game.congestion else 1
+    for w in range(payoff.shape[0]):
+        complete = np.uint64(w + 1) * limits.window <= periods
+        length = float(limits.window) if complete else np.nan
+        frequency[w] /= np.float32(length * crowd)
+        payoff[w] /= length
+        square[w] /= length
+
+
+@compiled()
+def play_sessions(game, groups, agents, limits, given, seed, first, stop, out):  # type: ignore[no-untyped-def]
+    """Play the sessions ``first``, ``first + 1``, ... that the record ``out`` has room for.
+
+    ``given`` holds the initial values, one row for all sessions or one row a session. A session that is
+    interrupted by ``stop[0]`` leaves a useless record: the caller drops it.
+    """
+    for slot in range(out.periods.size):
+        session = first + uint64(slot)
+        initial_key = stream_key(seed, session, uint64(streams.INITIAL_STATE))
+        n_groups = groups.choice.size
+        clock = Clock(
+            np.zeros(n_groups), np.ones(n_groups), np.zeros(n_groups),
+            np.zeros(n_groups, np.uint64), np.zeros(n_groups, np.uint64),
+        )  # fmt: skip
+        table = new_table(game, groups, agents, given[session % uint64(given.shape[0])].copy())
+        initial_values(groups, agents, table, stream_key(seed, session, uint64(streams.INITIAL_VALUES)))
+        regime = first_regime(game, initial_key)
+        joint = initial_state(game, agents, table, initial_key, regime)
+        trace = (out.frequency[slot], out.payoff[slot], out.payoff_square[slot])
+        play_key = stream_key(seed, session, uint64(streams.PLAY))
+        nature_key = stream_key(seed, session, uint64(streams.NATURE))
+        periods, converged, joint, regime = _learn_and_play(
+            game, groups, agents, table, clock, limits, play_key, nature_key, joint, regime, stop, trace
+        )
+        if stop[0]:
+            return
+        _close_trace(game, agents, limits, periods, trace)
+        out.periods[slot], out.converged[slot] = periods, converged
+        table.actions[:] = table.last  # a converged session has already drawn actions that it never played
+        keys = (stream_key(seed, session, uint64(streams.GREEDY_PLAY)), nature_key)
+        out.cycle_length[slot] = greedy_play(
+            game, groups, agents, table, limits, periods, keys, joint, regime,
+            out.limit_frequency[slot], out.limit_payoff[slot],
+        )  # fmt: skip
+        if game.congestion:
+            out.limit_frequency[slot] /= np.float32(agents.actions.size)
+        out.history[slot] = table.history
+        out.last_actions[slot] = table.last
+        for cell in range(table.greedy.size):
+            out.greedy[slot, cell] = table.greedy[cell]
+        if out.values.shape[1] > 0:
+            out.values[slot] = table.values

@@ -1,0 +1,257 @@
+"""The tabular engine: stage games played again and again by agents that keep tables.
+
+:func:`prepare` flattens games and learners into plain arrays, :func:`play` plays sessions in one compiled call.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tacit.engine.arrays import AgentArrays, GameArrays, GroupArrays, Limits, Record
+from tacit.errors import TacitError
+from tacit.games.base import CongestionForm, NormalForm
+from tacit.learners.base import Behaviour, Observes, Rule, Seat, TabularLearner, refuse
+
+MOST_VALUES = 250_000_000  # table entries of one session: 2 GB of values
+LIMIT_STEPS = 1_000_000  # longest search for a limit cycle, periods
+AVERAGE_STEPS = 10_000  # greedy periods averaged where play is random
+
+
+@dataclass(frozen=True)
+class Plan:
+    """An experiment in arrays; made by :func:`prepare`."""
+
+    game: GameArrays
+    groups: GroupArrays
+    agents: AgentArrays
+    limits: Limits
+    given: NDArray[np.float64]
+    windows: int
+    keep_values: bool
+
+    @property
+    def pooled(self) -> bool:
+        """Whether agents are anonymous, so that frequencies and payoffs are recorded over all of them."""
+        return self.game.congestion
+
+    @property
+    def recorded_agents(self) -> int:
+        return 1 if self.pooled else len(self.agents.actions)
+
+    def bytes_per_session(self) -> int:
+        """Size of what one session leaves."""
+        record = new_record(self, 1)
+        return sum(array.nbytes for array in record)
+
+
+def prepare(
+    form: NormalForm | CongestionForm,
+    learners: Sequence[TabularLearner],
+    *,
+    alternating: bool,
+    periods: int,
+    stable_for: int,
+    window: int,
+    windows: int,
+    sessions: int,
+    keep_values: bool,
+    trained: Callable[[str, int], tuple[NDArray[np.float64] | None, NDArray[np.int64]]],
+) -> Plan:
+    """Flatten a game and its learners into the arrays of the compiled loop.
+
+    Parameters
+    ----------
+    learners : sequence of TabularLearner
+        In the order of the agents; each says how many agents it takes, at most one takes those that are left.
+    alternating : bool
+        One agent moves a period, in turn.
+    periods, stable_for : int
+        A session ends after ``periods``, or once no greedy action has changed for ``stable_for`` (0: never).
+    window, windows : int
+        Traces are means over ``window`` periods, for the first ``windows`` windows.
+
+    Raises
+    ------
+    TacitError
+        If numbers of agents do not fit, a learner cannot play this game, or a table would be too large.
+    """
+    counts = _group_sizes(form.players, learners)
+    seats: list[Seat] = []
+    behaviours: list[Behaviour] = []
+    tables: list[NDArray[np.float64]] = []
+    for learner, count in zip(learners, counts, strict=True):
+        group = [_seat(form, len(seats) + k, learner, sessions, periods, trained) for k in range(count)]
+        _check(learner, group[0], alternating)
+        if sum(seat.states * seat.actions for seat in seats + group) > MOST_VALUES:
+            raise refuse("memory", f"{group[0].states} states an agent need too much memory", "lower memory or actions")
+        made = [learner.behaviour(seat) for seat in (group if isinstance(form, NormalForm) else group[:1])]
+        tables += [b.values for b in made] * (count if len(made) == 1 else 1)
+        behaviours += made if len(made) == count else made * count
+        seats += group
+    starts, merged = _merge(behaviours)
+    return Plan(
+        game=_game_arrays(form, alternating, any(seat.regimes > 1 for seat in seats)),
+        groups=_group_arrays(starts, merged),
+        agents=_agent_arrays(seats),
+        limits=Limits(*(np.uint64(x) for x in (periods, stable_for, max(window, 1), LIMIT_STEPS, AVERAGE_STEPS))),
+        given=_join(tables),
+        windows=windows,
+        keep_values=keep_values,
+    )
+
+
+def play(plan: Plan, seed: int, first: int, count: int, stop: NDArray[np.bool_]) -> Record:
+    """Play sessions ``first`` to ``first + count - 1`` in one compiled call that releases the GIL.
+
+    The record of a session depends on ``(plan, seed, session)`` alone. If another thread sets ``stop[0]``, the call
+    returns soon and its record must be dropped.
+    """
+    from tacit.engine.session import play_sessions  # numba is imported only where something is played
+
+    record = new_record(plan, count)
+    play_sessions(
+        plan.game, plan.groups, plan.agents, plan.limits, plan.given,
+        np.uint64(seed), np.uint64(first), stop, record,
+    )  # fmt: skip
+    return record
+
+
+def new_record(plan: Plan, sessions: int) -> Record:
+    """Empty arrays for the outcome of some sessions."""
+    n, recorded, actions = len(plan.agents.actions), plan.recorded_agents, int(plan.agents.actions.max())
+    cells, values = int(plan.agents.states.sum()), plan.given.shape[1] if plan.keep_values else 0
+    return Record(
+        periods=np.zeros(sessions, np.uint64),
+        converged=np.zeros(sessions, np.bool_),
+        frequency=np.zeros((sessions, plan.windows, recorded, actions), np.float32),
+        payoff=np.zeros((sessions, plan.windows, recorded)),
+        payoff_square=np.zeros((sessions, plan.windows)),
+        limit_frequency=np.zeros((sessions, recorded, actions), np.float32),
+        limit_payoff=np.zeros((sessions, recorded)),
+        cycle_length=np.zeros(sessions, np.uint64),
+        history=np.zeros((sessions, n), np.uint64),
+        last_actions=np.zeros((sessions, n), np.uint64),
+        greedy=np.zeros((sessions, cells), np.int16),
+        values=np.zeros((sessions, values)),
+    )
+
+
+def _group_sizes(players: int, learners: Sequence[TabularLearner]) -> list[int]:
+    named = sum(learner.agents or 0 for learner in learners)
+    open_groups = sum(learner.agents is None for learner in learners)
+    left = players - named
+    if open_groups > 1:
+        raise refuse("agents", "several groups take the agents that are left", "say how many in all but one group")
+    if left < open_groups or (left and not open_groups):
+        raise refuse("agents", f"they are {named} for {players} players", f"make them {players} in total")
+    return [left if learner.agents is None else learner.agents for learner in learners]
+
+
+def _seat(
+    form: NormalForm | CongestionForm, agent: int, learner: TabularLearner, sessions: int, periods: int,
+    trained: Callable[[str, int], tuple[NDArray[np.float64] | None, NDArray[np.int64]]],
+) -> Seat:  # fmt: skip
+    memory, name = learner.memory_of()
+    observes, regimes = Observes[name.upper()], 1
+    if isinstance(form, NormalForm):
+        joint = int(np.prod(form.shape))
+        codes = {Observes.EVERYBODY: joint, Observes.RIVALS: joint // form.shape[agent]}.get(observes, form.shape[agent])
+        regimes = len(form.transition) if form.observed else 1
+        if observes is Observes.CROWD and memory:
+            raise refuse("observes", "'crowd' needs a congestion game", "choose everybody, rivals or own")
+    else:
+        codes = form.actions
+        if observes in (Observes.EVERYBODY, Observes.RIVALS) and memory:
+            raise refuse("observes", f"{name!r} needs a game with a payoff table", "choose crowd or own, or memory: 0")
+    return Seat(form, agent, observes, memory, codes, regimes, sessions, periods, trained)
+
+
+def _check(learner: TabularLearner, seat: Seat, alternating: bool) -> None:
+    if seat.actions > np.iinfo(np.int16).max:
+        raise TacitError(f"environment: {seat.actions} actions are too many; the engine takes up to 32767")
+    counterfactual = getattr(learner, "updates", "chosen") == "all"
+    gone = isinstance(seat.form, NormalForm) and not seat.form.active.all()
+    if counterfactual and (alternating or gone):
+        raise refuse("updates", "'all' is defined for simultaneous play of all firms", "use updates: chosen")
+
+
+def _merge(behaviours: list[Behaviour]) -> tuple[list[int], list[Behaviour]]:
+    """Neighbours with the same numbers become one group of the loop."""
+
+    def numbers(b: Behaviour) -> tuple[object, ...]:
+        return (b.choice, b.rule, b.alpha, b.gamma, b.mixing, b.fixed, b.random_ties, b.uniform_values,
+                b.knots.tobytes(), b.payoff_range if b.rule in (Rule.EXP3, Rule.AVERAGE) else None)  # fmt: skip
+
+    starts = [i for i, b in enumerate(behaviours) if i == 0 or numbers(b) != numbers(behaviours[i - 1])]
+    return [*starts, len(behaviours)], [behaviours[i] for i in starts]
+
+
+def _game_arrays(form: NormalForm | CongestionForm, alternating: bool, observed: bool) -> GameArrays:
+    if isinstance(form, NormalForm):
+        strides = np.array([np.prod(form.shape[i + 1 :]) for i in range(form.players)], dtype=np.uint64)
+        return GameArrays(
+            False, alternating, form.payoffs, strides, _cumulated(form.transition), _cumulated(form.stationary()),
+            observed, form.active, np.zeros((0, 0), np.uint64), np.zeros((0, 0)), np.zeros((0, 0)), np.zeros(0),
+        )  # fmt: skip
+    return GameArrays(
+        True, alternating, np.zeros((1, 0, 0)), np.zeros(form.players, np.uint64), np.ones((1, 1)), np.ones(1),
+        False, np.ones((1, form.players), np.bool_), np.ascontiguousarray(form.incidence, np.uint64),
+        np.ascontiguousarray(form.weights, np.float64), np.ascontiguousarray(form.values, np.float64),
+        np.ascontiguousarray(form.own, np.float64),
+    )  # fmt: skip
+
+
+def _cumulated(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+    total = np.cumsum(probabilities, axis=-1)
+    total[..., -1] = 1.0  # rounding must not leave a gap above which no regime lies
+    return total
+
+
+def _group_arrays(starts: list[int], behaviours: list[Behaviour]) -> GroupArrays:
+    longest = max(len(b.knots) for b in behaviours)
+    never = [2.0**63, 0.0, 1.0, 0.0]
+    low, high = np.array([b.payoff_range for b in behaviours]).T
+    uniform = np.array([b.uniform_values or (0.0, 0.0) for b in behaviours])
+    return GroupArrays(
+        start=np.array(starts, np.uint64),
+        choice=np.array([b.choice for b in behaviours], np.int64),
+        rule=np.array([b.rule for b in behaviours], np.int64),
+        alpha=np.array([b.alpha for b in behaviours]),
+        gamma=np.array([b.gamma for b in behaviours]),
+        mixing=np.array([b.mixing for b in behaviours]),
+        low=low.copy(),
+        scale=1.0 / np.where(high > low, high - low, 1.0),
+        fixed=np.array([b.fixed for b in behaviours], np.uint64),
+        random_ties=np.array([b.random_ties for b in behaviours]),
+        random_values=np.array([b.uniform_values is not None for b in behaviours]),
+        value_low=uniform[:, 0].copy(),
+        value_high=uniform[:, 1].copy(),
+        knots=np.array([[*b.knots.tolist(), *[never] * (longest - len(b.knots))] for b in behaviours]),
+    )
+
+
+def _agent_arrays(seats: list[Seat]) -> AgentArrays:
+    actions = np.array([seat.actions for seat in seats], np.uint64)
+    states = np.array([seat.states for seat in seats], np.uint64)
+    return AgentArrays(
+        actions=actions,
+        states=states,
+        table=_offsets(actions * states),
+        cell=_offsets(states),
+        observes=np.array([seat.observes for seat in seats], np.int64),
+        memory=np.array([seat.memory for seat in seats], np.uint64),
+        base=np.array([seat.codes for seat in seats], np.uint64),
+        span=np.array([seat.histories for seat in seats], np.uint64),
+    )
+
+
+def _offsets(sizes: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    return np.concatenate([np.zeros(1, np.uint64), np.cumsum(sizes)[:-1]]).astype(np.uint64)
+
+
+def _join(tables: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """One row of initial values for all sessions, or one row for each where any agent's differ by session."""
+    rows = max(len(table) for table in tables)
+    return np.concatenate([np.broadcast_to(t, (rows, *t.shape[1:])).reshape(rows, -1) for t in tables], axis=1)

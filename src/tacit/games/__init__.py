@@ -1,0 +1,1 @@
+"""Stage games, one file each, with their benchmarks."""

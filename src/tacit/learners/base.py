@@ -1,0 +1,169 @@
+"""What every tabular learner says about itself, and the seat from which it plays."""
+
+from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tacit.errors import TacitError
+from tacit.games.base import CongestionForm, NormalForm
+from tacit.schema import Spec, param
+
+
+class Choice(IntEnum):
+    """How an agent chooses; scripted policies come last, from FIXED on."""
+
+    EPSILON_GREEDY = 0
+    BOLTZMANN = 1
+    EXP3 = 2
+    UCB1 = 3
+    FIXED = 4
+    RANDOM = 5
+    BEST_REPLY = 6
+
+
+class Rule(IntEnum):
+    """What an agent learns from a transition."""
+
+    NOTHING = 0
+    Q_LEARNING = 1
+    Q_COUNTERFACTUAL = 2
+    SARSA = 3
+    EXP3 = 4
+    AVERAGE = 5
+
+
+class Observes(IntEnum):
+    """What an agent remembers of a period."""
+
+    EVERYBODY = 0
+    RIVALS = 1
+    OWN = 2
+    CROWD = 3
+
+
+ObservesName = Literal["everybody", "rivals", "own", "crowd"]
+
+
+@dataclass(frozen=True)
+class Seat:
+    """An agent's place in a game, as its learner sees it when the experiment is prepared.
+
+    Attributes
+    ----------
+    form : NormalForm or CongestionForm
+    agent : int
+    observes : Observes
+    memory : int
+        Periods remembered.
+    codes : int
+        Number of different observations of one period.
+    regimes : int
+        Number of observed payoff regimes, 1 if none are seen. State = history + codes**memory * regime.
+    sessions, periods : int
+        Size of the experiment.
+    trained : callable
+        ``trained(run, agent)`` gives the values and the greedy actions that an agent of an earlier run ended with:
+        arrays of shape (sessions, states, actions) or None, and (sessions, states).
+    """
+
+    form: NormalForm | CongestionForm
+    agent: int
+    observes: Observes
+    memory: int
+    codes: int
+    regimes: int
+    sessions: int
+    periods: int
+    trained: Callable[[str, int], tuple[NDArray[np.float64] | None, NDArray[np.int64]]]
+
+    @property
+    def actions(self) -> int:
+        return self.form.shape[self.agent] if isinstance(self.form, NormalForm) else self.form.actions
+
+    @property
+    def histories(self) -> int:
+        return self.codes**self.memory
+
+    @property
+    def states(self) -> int:
+        return self.histories * self.regimes
+
+    def payoff_range(self) -> tuple[float, float]:
+        """Least and greatest payoff that the agent can meet (bounds in a congestion game)."""
+        if isinstance(self.form, NormalForm):
+            payoffs = self.form.payoffs[..., self.agent]
+            return float(payoffs.min()), float(payoffs.max())
+        low, high = np.minimum(self.form.weights, 0), np.maximum(self.form.weights, 0)
+        least, most = self.form.values.min(axis=1), self.form.values.max(axis=1)
+        return (
+            float((self.form.own + high @ least + low @ most).min()),
+            float((self.form.own + high @ most + low @ least).max()),
+        )
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """A learner in numbers, ready for the engine.
+
+    Attributes
+    ----------
+    values : (sessions or 1, states, actions) array
+        Initial values; ignored where ``uniform_values`` is given.
+    uniform_values : (low, high) or None
+        Initial values drawn uniformly by the engine, for every agent and session anew.
+    knots : (knots, 4) array
+        Exploration schedule: from period ``time`` on, level = ``value``, then level * ``factor`` + ``step``.
+    """
+
+    choice: Choice
+    rule: Rule
+    values: NDArray[np.float64]
+    alpha: float = 0.0
+    gamma: float = 0.0
+    mixing: float = 0.0
+    fixed: int = 0
+    random_ties: bool = False
+    uniform_values: tuple[float, float] | None = None
+    knots: NDArray[np.float64] = field(default_factory=lambda: np.array([[0.0, 0.0, 1.0, 0.0]]))
+    payoff_range: tuple[float, float] = (0.0, 1.0)
+
+
+class TabularLearner(Spec):
+    """Base of learners and scripted policies that keep a table."""
+
+    agents: int | None = param(None, "how many consecutive agents learn this way; none: all that are left", ge=1)
+
+    def memory_of(self) -> tuple[int, ObservesName]:
+        """Periods remembered, and what is remembered of each."""
+        return 0, "everybody"
+
+    @abstractmethod
+    def behaviour(self, seat: Seat) -> Behaviour:
+        """The learner in numbers, for one seat."""
+
+
+class WithMemory(TabularLearner):
+    """A learner whose state is what it remembers of the last periods."""
+
+    memory: int = param(0, "periods remembered, k", "periods", ge=0, le=8)
+    observes: ObservesName = param(
+        "everybody", "what is remembered: actions of everybody, of the rivals, one's own, or the crowd's choice"
+    )
+
+    def memory_of(self) -> tuple[int, ObservesName]:
+        return self.memory, self.observes
+
+
+def blank(seat: Seat) -> NDArray[np.float64]:
+    """Values of zero for every state and action."""
+    return np.zeros((1, seat.states, seat.actions))
+
+
+def refuse(field_name: str, problem: str, mend: str) -> TacitError:
+    """A one-line error about a learner's field."""
+    return TacitError(f"learners.{field_name}: {problem}; {mend}")

@@ -1,0 +1,130 @@
+"""Initial values of value learners."""
+
+from typing import Annotated, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from tacit.games.base import CongestionForm, NormalForm
+from tacit.learners.base import Observes, Seat, refuse
+from tacit.schema import Spec, param
+
+Values = tuple[NDArray[np.float64], tuple[float, float] | None]
+
+
+def _everywhere(seat: Seat, by_action: NDArray[np.float64]) -> Values:
+    return np.broadcast_to(by_action, (1, seat.states, seat.actions)), None
+
+
+class UniformRivals(Spec):
+    """Calvano et al. (2020): the mean payoff of an action while the others play at random, forever.
+
+    ``Q_0(s, a) = mean over uniform rivals of payoff(a, .) / (1 - gamma)``
+    """
+
+    kind: Literal["uniform-rivals"] = "uniform-rivals"
+
+    def values(self, seat: Seat, gamma: float) -> Values:
+        form = seat.form
+        if isinstance(form, CongestionForm):
+            return _everywhere(seat, _against_random_crowd(form) / (1 - gamma))
+        others = tuple(i for i in range(form.players) if i != seat.agent)
+        if seat.regimes == 1:
+            return _everywhere(seat, form.tensor()[..., seat.agent].mean(axis=others) / (1 - gamma))
+        rows = [_mean_active(form, regime, seat.agent) / (1 - gamma) for regime in range(seat.regimes)]
+        return np.repeat(np.array(rows), seat.histories, axis=0)[None], None
+
+
+class ConstantValue(Spec):
+    """The same value everywhere."""
+
+    kind: Literal["constant"] = "constant"
+    value: float = param(0.0, "the value", "payoff")
+
+    def values(self, seat: Seat, gamma: float) -> Values:
+        return _everywhere(seat, np.full(seat.actions, self.value))
+
+
+class UniformValues(Spec):
+    """Independent uniform draws for every agent, state and action."""
+
+    kind: Literal["uniform"] = "uniform"
+    low: float = param(0.0, "lower end", "payoff")
+    high: float = param(1.0, "upper end", "payoff")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "UniformValues":
+        if self.high < self.low:
+            raise ValueError(f"high: {self.high} is below low = {self.low}; exchange them")
+        return self
+
+    def values(self, seat: Seat, gamma: float) -> Values:
+        return np.zeros((1, seat.states, seat.actions)), (self.low, self.high)
+
+
+class GivenValues(Spec):
+    """A table from the scenario: one value an action, or one row a state."""
+
+    kind: Literal["given"] = "given"
+    table: tuple[float, ...] | tuple[tuple[float, ...], ...] = param(..., "values by action, or by state and action")
+
+    def values(self, seat: Seat, gamma: float) -> Values:
+        table = np.array(self.table, dtype=np.float64)
+        if table.shape not in ((seat.actions,), (seat.states, seat.actions)):
+            raise refuse(
+                "initial.table", f"its shape is {table.shape}",
+                f"give {seat.actions} values, or {seat.states} rows of {seat.actions}",
+            )  # fmt: skip
+        return _everywhere(seat, table)
+
+
+class TrainedValues(Spec):
+    """The values that an agent of an earlier run ended with (that run needs ``keep_values: true``)."""
+
+    kind: Literal["trained"] = "trained"
+    run: str = param(..., "folder of the earlier run")
+    agent: int = param(0, "which agent of the earlier run", ge=0)
+    shift: int = param(0, "session s starts from session s + shift of that run", "sessions", ge=0)
+
+    def values(self, seat: Seat, gamma: float) -> Values:
+        table, _ = seat.trained(self.run, self.agent)
+        if table is None:
+            raise refuse("initial.run", f"{self.run!r} kept no values", "repeat it with keep_values: true")
+        if table.shape[1:] != (seat.states, seat.actions):
+            raise refuse(
+                "initial.run", f"its tables have shape {table.shape[1:]}",
+                f"this game needs {(seat.states, seat.actions)}",
+            )  # fmt: skip
+        return np.roll(table, -self.shift, axis=0), None
+
+
+def _mean_active(form: NormalForm, regime: int, agent: int) -> NDArray[np.float64]:
+    """Mean payoff by own action in a regime; an inactive rival's only action is 0."""
+    payoffs = form.tensor(regime)[..., agent]
+    others = tuple(i for i in range(form.players) if i != agent)
+    for i in others:
+        if not form.active[regime, i]:
+            payoffs = payoffs.take([0], axis=i)
+    return payoffs.mean(axis=others)
+
+
+def _against_random_crowd(form: CongestionForm) -> NDArray[np.float64]:
+    """Expected payoff of each action while the others choose uniformly: loads are sums of independent draws."""
+    payoffs = form.own.copy()
+    for f in range(len(form.values)):
+        single = np.bincount(form.incidence[f], minlength=form.incidence[f].max() + 1) / form.actions
+        crowd = np.array([1.0])
+        for _ in range(form.players - 1):
+            crowd = np.convolve(crowd, single)
+        for a in range(form.actions):
+            own_load = form.incidence[f, a]
+            payoffs[a] += form.weights[a, f] * (crowd @ form.values[f, own_load : own_load + len(crowd)])
+    return payoffs
+
+
+Initial = Annotated[
+    UniformRivals | ConstantValue | UniformValues | GivenValues | TrainedValues, Field(discriminator="kind")
+]
+
+__all__ = ["ConstantValue", "GivenValues", "Initial", "Observes", "TrainedValues", "UniformRivals", "UniformValues"]

@@ -1,0 +1,276 @@
+"""What a chart shows, as plain data that every renderer understands.
+
+A chart is axes and marks. Nothing here knows of a drawing library: ``interactive`` and ``printed`` draw the same
+description, for the screen and for paper.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+Numbers: TypeAlias = NDArray[Any]
+"""A vector of numbers; any sequence is taken and stored as float64. NaN and None mean "missing": a gap."""
+
+Symbol = Literal["circle", "square", "diamond", "triangle", "cross", "x"]
+
+
+def _say(mark: object) -> str:
+    name = getattr(mark, "name", "") or getattr(mark, "text", "")
+    return f"{type(mark).__name__} '{name}'" if name else type(mark).__name__
+
+
+def _store(mark: object, *fields: str, ndim: int = 1) -> None:
+    """Turn the fields that are set into float64 arrays."""
+    for field in fields:
+        value = getattr(mark, field)
+        if value is None:
+            continue
+        try:
+            array = np.asarray(value, dtype=np.float64)
+        except (TypeError, ValueError):
+            raise ValueError(f"{_say(mark)}: {field} must be numbers") from None
+        if array.ndim != ndim:
+            raise ValueError(f"{_say(mark)}: {field} has {array.ndim} dimensions; give {ndim}")
+        object.__setattr__(mark, field, array)
+
+
+def _match(mark: object, reference: str, *fields: str) -> None:
+    """Check that the fields that are set are as long as the reference field."""
+    wanted = len(getattr(mark, reference))
+    for field in fields:
+        value = getattr(mark, field)
+        if value is not None and len(value) != wanted:
+            raise ValueError(f"{_say(mark)}: {field} has {len(value)} values, {reference} has {wanted}")
+
+
+def _pair(mark: object) -> None:
+    if (getattr(mark, "low") is None) != (getattr(mark, "high") is None):  # noqa: B009
+        raise ValueError(f"{_say(mark)}: give low and high together, or neither")
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis.
+
+    Attributes
+    ----------
+    label, unit : str
+        Shown as "price (money)".
+    log : bool
+        Logarithmic scale; values that are not positive become gaps.
+    range : (low, high), optional
+        The interval shown; chosen from the data if absent.
+
+    Examples
+    --------
+    >>> Axis("price", "money").title
+    'price (money)'
+    """
+
+    label: str
+    unit: str = ""
+    log: bool = False
+    range: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        if self.range is None:
+            return
+        low, high = self.range
+        if not (np.isfinite(low) and np.isfinite(high) and low < high):
+            raise ValueError(f"axis '{self.label}': range {self.range} must be finite and increasing")
+        if self.log and low <= 0:
+            raise ValueError(f"axis '{self.label}': a logarithmic range must be positive, not {self.range}")
+
+    @property
+    def title(self) -> str:
+        """Label with its unit."""
+        return f"{self.label} ({self.unit})" if self.unit else self.label
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """A curve, with a band around it if ``low`` and ``high`` are given (absolute values, not distances).
+
+    ``steps`` holds each value until the next x. A point between two gaps is drawn as a dot.
+    """
+
+    x: Numbers
+    y: Numbers
+    name: str = ""
+    low: Numbers | None = None
+    high: Numbers | None = None
+    dash: bool = False
+    steps: bool = False
+
+    def __post_init__(self) -> None:
+        _store(self, "x", "y", "low", "high")
+        _match(self, "x", "y", "low", "high")
+        _pair(self)
+
+
+@dataclass(frozen=True, eq=False)
+class Points:
+    """A scatter, with vertical error bars from ``low`` to ``high`` and a text beside each point if given.
+
+    Without a ``symbol`` each series gets its own, so that a print without colour stays readable.
+    """
+
+    x: Numbers
+    y: Numbers
+    name: str = ""
+    labels: tuple[str, ...] | None = None
+    symbol: Symbol | None = None
+    low: Numbers | None = None
+    high: Numbers | None = None
+
+    def __post_init__(self) -> None:
+        _store(self, "x", "y", "low", "high")
+        if self.labels is not None:
+            object.__setattr__(self, "labels", tuple(str(label) for label in self.labels))
+        _match(self, "x", "y", "low", "high", "labels")
+        _pair(self)
+        if self.symbol is not None and self.symbol not in get_args(Symbol):
+            raise ValueError(f"{_say(self)}: symbol '{self.symbol}' is none of {', '.join(get_args(Symbol))}")
+
+
+@dataclass(frozen=True, eq=False)
+class Histogram:
+    """Counts of values in bins: ``bins`` equal ones, or the given ``edges``, or as many as the data deserve.
+
+    Histograms of one chart that name neither share their bins, so that they can be compared.
+    """
+
+    values: Numbers
+    name: str = ""
+    bins: int | None = None
+    edges: Numbers | None = None
+
+    def __post_init__(self) -> None:
+        _store(self, "values", "edges")
+        if self.bins is not None and self.edges is not None:
+            raise ValueError(f"{_say(self)}: give bins or edges, not both")
+        if self.bins is not None and self.bins < 1:
+            raise ValueError(f"{_say(self)}: bins is {self.bins}; it must be at least 1")
+        if self.edges is not None and (len(self.edges) < 2 or not np.all(np.diff(self.edges) > 0)):
+            raise ValueError(f"{_say(self)}: edges must be at least two increasing numbers")
+
+
+@dataclass(frozen=True, eq=False)
+class Bars:
+    """One bar per category, with error bars from ``low`` to ``high``; several ``Bars`` stand side by side.
+
+    Category i lies at x = i, where ``VLine`` and other marks of the chart can refer to it.
+    """
+
+    categories: tuple[str, ...]
+    heights: Numbers
+    name: str = ""
+    low: Numbers | None = None
+    high: Numbers | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "categories", tuple(str(category) for category in self.categories))
+        _store(self, "heights", "low", "high")
+        _match(self, "categories", "heights", "low", "high")
+        _pair(self)
+        if len(set(self.categories)) < len(self.categories):
+            raise ValueError(f"{_say(self)}: categories must differ from each other")
+
+
+@dataclass(frozen=True, eq=False)
+class Area:
+    """Shares stacked over time; ``parts`` maps a name to its share at each x, the first at the bottom."""
+
+    x: Numbers
+    parts: Mapping[str, Numbers]
+
+    def __post_init__(self) -> None:
+        _store(self, "x")
+        parts = {}
+        for name, values in self.parts.items():
+            array = np.asarray(values, dtype=np.float64)
+            if array.shape != self.x.shape:
+                raise ValueError(f"Area '{name}': it has {array.size} values, x has {self.x.size}")
+            if np.any(array < 0):
+                raise ValueError(f"Area '{name}': a share must not be negative")
+            parts[str(name)] = array
+        object.__setattr__(self, "parts", parts)
+
+
+@dataclass(frozen=True)
+class HLine:
+    """A horizontal reference line; its text stands in the right margin."""
+
+    y: float
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class VLine:
+    """A vertical reference line; its text stands above the plot."""
+
+    x: float
+    text: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class HeatMap:
+    """Colours over a grid: ``z[j, i]`` belongs to the cell around ``(x[i], y[j])``; ``label`` names the colour."""
+
+    x: Numbers
+    y: Numbers
+    z: Numbers
+    label: str = ""
+
+    def __post_init__(self) -> None:
+        _store(self, "x", "y")
+        _store(self, "z", ndim=2)
+        if self.z.shape != (len(self.y), len(self.x)):
+            raise ValueError(f"HeatMap '{self.label}': z is {self.z.shape}, (y, x) is {(len(self.y), len(self.x))}")
+        for field in ("x", "y"):
+            centres = getattr(self, field)
+            if not np.all(np.isfinite(centres)) or not np.all(np.diff(centres) > 0):
+                raise ValueError(f"HeatMap '{self.label}': {field} must be finite and increasing")
+
+
+Mark: TypeAlias = Line | Points | Histogram | Bars | Area | HLine | VLine | HeatMap
+
+
+@dataclass(frozen=True, eq=False)
+class Chart:
+    """A picture: a title, two axes, what is drawn on them, and a caption below.
+
+    Marks are drawn in order. Marks of the same name share their colour and their entry in the legend, and marks
+    without a name have none.
+
+    Examples
+    --------
+    >>> curve = Line([0, 1, 2], [1.5, 1.6, 1.7], "firm 1", low=[1.4, 1.5, 1.6], high=[1.6, 1.7, 1.8])
+    >>> chart = Chart("Learning", Axis("period"), Axis("price", "money"), (curve, HLine(1.473, "Nash 1.473")))
+    >>> [type(mark).__name__ for mark in chart.marks]
+    ['Line', 'HLine']
+    """
+
+    title: str
+    x: Axis
+    y: Axis
+    marks: tuple[Mark, ...] = ()
+    caption: str = ""
+    legend: bool = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "marks", tuple(self.marks))
+        for mark in self.marks:
+            if not isinstance(mark, get_args(Mark)):
+                raise ValueError(f"chart '{self.title}': {type(mark).__name__} is not a mark")
+            if isinstance(mark, Bars) and self.x.log:
+                raise ValueError(f"chart '{self.title}': bars stand on categories; the x axis cannot be logarithmic")
+            if isinstance(mark, Area) and self.y.log:
+                raise ValueError(f"chart '{self.title}': stacked shares cannot stand on a logarithmic y axis")
+            if isinstance(mark, HeatMap) and (
+                (self.x.log and np.any(mark.x <= 0)) or (self.y.log and np.any(mark.y <= 0))
+            ):
+                raise ValueError(f"chart '{self.title}': a heat map on a logarithmic axis needs positive coordinates")

@@ -1,0 +1,131 @@
+"""One class is mathematics, schema and validation at once.
+
+Environments, learners and experiments are pydantic models: the class that holds the formula also names its
+parameters, their units and bounds. This module turns pydantic's complaints into one line for a person.
+"""
+
+import difflib
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from tacit.errors import TacitError
+
+T = TypeVar("T")
+
+
+class _Plain(type(BaseModel)):  # type: ignore[misc]
+    """Turns the complaints of a direct construction into one line.
+
+    Overriding ``__init__`` instead would make pydantic call it for nested models too, and lose their location.
+    """
+
+    def __call__(cls, *args: Any, **data: Any) -> Any:
+        try:
+            return super().__call__(*args, **data)
+        except ValidationError as error:
+            raise TacitError(explain(error, cls)) from None  # type: ignore[arg-type]
+
+
+class Spec(BaseModel, metaclass=_Plain):
+    """Base of everything that a scenario file may contain: immutable, no unknown fields, no NaN.
+
+    Examples
+    --------
+    >>> from tacit.games import Pigou
+    >>> Pigou(players=0)
+    Traceback (most recent call last):
+    ...
+    tacit.errors.TacitError: players: 0 is too small; it must be at least 1
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
+
+
+
+def param(default: Any, description: str, unit: str | None = None, **bounds: Any) -> Any:
+    """A documented parameter: default, meaning, unit and bounds (``gt``, ``ge``, ``lt``, ``le``, ``min_length``)."""
+    extra = {"unit": unit} if unit else None
+    return Field(default, description=description, json_schema_extra=extra, **bounds)
+
+
+def validate(adapter: "TypeAdapter[T]", data: Any) -> T:
+    """Validate ``data``; raise a :class:`TacitError` of one line that names the first wrong field."""
+    try:
+        return adapter.validate_python(data)
+    except ValidationError as error:
+        raise TacitError(explain(error)) from None
+
+
+_BOUNDS = {
+    "greater_than": ("too small", "must be above {gt}"),
+    "greater_than_equal": ("too small", "must be at least {ge}"),
+    "less_than": ("too large", "must be below {lt}"),
+    "less_than_equal": ("too large", "must be at most {le}"),
+    "finite_number": ("not a finite number", "must be a finite number"),
+}
+
+
+def explain(error: ValidationError, model: type[BaseModel] | None = None) -> str:
+    """The first complaint of a pydantic error, as one line: field, value, bound and mend.
+
+    Where a union was tried, the complaint that lies deepest is the one about the variant the user meant.
+    """
+    complaints = error.errors(include_url=False)
+    complaint = max(complaints, key=lambda c: (len(c["loc"]), c["type"] != "extra_forbidden"))
+    fields = list(model.model_fields) if model else []
+    text = _sentence(complaint, fields)
+    others = len({c["loc"] for c in complaints}) - 1
+    return text if others < 1 or len(text) > 160 else f"{text} (and {others} more)"
+
+
+def _sentence(complaint: Mapping[str, Any], fields: list[str]) -> str:
+    kind, value, ctx = complaint["type"], complaint.get("input"), complaint.get("ctx", {})
+    where = ".".join(str(part) for part in complaint["loc"] if not _is_variant(part)) or "input"
+    shown = _short(value)
+    if kind in _BOUNDS:
+        fault, mend = _BOUNDS[kind]
+        return f"{where}: {shown} is {fault}; it {mend.format(**ctx)}"
+    if kind == "extra_forbidden":
+        return f"{where}: no such field{_suggest(str(complaint['loc'][-1]), fields)}"
+    if kind == "missing":
+        return f"{where}: missing; give it a value"
+    if kind in ("union_tag_invalid", "literal_error"):
+        expected = ctx.get("expected_tags") or ctx.get("expected", "")
+        got = ctx.get("tag") or value
+        names = [name.strip(" '") for name in expected.replace(" or ", ",").split(",")]
+        field = f"{where}.kind" if kind == "union_tag_invalid" else where
+        return f"{field}: {got!r} is unknown{_suggest(str(got), names)}"
+    if kind == "union_tag_not_found":
+        return f"{where}.kind: missing; name the kind, for example 'kind: bertrand' (see `tacit list`)"
+    message = complaint["msg"].removeprefix("Value error, ")
+    if kind == "value_error":
+        return message if where == "input" else f"{where}: {message}"
+    return f"{where}: {shown} is wrong: {message[0].lower()}{message[1:]}"
+
+
+def _is_variant(part: Any) -> bool:
+    """Pydantic puts the name of the tried union member into the location; no user wrote that."""
+    return isinstance(part, str) and (part in _KINDS or "[" in part or "(" in part or part.isupper())
+
+
+_KINDS: set[str] = set()
+
+
+def register_kinds(kinds: set[str]) -> None:
+    """Make the names of union members known, so that error locations leave them out."""
+    _KINDS.update(kinds)
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+def _suggest(name: str, known: list[str]) -> str:
+    known = [k for k in known if k]
+    close = difflib.get_close_matches(name, known, n=1)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; choose from {', '.join(known)}" if known else "; remove it (`tacit show` lists the fields)"
