@@ -17,6 +17,7 @@ class GameArrays(NamedTuple):
 
     congestion: bool
     sequential: bool  # one player moves a period, in turn
+    gathering: bool  # some agents do not move in every period, and gather payoffs in between
     payoffs: F64  # (regimes, joint, players)
     strides: U64  # (players,): joint action = sum of stride * action
     transition: F64  # (regimes, regimes): cumulated along the rows

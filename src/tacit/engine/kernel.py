@@ -26,8 +26,10 @@ class Table(NamedTuple):
     last: U64  # of the last settled period
     chosen: U64  # at the agent's own last move
     history: U64  # code of the last periods' observations
-    state: U64  # history and observed regime
-    before: U64  # state at the agent's own last move
+    row: U64  # where the values of the present state begin
+    cell: U64  # place of the present state in `greedy`
+    old_row: U64  # the same at the agent's own last move
+    old_cell: U64
     payoffs: F64  # of the last settled period
     gathered: F64  # discounted payoffs since the own last move
     discount: F64  # gamma to the number of periods since the own last move
@@ -51,6 +53,8 @@ def new_table(game, groups, agents, values):  # type: ignore[no-untyped-def]
         values,
         np.zeros(values.size if counted else 0),
         np.zeros(cells, np.uint64),
+        np.zeros(n, np.uint64),
+        np.zeros(n, np.uint64),
         np.zeros(n, np.uint64),
         np.zeros(n, np.uint64),
         np.zeros(n, np.uint64),
@@ -147,9 +151,11 @@ def remember(game, agents, table, joint, regime):  # type: ignore[no-untyped-def
                 table.history[i] = code
             else:
                 table.history[i] = (table.history[i] * agents.base[i] + code) % agents.span[i]
-        table.state[i] = table.history[i]
+        state = table.history[i]
         if game.observed:
-            table.state[i] += agents.span[i] * regime
+            state += agents.span[i] * regime
+        table.row[i] = agents.table[i] + state * agents.actions[i]
+        table.cell[i] = agents.cell[i] + state
 
 
 @njit(_nrt=False)
@@ -169,10 +175,8 @@ def _observation(game, agents, table, i, joint):  # type: ignore[no-untyped-def]
 @njit(_nrt=False, forceinline=True)
 def choose(game, groups, agents, table, g, i, u, level, joint, regime):  # type: ignore[no-untyped-def]
     """The action of agent i in its present state, given its uniform draw u and its exploration level."""
-    n_actions = agents.actions[i]
-    greedy = table.greedy[agents.cell[i] + table.state[i]]
-    row = agents.table[i] + table.state[i] * n_actions
-    choice = groups.choice[g]
+    n_actions, row, choice = agents.actions[i], table.row[i], groups.choice[g]
+    greedy = table.greedy[table.cell[i]]
     if choice == rules.EPSILON_GREEDY:
         return rules.epsilon_greedy(table.values, row, n_actions, greedy, u, level, groups.random_ties[g])
     if choice == rules.BOLTZMANN:
@@ -191,25 +195,28 @@ def choose(game, groups, agents, table, g, i, u, level, joint, regime):  # type:
 
 
 @njit(_nrt=False, forceinline=True)
-def learn(groups, agents, table, g, i, next_action):  # type: ignore[no-untyped-def]
+def learn(game, groups, agents, table, g, i, next_action):  # type: ignore[no-untyped-def]
     """Update the value of agent i's last move; True if the greedy action of that state changed.
 
     ``next_action`` is what the target continues with: the greedy action, or SARSA's next one.
     """
     n_actions, action, rule = agents.actions[i], table.chosen[i], groups.rule[g]
-    row, cell = agents.table[i] + table.before[i] * n_actions, agents.cell[i] + table.before[i]
+    row = table.old_row[i]
     old = table.values[row + action]
+    reward, discount = table.payoffs[i], groups.gamma[g]
+    if game.gathering:
+        reward, discount = table.gathered[i], table.discount[i]
     if rule == rules.Q_LEARNING or rule == rules.SARSA:
-        continuation = table.values[agents.table[i] + table.state[i] * n_actions + next_action]
-        new = old + groups.alpha[g] * (table.gathered[i] + table.discount[i] * continuation - old)
+        continuation = table.values[table.row[i] + next_action]
+        new = old + groups.alpha[g] * (reward + discount * continuation - old)
     else:
-        scaled = (table.gathered[i] - groups.low[g]) * groups.scale[g]
+        scaled = (reward - groups.low[g]) * groups.scale[g]
         if rule == rules.EXP3:
             new = old + groups.mixing[g] / n_actions * scaled / table.probability[i]
         else:
             table.visits[row + action] += 1.0
             new = old + (scaled - old) / table.visits[row + action]
-    return rules.assign(table.values, table.greedy, row, cell, action, n_actions, new)
+    return rules.assign(table.values, table.greedy, row, table.old_cell[i], action, n_actions, new)
 
 
 @njit(_nrt=False)
@@ -225,11 +232,10 @@ def learn_all(game, groups, agents, table, g, i, joint, regime):  # type: ignore
         elif agents.observes[i] == rules.OWN:
             place = ONE
     for a in range(n_actions):
-        state = table.state[i] + (a - table.last[i]) * place
-        best = table.values[agents.table[i] + state * n_actions + table.greedy[agents.cell[i] + state]]
+        step = (a - table.last[i]) * place  # unsigned: wraps around and back
+        best = table.values[table.row[i] + step * n_actions + table.greedy[table.cell[i] + step]]
         table.targets[a] = payoff_if(game, table, i, a, joint, regime) + groups.gamma[g] * best
-    row, cell = agents.table[i] + table.before[i] * n_actions, agents.cell[i] + table.before[i]
-    changed = False
+    row, cell, changed = table.old_row[i], table.old_cell[i], False
     for a in range(n_actions):
         old = table.values[row + a]
         new = old + groups.alpha[g] * (table.targets[a] - old)

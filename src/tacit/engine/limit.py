@@ -24,7 +24,7 @@ def greedy_step(game, groups, agents, table, t, keys, joint, regime):  # type: i
                 u = uniform(keys[0], t * n + i)
                 table.actions[i] = choose(game, groups, agents, table, g, i, u, 0.0, joint, regime)
             else:
-                table.actions[i] = table.greedy[agents.cell[i] + table.state[i]]
+                table.actions[i] = table.greedy[table.cell[i]]
     joint, mean = settle(game, table, regime)
     if game.transition.shape[0] > 1:
         regime = next_regime(game, regime, uniform(keys[1], t))
@@ -77,8 +77,8 @@ def _random_policies(groups):  # type: ignore[no-untyped-def]
 
 
 @njit(_nrt=False)
-def greedy_play(game, groups, agents, table, limits, t, keys, joint, regime, frequency, payoff):  # type: ignore[no-untyped-def]
-    """Average greedy play over its limit cycle into ``frequency`` and ``payoff``; returns the cycle's length.
+def greedy_play(game, groups, agents, table, limits, t, keys, joint, regime, frequency, payoff, slot):  # type: ignore[no-untyped-def]
+    """Average greedy play over its limit cycle into ``frequency[slot]`` and ``payoff[slot]``; returns the cycle's length.
 
     Where nature or a policy is random there is no cycle: the length is 0 and the averages are over
     ``limits.average_steps`` periods.
@@ -92,22 +92,22 @@ def greedy_play(game, groups, agents, table, limits, t, keys, joint, regime, fre
     for _ in range(steps):
         joint, mean, regime = greedy_step(game, groups, agents, table, t, keys, joint, regime)
         t += ONE
-        record_period(game, table, mean, frequency, payoff)
-    for i in range(uint64(payoff.size)):
-        payoff[i] /= steps
-        for a in range(uint64(frequency.shape[1])):
-            frequency[i, a] /= np.float32(steps)
+        record_period(game, table, mean, frequency, payoff, slot)
+    for i in range(uint64(payoff.shape[1])):
+        payoff[slot, i] /= steps
+        for a in range(uint64(frequency.shape[2])):
+            frequency[slot, i, a] /= np.float32(steps)
     return length
 
 
 @njit(_nrt=False, forceinline=True)
-def record_period(game, table, mean, frequency, payoff):  # type: ignore[no-untyped-def]
+def record_period(game, table, mean, frequency, payoff, w):  # type: ignore[no-untyped-def]
     """Add the settled period to sums by agent (normal form) or over all agents (congestion)."""
     if game.congestion:
         for a in range(uint64(table.counts.size)):
-            frequency[0, a] += table.counts[a]
-        payoff[0] += mean
+            frequency[w, 0, a] += table.counts[a]
+        payoff[w, 0] += mean
     else:
         for i in range(uint64(table.last.size)):
-            frequency[i, table.last[i]] += np.float32(1.0)
-            payoff[i] += table.payoffs[i]
+            frequency[w, i, table.last[i]] += np.float32(1.0)
+            payoff[w, i] += table.payoffs[i]

@@ -37,18 +37,20 @@ def _move(game, groups, agents, table, g, i, u, level, joint, regime, choosing):
         if rule == rules.Q_COUNTERFACTUAL:
             changed = learn_all(game, groups, agents, table, g, i, joint, regime)
         else:
-            greedy = table.greedy[agents.cell[i] + table.state[i]]
-            changed = learn(groups, agents, table, g, i, greedy)
+            greedy = table.greedy[table.cell[i]]
+            changed = learn(game, groups, agents, table, g, i, greedy)
     if choosing:
         action = choose(game, groups, agents, table, g, i, u, level, joint, regime)
         if table.waiting[i] and rule == rules.SARSA:
-            changed = learn(groups, agents, table, g, i, action)
+            changed = learn(game, groups, agents, table, g, i, action)
         table.actions[i] = action
         table.chosen[i] = action
-        table.before[i] = table.state[i]
-        table.gathered[i] = 0.0
-        table.discount[i] = 1.0
+        table.old_row[i] = table.row[i]
+        table.old_cell[i] = table.cell[i]
         table.waiting[i] = True
+        if game.gathering:
+            table.gathered[i] = 0.0
+            table.discount[i] = 1.0
     return changed
 
 
@@ -88,14 +90,15 @@ def _learn_and_play(game, groups, agents, table, clock, limits, play_key, nature
         if converged or not choosing:
             return t, converged, joint, regime
         joint, mean = settle(game, table, regime)
-        _gather(groups, table)
+        if game.gathering:
+            _gather(groups, table)
         last_regime = regime
         if random_nature:
             regime = next_regime(game, regime, uniform(nature_key, t))
         remember(game, agents, table, joint, regime)
         t += ONE
         if window < windows:
-            record_period(game, table, mean, frequency[window], payoff[window])
+            record_period(game, table, mean, frequency, payoff, window)
             square[window] += mean * mean
         in_window += ONE
         if in_window == limits.window:
@@ -151,7 +154,7 @@ def play_sessions(game, groups, agents, limits, given, seed, first, stop, out): 
         keys = (stream_key(seed, session, uint64(streams.GREEDY_PLAY)), nature_key)
         out.cycle_length[slot] = greedy_play(
             game, groups, agents, table, limits, periods, keys, joint, regime,
-            out.limit_frequency[slot], out.limit_payoff[slot],
+            out.limit_frequency, out.limit_payoff, uint64(slot),
         )  # fmt: skip
         if game.congestion:
             out.limit_frequency[slot] /= np.float32(agents.actions.size)

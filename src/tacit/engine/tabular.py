@@ -192,11 +192,11 @@ def _game_arrays(form: NormalForm | CongestionForm, alternating: bool, observed:
     if isinstance(form, NormalForm):
         strides = np.array([np.prod(form.shape[i + 1 :]) for i in range(form.players)], dtype=np.uint64)
         return GameArrays(
-            False, alternating, form.payoffs, strides, _cumulated(form.transition), _cumulated(form.stationary()),
+            False, alternating, alternating or not form.active.all(), form.payoffs, strides, _cumulated(form.transition), _cumulated(form.stationary()),
             observed, form.active, np.zeros((0, 0), np.uint64), np.zeros((0, 0)), np.zeros((0, 0)), np.zeros(0),
         )  # fmt: skip
     return GameArrays(
-        True, alternating, np.zeros((1, 0, 0)), np.zeros(form.players, np.uint64), np.ones((1, 1)), np.ones(1),
+        True, alternating, alternating, np.zeros((1, 0, 0)), np.zeros(form.players, np.uint64), np.ones((1, 1)), np.ones(1),
         False, np.ones((1, form.players), np.bool_), np.ascontiguousarray(form.incidence, np.uint64),
         np.ascontiguousarray(form.weights, np.float64), np.ascontiguousarray(form.values, np.float64),
         np.ascontiguousarray(form.own, np.float64),

@@ -62,7 +62,9 @@ class Bertrand(PriceGame):
     kind: Literal["bertrand"] = "bertrand"
     quality: PerPlayer[Level] = param(2.0, "product quality, a_i: one number or one per firm", unit="money")
     outside_quality: Level = param(0.0, "value of buying nothing, a_0", unit="money")
-    mu: float = param(0.25, "differentiation, mu; towards 0 products are perfect substitutes", unit="money", gt=0, le=1e6)
+    mu: float = param(
+        0.25, "differentiation, mu; towards 0 products are perfect substitutes", unit="money", gt=0, le=1e6
+    )
     demand_shock: float = param(0.0, "unobserved shock to a_0 of either sign, x", unit="money", ge=0.0, le=1e6)
     entry_persistence: Probability | None = param(
         None, "probability that the last firm stays in, or out of, the market; null: it is always in"
@@ -143,13 +145,7 @@ class Bertrand(PriceGame):
         Under demand shocks they concern expected profit. Under entry firms know who is in the market: the payoffs
         are the long-run average of each regime's equilibrium; the prices and shares are those with everybody in.
         """
-        from tacit.theory.equilibrium import grid_benchmarks
-
-        form = self.form()
-        if self.entry_persistence is None:
-            grid = grid_benchmarks(form, self.actions())
-        else:
-            grid = self._grid_with_entry(form)
+        grid = self._on_grid(self.form())
         equilibria, cartel = self._equilibria(), self._cartel()
         numbers, notes = dict(grid.numbers), grid.notes
         numbers["consumer surplus at monopoly"] = self._surplus(cartel)
@@ -234,10 +230,12 @@ class Bertrand(PriceGame):
     def _surplus(self, outcome: "_Outcome") -> float:
         return float(np.mean([self.consumer_surplus(prices, r) for r, prices in enumerate(outcome.prices)]))
 
-    def _grid_with_entry(self, form: NormalForm) -> Benchmarks:
-        """Grid benchmarks where firms know the regime: long-run averages of one equilibrium per regime."""
-        from tacit.theory.equilibrium import joint_optimum, pure_nash
+    def _on_grid(self, form: NormalForm) -> Benchmarks:
+        """Benchmarks on the grid. Firms that know the regime play an equilibrium of each: all pairs are averaged."""
+        from tacit.theory.equilibrium import grid_benchmarks, joint_optimum, pure_nash
 
+        if self.entry_persistence is None:
+            return grid_benchmarks(form, self.actions())
         alone, everybody = form.tensor(0)[..., :1, :], form.tensor(1)  # the outsider's price is idle when it is out
         tolerance = 1e-12 * float(np.abs(form.payoffs).max())
         grid, method = self.prices(), f"enumeration of {form.payoffs[..., 0].size:,} profiles, regime by regime"

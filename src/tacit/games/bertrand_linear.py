@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from tacit.errors import TacitError
 from tacit.games.base import NormalForm
 from tacit.games.pricing import PriceGame
 from tacit.games.table import Amount, PerPlayer, check_lengths, spread, tabulate
@@ -54,7 +55,10 @@ class LinearBertrand(PriceGame):
     intercept: PerPlayer[Positive] = param(1.0, "willingness to pay for the first unit, alpha_i", unit="money")
     slope: PerPlayer[Positive] = param(1.0, "own-quantity slope of inverse demand, beta_i", unit="money per unit")
     substitution: float = param(
-        0.5, "cross slope, gamma: 0 independent products, towards beta perfect substitutes", unit="money per unit", ge=0.0
+        0.5,
+        "cross slope, gamma: 0 independent products, towards beta perfect substitutes",
+        unit="money per unit",
+        ge=0.0,
     )
 
     @model_validator(mode="after")
@@ -128,11 +132,11 @@ class LinearBertrand(PriceGame):
             "Nash", "nash", self.profits(prices), method, None, self._quantities(prices), exact=interior, error=gain
         )
         best = self.monopoly_prices()
-        monopoly = Profile(
-            "monopoly", "joint-optimum", self.profits(best), "closed form", None, self._quantities(best)
-        )
-        surplus = {f"consumer surplus at {name}": float(self.consumer_surplus(p)) for name, p in
-                   (("Nash", prices), ("monopoly", best))}
+        monopoly = Profile("monopoly", "joint-optimum", self.profits(best), "closed form", None, self._quantities(best))
+        surplus = {
+            f"consumer surplus at {name}": float(self.consumer_surplus(p))
+            for name, p in (("Nash", prices), ("monopoly", best))
+        }
         notes = () if interior else ("a firm is priced out at the Nash equilibrium; it is taken to charge its cost",)
         return replace(
             grid,
@@ -141,3 +145,76 @@ class LinearBertrand(PriceGame):
             numbers={**grid.numbers, **surplus},
             notes=grid.notes + notes,
         )
+
+    @property
+    def _intercepts(self) -> Array:
+        return spread(self.intercept, self.players)
+
+    @property
+    def _slopes(self) -> Array:
+        return spread(self.slope, self.players)
+
+    @property
+    def _quadratic(self) -> Array:
+        """Matrix of the consumer's quadratic utility: beta_i on the diagonal, gamma elsewhere."""
+        return np.diag(self._slopes - self.substitution) + self.substitution
+
+    def _quantities(self, prices: Array) -> dict[str, Array]:
+        return {"price": prices, "quantity": self.demand(prices)}
+
+    def _nash(self) -> tuple[Array, bool, float]:
+        """Nash prices, whether everybody sells, and the largest gain from a deviation found on a fine grid.
+
+        If everybody sells, D q = alpha - p with D the inverse of the quadratic form turns q_i = D_ii (p_i - c_i) into
+        a linear system. Profits are quasi-concave in the own price, so that an equilibrium exists in any case.
+        """
+        inverse = np.linalg.inv(self._quadratic)
+        own = np.diag(np.diag(inverse))
+        prices = np.linalg.solve(inverse + own, inverse @ self._intercepts + own @ self.costs)
+        interior = bool(np.all(inverse @ (self._intercepts - prices) > 0.0))
+        if not interior:
+            prices = self._iterate()
+        profits = self.profits(prices)
+        gain = 0.0
+        for firm in range(self.players):
+            trials = np.tile(prices, (2001, 1))
+            trials[:, firm] = np.linspace(self.costs[firm], max(self._intercepts[firm], self.costs[firm]), 2001)
+            gain = max(gain, float(self.profits(trials)[:, firm].max() - profits[firm]))
+        if gain > GAIN * profits.max():
+            raise TacitError(
+                "substitution: no Nash equilibrium was found without a grid; lower it or make the firms more alike"
+            )
+        return prices, interior, gain
+
+    def _iterate(self) -> Array:
+        """Best replies in turn, from prices equal to costs, until nobody moves."""
+        prices = self.costs
+        for _ in range(1000):
+            previous = prices.copy()
+            for firm in range(self.players):
+                prices[firm] = self._best_reply(prices, firm)
+            if np.allclose(prices, previous, rtol=1e-14, atol=0.0):
+                break
+        return prices
+
+    def _best_reply(self, prices: Array, firm: int) -> float:
+        """The firm's most profitable price; its cost if it cannot sell above cost.
+
+        Own demand is linear between the prices at which a further rival starts to sell, strongest rival first. The
+        best reply is the peak of one of the linear pieces or one of those prices.
+        """
+        gamma, alpha, cost = self.substitution, self._intercepts[firm], self.costs[firm]
+        spare = self._slopes - gamma
+        surplus = self._intercepts - prices
+        rivals = sorted((j for j in range(self.players) if j != firm), key=lambda j: -surplus[j])
+        candidates, total, weight = [(alpha + cost) / 2], 0.0, 1.0
+        for rival in rivals:
+            total, weight = total + surplus[rival] / spare[rival], weight + gamma / spare[rival]
+            candidates.append((alpha - gamma * total / weight + cost) / 2)
+            starts = spare[firm] * (surplus[rival] * (weight / gamma + 1.0 / spare[firm]) - total)
+            candidates.append(alpha - starts)
+        trials = np.tile(prices, (len(candidates), 1))
+        trials[:, firm] = np.maximum(candidates, cost)
+        profits = self.profits(trials)[:, firm]
+        best = int(np.argmax(profits))
+        return float(trials[best, firm]) if profits[best] > 0.0 else float(cost)

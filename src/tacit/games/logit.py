@@ -150,10 +150,12 @@ def deviation_gain(markups: Array, values: Array, weights: Array) -> float:
     for firm, markup in enumerate(markups):
         rivals = _others(values - markups)[:, firm]
         replies = 1.0 + wrightomega(values[:, firm] - 1.0 - rivals)
-        grid = np.concatenate([
-            np.linspace(0.0, 3.0 * max(replies.max(), markup) + 10.0, 2001)[1:],
-            np.linspace(replies.min(), replies.max(), 1001),
-        ])
+        grid = np.concatenate(
+            [
+                np.linspace(0.0, 3.0 * max(replies.max(), markup) + 10.0, 2001)[1:],
+                np.linspace(replies.min(), replies.max(), 1001),
+            ]
+        )
 
         def log_profit(x: Array, value: Array = values[:, firm], rivals: Array = rivals) -> Array:
             shares = -np.logaddexp(0.0, x + (rivals - value)[:, None])

@@ -57,8 +57,16 @@ class ImpulseResponse:
 
     @property
     def incentive_compatible(self) -> NDArray[np.bool_]:
-        """Whether the deviation earns strictly less than the path (ties within rounding do not count)."""
-        return self.path_value - self.deviation_value > TIE * np.abs(self.path_value)
+        """Whether the deviation earns strictly less than the path, (observations,).
+
+        Ties within rounding do not count, in particular not the "deviations" to the very action of the path.
+        """
+        return -self.gain > TIE * np.abs(self.path_value)
+
+    @property
+    def profitable(self) -> NDArray[np.bool_]:
+        """Whether the deviation earns strictly more than the path, (observations,)."""
+        return self.gain > TIE * np.abs(self.path_value)
 
     @property
     def gain(self) -> Floats:

@@ -13,7 +13,9 @@ from tacit.report import layout
 from tacit.report.chart import Area, Bars, Line, Numbers, Points
 from tacit.report.layout import INK, SOFT, Look
 
+# Two patterns for each round through the palette: plain and ``dash``.
 DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.5, 1.2, 1.5)))
+EM = 8.5  # font size in points
 MARKERS = {"circle": "o", "square": "s", "diamond": "D", "triangle": "^", "cross": "P", "x": "X"}
 
 
@@ -25,7 +27,7 @@ def line(axes: Axes, mark: Line, look: Look) -> list[Artist]:
         for outline in layout.polygons(x, mark.low, mark.high, mark.steps):
             axes.fill(*outline, color=look.colour, alpha=0.2, linewidth=0)
         keys.append(Patch(color=look.colour, alpha=0.2, linewidth=0))
-    dashes = DASHES[(look.round + mark.dash) % len(DASHES)]
+    dashes = DASHES[(2 * look.round + mark.dash) % len(DASHES)]
     path = layout.stairs(x, y) if mark.steps else (x, y)
     axes.plot(*path, color=look.colour, linestyle=dashes)
     alone = layout.lone(x, y)
@@ -59,7 +61,7 @@ def beside(axes: Axes, mark: Points, spots: list[str]) -> None:
         )
         ha = {"left": "right", "center": "center", "right": "left"}[horizontal]
         va = {"bottom": "top", "middle": "center", "top": "bottom"}[vertical]
-        axes.annotate(lettering.safe(text), (x, y), shift, textcoords="offset points", ha=ha, va=va)
+        axes.annotate(text, (x, y), shift, textcoords="offset points", ha=ha, va=va, parse_math=False)
 
 
 def histogram(axes: Axes, edges: Numbers, counts: Numbers, look: Look) -> list[Artist]:

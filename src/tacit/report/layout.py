@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,8 +33,6 @@ SYMBOLS: tuple[Symbol, ...] = ("circle", "square", "triangle", "diamond", "x", "
 INK = "#222222"
 SOFT = "#666666"
 GRID = "#e4e4e4"
-
-PLAIN = (1e-5, 1e8)  # numbers outside are written as powers of ten
 
 
 @dataclass(frozen=True)
@@ -103,6 +101,8 @@ def padded(values: Sequence[Numbers], axis: Axis, pad: float, zero: bool = False
         return low / (2.0 if zero else factor), high * factor
     if zero:
         low, high = min(low, 0.0), max(high, 0.0)
+        if low == high:
+            return 0.0, 1.0
     if high - low <= 1e-9 * max(abs(low), abs(high)):
         half = 0.1 * abs(low) or 0.5
         return low - half, high + half
@@ -161,7 +161,7 @@ def ready(chart: Chart, shown: tuple[Interval, Interval]) -> Chart:
             return replace(mark, x=visible(mark.x, chart.x.log))
         if not isinstance(mark, Line | Points | Bars):
             return mark
-        ends = {}
+        ends: dict[str, Any] = {}
         if mark.low is not None and mark.high is not None:
             low = np.where(mark.low <= 0, bottom, mark.low) if chart.y.log else mark.low
             ends = {"low": visible(low, chart.y.log), "high": visible(mark.high, chart.y.log)}
@@ -170,6 +170,12 @@ def ready(chart: Chart, shown: tuple[Interval, Interval]) -> Chart:
         return replace(mark, x=visible(mark.x, chart.x.log), y=visible(mark.y, chart.y.log), **ends)
 
     return replace(chart, marks=tuple(clear(mark) for mark in chart.marks))
+
+
+def powers(ticks: Numbers) -> bool:
+    """Whether the ticks of an axis are better written as powers of ten."""
+    sizes = np.abs(ticks[ticks != 0])
+    return bool(sizes.size) and (float(sizes.max()) >= 1e8 or float(sizes.min()) < 1e-5)
 
 
 # --- geometry of marks -----------------------------------------------------------------------------------------
@@ -203,19 +209,32 @@ def counted(chart: Chart) -> list[tuple[Numbers, Numbers]]:
     samples = [visible(mark.values, chart.x.log) for mark in marks]
     samples = [sample[np.isfinite(sample)] for sample in samples]
     pool = np.concatenate(samples or [np.empty(0)])
+    finest = max((bin_count(sample, chart.x.log, pool) for sample in samples), default=1)
     found = []
     for mark, sample in zip(marks, samples, strict=True):
-        edges = mark.edges if mark.edges is not None else bin_edges(pool, mark.bins, chart.x.log)
+        edges = mark.edges if mark.edges is not None else bin_edges(pool, mark.bins or finest, chart.x.log)
         found.append((edges, np.histogram(sample, edges)[0].astype(np.float64)))
     return found
 
 
-def bin_edges(pool: Numbers, count: int | None, log: bool) -> Numbers:
-    """Equal bins over finite values (equal in the logarithm on a logarithmic axis).
+def bin_count(sample: Numbers, log: bool, pool: Numbers) -> int:
+    """How many bins over the pool of all samples one sample deserves.
 
-    Without a count it is that of Freedman and Diaconis (1981) or of Sturges (1926), whichever is finer, but at most
-    60: one far outlier would ask for thousands.
+    By the rule of Freedman and Diaconis (1981) or of Sturges (1926), whichever is finer, but at most 60: one far
+    outlier would ask for thousands.
     """
+    if not sample.size:
+        return 1
+    scaled = np.log10(sample) if log else sample
+    span = float(np.ptp(np.log10(pool) if log else pool))
+    lower, upper = np.quantile(scaled, [0.25, 0.75])
+    width = 2 * float(upper - lower) / sample.size ** (1 / 3)
+    fine = min(60.0, span / width) if width > span / 1000 else 0.0
+    return math.ceil(min(60.0, max(fine, math.log2(sample.size) + 1)))
+
+
+def bin_edges(pool: Numbers, count: int, log: bool) -> Numbers:
+    """Equal bins over finite values (equal in the logarithm on a logarithmic axis)."""
     if not pool.size:
         return np.array([1.0, 10.0]) if log else np.array([0.0, 1.0])
     scaled = np.log10(pool) if log else pool
@@ -224,11 +243,6 @@ def bin_edges(pool: Numbers, count: int | None, log: bool) -> Numbers:
         half = 0.05 * abs(low) or 0.5
         edges = np.array([low - half, low + half])
     else:
-        if count is None:
-            quartiles = np.quantile(scaled, [0.25, 0.75])
-            width = 2 * float(quartiles[1] - quartiles[0]) / pool.size ** (1 / 3)
-            fine = (high - low) / width if width > 0 else 0.0
-            count = math.ceil(min(60.0, max(fine, math.log2(pool.size) + 1)))
         edges = np.linspace(low, high, count + 1)
     return 10**edges if log else edges
 
@@ -256,6 +270,12 @@ def polygons(x: Numbers, low: Numbers, high: Numbers, steps: bool = False) -> li
             lower, upper = np.repeat(lower, 2)[:-1], np.repeat(upper, 2)[:-1]
         outlines.append((np.concatenate([along, along[::-1]]), np.concatenate([upper, lower[::-1]])))
     return outlines
+
+
+def stairs(x: Numbers, y: Numbers) -> tuple[Numbers, Numbers]:
+    """The path of a curve that holds each value until the next x, unless a gap comes next."""
+    held = np.where(np.isfinite(y[1:]), y[:-1], np.nan)
+    return np.repeat(x, 2)[1:], np.insert(y, np.arange(1, len(y)), held)
 
 
 def lone(x: Numbers, y: Numbers) -> NDArray[np.bool_]:

@@ -116,18 +116,21 @@ def place_side(chart: Chart, interval: Interval, em: float, room: float, height:
     return [Label(mark.y, text, float(to - at)) for (mark, text), at, to in zip(pairs, centres, placed, strict=True)]
 
 
-def place_top(chart: Chart, interval: Interval, em: float, width: float) -> list[Label]:
-    """Labels of the vertical reference lines, above a plot of this width: upright if there is room, else turned."""
+def place_top(chart: Chart, interval: Interval, em: float, width: float, room: Interval) -> list[Label]:
+    """Labels of the vertical reference lines, above a plot of this width: upright if there is room, else turned.
+
+    ``room`` is where they may stand, measured from the left border of the plot.
+    """
     marks = [mark for mark in chart.marks if isinstance(mark, VLine) and mark.text]
     marks = [mark for mark in marks if 0 <= fraction(mark.x, interval, chart.x.log) <= 1]
     centres = [fraction(mark.x, interval, chart.x.log) * width for mark in marks]
     texts = [wrap(mark.text, 16 * em, em) for mark in marks]
     sizes = [text_width(text, em) + em for text in texts]
-    turned = sum(sizes) > width
+    turned = sum(sizes) > room[1] - room[0]
     if turned:
         texts = [wrap(mark.text, 12 * em, em) for mark in marks]
         sizes = [text_height(text, em) for text in texts]
-    placed = spread(centres, sizes, 0.0, width)
+    placed = spread(centres, sizes, *room)
     return [
         Label(mark.x, text, float(to - at), turned)
         for mark, text, at, to in zip(marks, texts, centres, placed, strict=True)

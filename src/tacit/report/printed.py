@@ -17,21 +17,20 @@ from matplotlib import ticker
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
+from matplotlib.patheffects import withStroke
 
 from tacit.errors import TacitError
-from tacit.report import files, layout, lettering
-from tacit.report.chart import Area, Axis, Bars, Chart, HeatMap, Histogram, HLine, Line, Numbers, Points, VLine
-from tacit.report.layout import GRID, INK, SOFT, Interval, Look
+from tacit.report import ink, layout, lettering
+from tacit.report.chart import Area, Axis, Bars, Chart, HeatMap, Histogram, HLine, Line, Points, VLine
+from tacit.report.ink import EM
+from tacit.report.layout import GRID, INK, SOFT, Interval
+from tacit.store import atomic
 
 SUFFIXES = (".png", ".pdf", ".svg")
-EM = 8.5
 PLOT_HEIGHT = 190.0
 GAP = 6.0
-SIDE_ROOM = 11 * EM  # widest text in the right margin
+SIDE_ROOM = 14 * EM  # widest text in the right margin
 
 # Everything is set here, on top of the library's defaults, so that nobody's own style changes a figure. Fonts in a
 # PDF are embedded as TrueType, which journals ask for; a fixed salt makes the same SVG twice.
@@ -78,6 +77,11 @@ def save(chart: Chart, path: str | os.PathLike[str], width: float = 6.3) -> Path
     width : float
         Width of the figure in inches; the default fills an A4 page.
 
+    Returns
+    -------
+    Path
+        The path.
+
     Raises
     ------
     TacitError
@@ -90,11 +94,23 @@ def save(chart: Chart, path: str | os.PathLike[str], width: float = 6.3) -> Path
     drawn = figure(chart, width)
     with matplotlib.style.context(STYLE):
         drawn.savefig(content, format=suffix[1:], dpi=300, metadata=METADATA[suffix])
-    return files.replace(path, content.getvalue())
+    return atomic.replace(path, content.getvalue())
 
 
 def figure(chart: Chart, width: float = 6.3) -> Figure:
     """Draw a chart, ``width`` inches wide and as high as it needs.
+
+    Parameters
+    ----------
+    chart : Chart
+        What to draw.
+    width : float
+        Width in inches: 6.3 fills an A4 page, 3.4 a column of a two-column journal.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A figure of its own, known to no ``pyplot``.
 
     Examples
     --------
@@ -126,22 +142,23 @@ class _Sheet:
         self._marks()
         side = lettering.place_side(chart, self.shown[1], EM, SIDE_ROOM, self.height)
         self._position(60, 60, self.width - 120, 400)
-        axes.set_ylabel(_safe(lettering.wrap(chart.y.title, self.height, EM)), labelpad=5)
+        axes.set_ylabel(lettering.wrap(chart.y.title, self.height, EM), labelpad=5, parse_math=False)
         left = self._extent(axes.yaxis)[0] + GAP
         label_room = max((lettering.text_width(label.text, EM) + 22 for label in side), default=0.0)
-        right = max(label_room, 2 * EM) + self._bar_room()
+        bar_room = self._bar_room()
+        half = self._x_ticks(self.width - left - label_room - bar_room)
+        right = max(label_room + bar_room, half + 2, 2 * EM)
         plot = self.width - left - right
-        self._x_ticks(plot)
-        top = lettering.place_top(chart, self.shown[0], EM, plot)
-        axes.set_xlabel(_safe(lettering.wrap(chart.x.title, plot, EM)), labelpad=4)
+        top = lettering.place_top(chart, self.shown[0], EM, plot, (GAP - left, plot + right - GAP))
+        axes.set_xlabel(lettering.wrap(chart.x.title, plot, EM), labelpad=4, parse_math=False)
         self._position(left, 60, plot, 400)
         below = self._extent(axes.xaxis)[1]
         caption = lettering.wrap(chart.caption, self.width - 2 * GAP, EM - 0.5)
         bottom = below + GAP + (lettering.text_height(caption, EM - 0.5) + GAP if caption else 0)
 
         strip = lettering.top_height(top, EM)
-        legend_top = bottom + self.height + strip + GAP
-        legend = self._legend(left, self.width - left - GAP)
+        legend_top = bottom + self.height + strip + 1.5 * GAP
+        legend = self._legend(self.width - 2 * GAP)
         title_bottom = legend_top + legend
         title = lettering.wrap(chart.title, self.width - 2 * GAP, 1.25 * EM)
         total = title_bottom + (lettering.text_height(title, 1.15 * EM) + GAP if title else 0) + 2
@@ -149,7 +166,7 @@ class _Sheet:
         if self.bar is not None:
             self.bar.set_position(self._share(left + plot + label_room + 12, bottom, 9, self.height, total))
         if self.figure.legends:
-            self.figure.legends[0].set_bbox_to_anchor((left / self.width, legend_top / total))
+            self.figure.legends[0].set_bbox_to_anchor((GAP / self.width, legend_top / total))
         self._block(title, GAP, title_bottom + 2, total, va="bottom", size=1.15 * EM, weight="bold")
         self._block(caption, GAP, bottom - below - GAP, total, va="top", size=EM - 0.5, color=SOFT)
         self._references(side, top)
@@ -171,7 +188,7 @@ class _Sheet:
 
     def _block(self, text: str, x: float, y: float, total: float, **style: Any) -> None:
         if text:
-            self.figure.text(x / self.width, y / total, _safe(text), linespacing=1.25, **style)
+            self.figure.text(x / self.width, y / total, text, linespacing=1.25, parse_math=False, **style)
 
     # --- what is drawn -----------------------------------------------------------------------------------------
 
@@ -216,29 +233,34 @@ class _Sheet:
         colours = self.figure.colorbar(mesh, cax=self.bar)
         colours.outline.set_visible(False)  # type: ignore[operator]
         self.bar.yaxis.set_major_formatter(_Plain())
-        self.bar.set_ylabel(_safe(lettering.wrap(mark.label, self.height, EM)), labelpad=5)
+        self.bar.set_ylabel(lettering.wrap(mark.label, self.height, EM), labelpad=5, parse_math=False)
 
     def _references(self, side: list[lettering.Label], top: list[lettering.Label]) -> None:
         axes = self.axes
         style: dict[str, Any] = {"color": INK, "linewidth": 0.8, "linestyle": (0, (4, 2.5)), "zorder": 1.9}
+        if self.bar is not None:  # a pale edge keeps the lines visible on dark cells
+            style["path_effects"] = [withStroke(linewidth=2.2, foreground="white", alpha=0.6)]
         for mark in self.chart.marks:
             if isinstance(mark, HLine) and np.isfinite(mark.y):
                 axes.axhline(mark.y, **style)
             elif isinstance(mark, VLine) and np.isfinite(mark.x):
                 axes.axvline(mark.x, **style)
         leader = {"arrowstyle": "-", "linewidth": 0.5, "color": SOFT, "shrinkA": 0, "shrinkB": 0}
-        common: dict[str, Any] = {"textcoords": "offset points", "annotation_clip": False, "linespacing": 1.2}
+        common: dict[str, Any] = {
+            "textcoords": "offset points",
+            "annotation_clip": False,
+            "linespacing": 1.2,
+            "parse_math": False,
+        }
         for label in side:
-            at, to = (1, label.at), (16, label.shift)
-            axes.annotate("", at, to, xycoords=axes.get_yaxis_transform(), arrowprops=leader, **common)
-            end = (18, label.shift)
-            axes.annotate(_safe(label.text), at, end, xycoords=axes.get_yaxis_transform(), va="center", **common)
+            side_on = {"xy": (1, label.at), "xycoords": axes.get_yaxis_transform()} | common
+            axes.annotate("", xytext=(16, label.shift), arrowprops=leader, **side_on)
+            axes.annotate(label.text, xytext=(18, label.shift), va="center", **side_on)
         for label in top:
-            at, to = (label.at, 1), (label.shift, 0.9 * EM)
-            axes.annotate("", at, to, xycoords=axes.get_xaxis_transform(), arrowprops=leader, **common)
-            end = (label.shift, 1.1 * EM)
+            top_on = {"xy": (label.at, 1), "xycoords": axes.get_xaxis_transform()} | common
+            axes.annotate("", xytext=(label.shift, 0.9 * EM), arrowprops=leader, **top_on)
             turn: dict[str, Any] = {"rotation": 90 if label.turned else 0, "ha": "center", "va": "bottom"}
-            axes.annotate(_safe(label.text), at, end, xycoords=axes.get_xaxis_transform(), **turn, **common)
+            axes.annotate(label.text, xytext=(label.shift, 1.1 * EM), **turn, **top_on)
 
     # --- axes and legend ---------------------------------------------------------------------------------------
 
@@ -253,20 +275,25 @@ class _Sheet:
             axes.grid(axis="y", color=GRID, linewidth=0.6)
         _ticks(axes.yaxis, chart.y, self.shown[1], max(3, min(7, int(self.height / (3 * EM)))))
 
-    def _x_ticks(self, plot: float) -> None:
+    def _x_ticks(self, plot: float) -> float:
+        """Put as many ticks on the x axis as have room; returns half the width of the widest label."""
         order = layout.categories(self.chart)
+        axis = self.axes.xaxis
         if not order:
-            widest = max(lettering.text_width(_plain(value), EM) for value in self.shown[0])
-            _ticks(self.axes.xaxis, self.chart.x, self.shown[0], max(2, min(7, int(plot / (1.3 * widest + EM)))))
-            return
+            for most in range(8, 0, -1):
+                _ticks(axis, self.chart.x, self.shown[0], most)
+                low, high = self.shown[0]
+                at = [value for value in axis.get_major_locator()() if low <= value <= high]
+                texts = axis.get_major_formatter().format_ticks(at)
+                widest = max((lettering.text_width(text, EM) for text in texts), default=0.0)
+                if (widest + 0.5 * EM) * len(at) <= plot:
+                    break
+            return widest / 2
         ticks = lettering.category_ticks(order, plot / (len(order) + 0.2), EM)
-        self.axes.set_xticks(
-            ticks.at,
-            [_safe(text) for text in ticks.texts],
-            rotation=90 if ticks.turned else 0,
-            linespacing=1.1,
-        )
+        turn: dict[str, Any] = {"rotation": 90} if ticks.turned else {}
+        self.axes.set_xticks(ticks.at, ticks.texts, linespacing=1.1, parse_math=False, **turn)
         self.axes.tick_params(axis="x", length=0)
+        return 0.0
 
     def _bar_room(self) -> float:
         """Width of the colour scale with its ticks and label."""
@@ -276,18 +303,19 @@ class _Sheet:
         scale = 72 / self.figure.dpi
         return 12 + 9 + (box.x1 - self.bar.get_window_extent().x1) * scale + 4 if box is not None else 30.0
 
-    def _legend(self, left: float, room: float) -> float:
+    def _legend(self, room: float) -> float:
         """Put the legend above the plot, in as many columns as fit; returns its height."""
         if not (self.chart.legend and self.keys):
             return 0.0
-        labels = [lettering.wrap(name, min(room - 40, 26 * EM), EM) for name in self.keys]
-        widest = max(lettering.text_width(label, EM) for label in labels) + 40
-        handles = [tuple(keys) if len(keys) > 1 else keys[0] for keys in self.keys.values()]
+        labels = [lettering.wrap(name, min(room - 5 * EM, 26 * EM), EM) for name in self.keys]
+        wide = [lettering.text_width(label, EM) + 5 * EM for label in labels]
+        columns = next(n for n in range(len(wide), 0, -1) if n == 1 or sum(map(max, np.array_split(wide, n))) <= room)
+        handles: list[Any] = [tuple(keys) if len(keys) > 1 else keys[0] for keys in self.keys.values()]
         legend = self.figure.legend(
             handles,
             [" "] * len(labels),  # names are set below: the library drops those that begin with an underscore
             loc="lower left",
-            ncol=max(1, min(len(labels), int(room / widest))),
+            ncol=columns,
             frameon=False,
             borderaxespad=0,
             borderpad=0,
@@ -295,7 +323,8 @@ class _Sheet:
             labelspacing=0.4,
         )
         for text, label in zip(legend.get_texts(), labels, strict=True):
-            text.set_text(_safe(label))
+            text.set_parse_math(False)
+            text.set_text(label)
         extent = legend.get_window_extent(self.canvas.get_renderer())
         return extent.height * 72 / self.figure.dpi + GAP
 
@@ -303,18 +332,13 @@ class _Sheet:
 # --- ticks and text --------------------------------------------------------------------------------------------
 
 
-def _safe(text: str) -> str:
-    """Text that is not taken for mathematics."""
-    return text.replace("$", r"\$")
-
-
-def _plain(value: float, decimals: int | None = None) -> str:
+def _plain(value: float, decimals: int | None = None, power: bool = False) -> str:
     """A tick label: plain digits in groups of three, powers of ten only where digits would be too many."""
-    if value != 0 and not layout.PLAIN[0] <= abs(value) < layout.PLAIN[1]:
-        power = math.floor(math.log10(abs(value)) + 1e-9)
-        factor = f"{value / 10.0**power:.3g}"
+    if power and value != 0:
+        exponent = math.floor(math.log10(abs(value)) + 1e-9)
+        factor = f"{value / 10.0**exponent:.3g}"
         times = "" if factor == "1" else rf"{factor} \times "
-        return f"${times}10^{{{power}}}$"
+        return f"${times}10^{{{exponent}}}$"
     text = f"{value:,.10g}" if decimals is None else f"{value:,.{decimals}f}"
     return text.replace("-", "−")
 
@@ -327,12 +351,14 @@ class _Plain(ticker.Formatter):
 
     def format_ticks(self, values: Sequence[float]) -> list[str]:
         ticks = np.asarray(values, dtype=np.float64)
-        if (self.axis is not None and self.axis.get_scale() == "log") or ticks.size < 2:  # type: ignore[union-attr]
-            return [_plain(value) for value in ticks]
+        power = layout.powers(ticks)
+        if ticks.size < 2 or (self.axis is not None and self.axis.get_scale() == "log"):  # type: ignore[union-attr]
+            return [_plain(value, power=power) for value in ticks]
         step = float(np.min(np.abs(np.diff(ticks))))
+        ticks = np.where(np.abs(ticks) < 1e-6 * step, 0.0, ticks)
         enough = (places for places in range(10) if np.all(np.abs(ticks - np.round(ticks, places)) < 1e-3 * step))
         decimals = next(enough, None)
-        return [_plain(0.0 if abs(value) < 1e-6 * step else value, decimals) for value in ticks]
+        return [_plain(value, decimals, power) for value in ticks]
 
 
 def _ticks(axis: Any, spec: Axis, interval: Interval, most: int) -> None:
@@ -350,5 +376,5 @@ def _ticks(axis: Any, spec: Axis, interval: Interval, most: int) -> None:
     fine = decades * 3 <= most
     axis.set_major_locator(ticker.LogLocator(subs=(1.0, 2.0, 5.0) if fine else (1.0,), numticks=most + 1))
     if decades < 12:
-        axis.set_minor_locator(ticker.LogLocator(subs=np.arange(2, 10), numticks=200))
+        axis.set_minor_locator(ticker.LogLocator(subs=[float(n) for n in range(2, 10)], numticks=200))
         axis.set_tick_params(which="minor", length=2, width=0.5, color=SOFT)

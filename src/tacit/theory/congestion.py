@@ -1,7 +1,6 @@
 """Equilibria and optima of congestion games, over counts of players instead of joint actions.
 
-Atomic solutions (whole players) come from enumeration of all count profiles or, where there are too many, from
-descents; continuous ones (a continuum of players) from a convex program. SciPy is imported where it is needed.
+Whole players: solutions come from enumeration of all count profiles or, where there are too many, from descents.
 """
 
 from collections.abc import Iterator
@@ -13,43 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tacit.theory.benchmarks import Benchmarks, Concept, Profile
+from tacit.theory.nonatomic import Flow, Shares, is_affine, system_optimum, wardrop
 
 if TYPE_CHECKING:
     from tacit.games.base import Actions, CongestionForm
 
 Counts = NDArray[np.int64]
-Shares = NDArray[np.float64]
 
 LIMIT = 2_000_000  # count profiles that are enumerated at most
 CHUNK = 1 << 16  # count profiles held in memory at once
 CELLS = 2_000_000  # array entries of one descent step at once
 ROUNDING = 1e-12  # payoffs closer than this, relative to the largest, differ by rounding only
 LISTED = 50  # equilibria listed at most
-
-
-@dataclass(frozen=True)
-class Flow:
-    """A continuous profile.
-
-    Attributes
-    ----------
-    shares : (actions,) array
-        Share of the players on each action.
-    payoffs : (actions,) array
-        Payoff of each action at these shares.
-    gap : float
-        Mean gain if everybody switched to the best action (of a system optimum: the largest possible error of
-        the mean payoff); 0 if solved exactly.
-    """
-
-    shares: Shares
-    payoffs: NDArray[np.float64]
-    gap: float
-
-    @property
-    def average(self) -> float:
-        """Mean payoff over players."""
-        return float(self.shares @ self.payoffs)
 
 
 @dataclass(frozen=True)
@@ -149,56 +123,12 @@ def optimum_counts(form: "CongestionForm", limit: int = LIMIT) -> tuple[Counts, 
     return best, exact
 
 
-def wardrop(form: "CongestionForm") -> Flow:
-    """Wardrop equilibrium of a continuum of players with affine costs, by Beckmann's convex program.
-
-    Parameters
-    ----------
-    form : CongestionForm
-        Rosenthal's (``weights == incidence.T``), facility values affine and nowhere increasing in the load.
-
-    Returns
-    -------
-    Flow
-        Loads and payoffs are unique, the shares need not be. ``gap`` is the measured equilibrium gap.
-
-    Raises
-    ------
-    ValueError
-        If the form is not of this kind.
-
-    Notes
-    -----
-    M. Beckmann, C. B. McGuire and C. B. Winsten, *Studies in the Economics of Transportation* (1956); J. G.
-    Wardrop, "Some theoretical aspects of road traffic research", Proc. ICE 1 (1952).
-
-    Examples
-    --------
-    >>> from tacit.games.base import CongestionForm
-    >>> time = np.array([[0.0, -0.5, -1.0]])
-    >>> pigou = CongestionForm(2, np.array([[0, 1]]), np.array([[0.0], [1.0]]), time, np.array([-1.0, 0.0]))
-    >>> round(wardrop(pigou).average, 9), round(system_optimum(pigou).average, 9)
-    (-1.0, -0.75)
-    """
-    return _flow(form, _convex_program(form, 1.0), 1.0)
-
-
-def system_optimum(form: "CongestionForm") -> Flow:
-    """Shares of a continuum of players that maximise the mean payoff; affine costs only.
-
-    The same program as :func:`wardrop` with every slope doubled (marginal-cost pricing: A. C. Pigou, *The
-    Economics of Welfare*, 1920). Parameters, result and errors are those of :func:`wardrop`. The mean payoff plus
-    ``gap`` bounds the mean payoff of whole players from above.
-    """
-    return _flow(form, _convex_program(form, 2.0), 2.0)
-
-
 def congestion_benchmarks(
     form: "CongestionForm",
     actions: "Actions",
     *,
     cost: str = "",
-    known: ClosedForms = ClosedForms(),  # noqa: B008 (immutable)
+    known: ClosedForms = ClosedForms(),
     limit: int = LIMIT,
 ) -> Benchmarks:
     """Competitive and cooperative outcomes of a congestion game.
@@ -207,7 +137,7 @@ def congestion_benchmarks(
     ----------
     form : CongestionForm
     actions : Actions
-        Names the action in the notes.
+        If the actions have no labels, the profiles' quantities tell their mean value: ``{actions.name: (1,)}``.
     cost : str
         What the players pay, if payoffs are negative costs: "travel time".
     known : ClosedForms
@@ -220,7 +150,7 @@ def congestion_benchmarks(
     Benchmarks
         Competitive: pure Nash equilibria, the least profitable one first, and, with affine costs, Wardrop's.
         Cooperative: the social optimum and, with affine costs, the continuous one. Payoffs are means over
-        players; quantities are each action's "share" and its payoff, or its cost under the name ``cost``.
+        players; quantities are each action's "share" and its "payoff", or its cost under the name ``cost``.
         Numbers: "price of anarchy" (worst Nash equilibrium against optimum: the ratio of the costs, or the
         inverse ratio of positive payoffs) and "price of anarchy (nonatomic)".
     """
@@ -239,13 +169,16 @@ def congestion_benchmarks(
     cooperative = [optimum]
     notes = _notes(competitive, len(nash), complete, optimum, _rounding(form))
     numbers = {"price of anarchy": _anarchy(competitive[0], optimum)} if competitive else {}
-    if _affine(form) is not None:
-        competitive.append(_continuous(form, "Wardrop", known.wardrop, cost))
-        cooperative.append(_continuous(form, "continuous social optimum", known.system_optimum, cost))
-        bound = cooperative[-1].average + cooperative[-1].error
-        cooperative[0] = replace(optimum, error=0.0 if exact else max(bound - optimum.average, 0.0))
+    if is_affine(form):
+        crowd, ideal = wardrop(form, known.wardrop), system_optimum(form, known.system_optimum)
+        competitive.append(_continuous("Wardrop", "wardrop", crowd, cost, known.wardrop))
+        cooperative.append(_continuous("continuous optimum", "joint-optimum", ideal, cost, known.system_optimum))
+        if not exact:
+            cooperative[0] = _bounded(optimum, ideal.average + ideal.gap, _rounding(form))
         numbers["price of anarchy (nonatomic)"] = _anarchy(competitive[-1], cooperative[-1])
     numbers = {name: number for name, number in numbers.items() if not np.isnan(number)}
+    for profile in () if actions.labels else competitive + cooperative:
+        profile.quantities[actions.name] = actions.values @ profile.quantities["share"]
     complete = complete and len(nash) <= LISTED
     return Benchmarks(tuple(competitive), tuple(cooperative), complete, numbers, tuple(notes))
 
@@ -256,12 +189,17 @@ def _profile(name: str, concept: Concept, flow: Flow, cost: str, method: str, ex
     return Profile(name, concept, np.array([flow.average]), method, None, quantities, exact=exact, error=error)
 
 
-def _continuous(form: "CongestionForm", name: str, known: Shares | None, cost: str) -> Profile:
-    factor = 1.0 if name == "Wardrop" else 2.0
-    flow = _flow(form, _convex_program(form, factor) if known is None else known, factor)
-    concept: Concept = "wardrop" if name == "Wardrop" else "joint-optimum"
-    profile = _profile(name, concept, flow, cost, _method(known, "Beckmann's convex program (SLSQP)"))
-    return replace(profile, exact=known is not None)
+def _bounded(optimum: Profile, bound: float, rounding: float) -> Profile:
+    """A searched optimum, judged by the continuous one, which no whole players can beat."""
+    error = max(bound - optimum.average, 0.0)
+    if error > rounding:
+        return replace(optimum, error=error)
+    return replace(optimum, error=error, exact=True, method=f"{optimum.method}; attains the continuous optimum")
+
+
+def _continuous(name: str, concept: Concept, flow: Flow, cost: str, known: Shares | None) -> Profile:
+    method = _method(known, "Beckmann's convex program (SLSQP)")
+    return replace(_profile(name, concept, flow, cost, method), exact=known is not None)
 
 
 def _method(known: Shares | Counts | None, otherwise: str) -> str:
@@ -331,24 +269,24 @@ def _is_nash(form: "CongestionForm", counts: Counts) -> NDArray[np.bool_]:
     """Which of the count profiles, shape (k, actions), are pure Nash equilibria; shape (k,)."""
     stable = np.ones(len(counts), dtype=bool)
     now, loads = form.payoffs(counts), counts @ form.incidence.T
-    facilities = np.arange(len(form.values))
+    facilities, rounding = np.arange(len(form.values)), _rounding(form)
     for leave in range(form.actions):
         for join in range(form.actions):
             rows = np.flatnonzero(stable & (counts[:, leave] > 0))  # most profiles fall at the first moves
             after = loads[rows] + form.incidence[:, join] - form.incidence[:, leave]
             payoff = form.own[join] + form.values[facilities, after] @ form.weights[join]
-            stable[rows[payoff > now[rows, leave] + _rounding(form)]] = False
+            stable[rows[payoff > now[rows, leave] + rounding]] = False
     return stable
 
 
 def _climb(form: "CongestionForm", counts: Counts, selfish: bool) -> Counts:
     """Let the best single move happen until none gains: for the mover (selfish) or for the sum of payoffs."""
-    counts = counts.copy()
+    counts, rounding = counts.copy(), _rounding(form)
     for _ in range(1000 + 100 * form.players):  # a game without potential may cycle
         used = np.flatnonzero(counts)
         gains = _gains(form, counts, used, selfish)
         leave, join = divmod(int(gains.argmax()), form.actions)
-        if gains[leave, join] <= _rounding(form):
+        if gains[leave, join] <= rounding:
             break
         counts[used[leave]] -= 1
         counts[join] += 1
@@ -377,8 +315,8 @@ def _gains(form: "CongestionForm", counts: Counts, used: Counts, selfish: bool) 
 def _starts(form: "CongestionForm") -> list[Counts]:
     """Where descents start: even, both continuous solutions, everybody on one action, random."""
     shares = [np.full(form.actions, 1 / form.actions)]
-    if _affine(form) is not None:
-        shares += [_convex_program(form, 1.0), _convex_program(form, 2.0)]
+    if is_affine(form):
+        shares += [wardrop(form).shares, system_optimum(form).shares]
     shares += list(np.eye(form.actions)[:: -(-form.actions // 10)])
     shares += list(np.random.default_rng(0).dirichlet(np.ones(form.actions), size=10))
     return [_whole(share, form.players) for share in shares[: max(3, 20_000 // form.players)]]
@@ -390,56 +328,3 @@ def _whole(shares: Shares, players: int) -> Counts:
     remainders = np.argsort(counts - shares * players, kind="stable")
     counts[remainders[: players - counts.sum()]] += 1
     return counts
-
-
-def _affine(form: "CongestionForm") -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-    """Intercepts and slopes of the facilities' values; None unless the continuous programs are convex."""
-    slopes = (form.values[:, -1] - form.values[:, 0]) / max(form.values.shape[1] - 1, 1)
-    straight = np.allclose(np.diff(form.values), slopes[:, None], rtol=0, atol=_rounding(form))
-    if not (straight and np.array_equal(form.weights, form.incidence.T) and (slopes <= 0).all()):
-        return None
-    return form.values[:, 0], slopes
-
-
-def _marginals(form: "CongestionForm", factor: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Constants c and matrix G, so that an action's payoff (with slopes times ``factor``) is ``c + G shares``."""
-    lines = _affine(form)
-    if lines is None:
-        raise ValueError("continuous solutions need weights == incidence.T and affine values that never increase")
-    incidence = form.incidence.astype(float)
-    return form.own + lines[0] @ incidence, factor * form.players * (incidence.T * lines[1]) @ incidence
-
-
-def _flow(form: "CongestionForm", shares: Shares, factor: float) -> Flow:
-    constants, matrix = _marginals(form, factor)
-    marginal = constants + matrix @ shares
-    return Flow(shares, constants + matrix @ shares / factor, max(float(marginal.max() - shares @ marginal), 0.0))
-
-
-def _convex_program(form: "CongestionForm", factor: float) -> Shares:
-    """Maximise ``c x + x G x / 2`` over the simplex; then solve the optimality conditions on the support exactly."""
-    from scipy.optimize import minimize
-
-    constants, matrix = _marginals(form, factor)
-    scale = max(float(np.ptp(constants)), float(np.abs(matrix).max()), np.finfo(float).tiny)
-    linear, quadratic = (constants - constants.max()) / scale, matrix / scale
-    solution = minimize(
-        lambda shares: -(linear @ shares + shares @ quadratic @ shares / 2),
-        np.full(form.actions, 1 / form.actions),
-        jac=lambda shares: -(linear + quadratic @ shares),
-        method="SLSQP",
-        bounds=[(0.0, 1.0)] * form.actions,
-        constraints={"type": "eq", "fun": lambda shares: shares.sum() - 1, "jac": np.ones_like},
-        options={"ftol": 1e-15, "maxiter": 1000},
-    ).x.clip(0.0)
-    candidates = [solution / solution.sum()]
-    for threshold in (1e-3, 1e-5, 1e-7):
-        support = np.flatnonzero(solution > threshold)
-        ones = np.ones((len(support), 1))
-        system = np.block([[quadratic[np.ix_(support, support)], -ones], [ones.T, np.zeros((1, 1))]])
-        answer = np.linalg.lstsq(system, np.append(-linear[support], 1.0), rcond=None)[0]
-        polished = np.zeros(form.actions)
-        polished[support] = answer[:-1]
-        if (polished >= 0).all():
-            candidates.append(polished / polished.sum())
-    return min(candidates, key=lambda shares: _flow(form, shares, factor).gap)

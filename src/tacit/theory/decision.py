@@ -115,7 +115,7 @@ def solve(
         Probability of each outcome, common to the batch; without it transitions are deterministic.
     method : {"policy", "value"}
     tolerance : float
-        Value iteration only: bound on the error of every value, in units of the rewards (but never below rounding).
+        Value iteration only: bound on the error of every value, in units of the rewards.
 
     Returns
     -------
@@ -218,26 +218,26 @@ def _iterate_policies(process: _Process) -> Solution:
 
 
 def _iterate_values(process: _Process, tolerance: float) -> Solution:
-    values = process.rewards.max(-1)
-    # Contraction: the remaining error is at most discount / (1 - discount) times the last change.
-    allowed = tolerance * (1 - process.discount) / max(process.discount, 1e-300)
-    rounding = ROUNDING * np.abs(process.rewards).max(initial=0.0) / (1 - process.discount)
-    while True:
-        candidates = process.action_values(values)
-        change = np.abs(candidates.max(-1) - values).max(initial=0.0)
-        values = candidates.max(-1)
-        if change <= max(allowed, rounding):
-            return Solution(values, candidates.argmax(-1))
+    values, discount = process.rewards.max(-1), process.discount
+    # The error shrinks by the discount factor a step and is at most discount / (1 - discount) times the last change.
+    error = 2 * float(np.abs(process.rewards).max(initial=0.0)) / (1 - discount)
+    steps = math.ceil(math.log(tolerance / error) / math.log(discount)) if discount > 0 and error > tolerance else 0
+    for _ in range(steps):
+        previous, values = values, process.action_values(values).max(-1)
+        if discount * np.abs(values - previous).max(initial=0.0) <= tolerance * (1 - discount):
+            break
+    return Solution(values, process.action_values(values).argmax(-1))
 
 
 def _doubling(rewards: Floats, next_state: Indices, discount: float) -> Floats:
     """Pointer doubling on (batch, states) arrays; see :func:`evaluate`."""
     jump = _offset(next_state, rewards.shape[-1])
-    values, factor = rewards, discount
-    while factor > 1e-18:
+    values, horizon = rewards, 1
+    # A power per horizon: squaring the factor again and again would double its rounding error every time.
+    while (factor := discount**horizon) > 1e-18:
         values = values + factor * values.take(jump)
         jump = jump.take(jump)
-        factor *= factor
+        horizon *= 2
     return values
 
 

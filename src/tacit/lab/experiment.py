@@ -1,0 +1,223 @@
+"""An experiment: environment, learners, length, sessions and seed; read from YAML, changed by dotted overrides."""
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union
+
+import yaml
+from pydantic import BeforeValidator, Field, SerializeAsAny, TypeAdapter, model_validator
+
+from tacit.errors import TacitError
+from tacit.games import GAMES
+from tacit.games.base import CongestionForm, StageGame
+from tacit.learners import LEARNERS
+from tacit.learners.base import TabularLearner
+from tacit.schema import Spec, param, register_kinds, validate
+
+AnyGame = Annotated[Union[*GAMES], Field(discriminator="kind")]  # type: ignore[valid-type]
+AnyLearner = Annotated[Union[*LEARNERS], Field(discriminator="kind")]  # type: ignore[valid-type]
+Scalar = bool | int | float | str | list[Any] | dict[str, Any] | None
+
+
+class Length(Spec):
+    """When a session ends."""
+
+    periods: int = param(1_000_000_000, "longest session", "periods", ge=1, le=2**62)
+    stable_for: int = param(
+        0, "end once no greedy action of any agent has changed for so long; 0: never", "periods", ge=0
+    )
+
+
+class Trace(Spec):
+    """What is recorded of learning: means over consecutive windows of periods."""
+
+    window: int = param(1_000, "length of a window", "periods", ge=1)
+    windows: int = param(100, "how many windows are recorded, from the first period on", ge=0, le=1_000_000)
+
+
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, Mapping | TabularLearner) else value
+
+
+class Experiment(Spec):
+    """Environment + learners + length + sessions + seed.
+
+    Examples
+    --------
+    >>> from tacit.games import Braess
+    >>> from tacit.learners import QLearning
+    >>> experiment = Experiment(environment=Braess(players=10), learners=QLearning(gamma=0), sessions=5)
+    >>> experiment.learners[0].alpha
+    0.15
+    """
+
+    name: str = param("experiment", "what the run is called", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
+    description: str = param("", "one line for `tacit list`")
+    environment: SerializeAsAny[AnyGame] = param(..., "the game that is played")
+    learners: Annotated[tuple[SerializeAsAny[AnyLearner], ...], BeforeValidator(_as_list)] = param(
+        ..., "how the agents learn: one learner for all, or a list with numbers of agents", min_length=1
+    )
+    timing: Literal["simultaneous", "alternating"] = param("simultaneous", "all move in a period, or one, in turn")
+    length: Length = param(Length(), "when a session ends")
+    sessions: int = param(10, "independent repetitions", ge=1, le=10_000_000)
+    seed: int = param(0, "random seed", ge=0, lt=2**63)
+    trace: Trace = param(Trace(), "what is recorded of learning")
+    keep_values: bool = param(False, "keep the value tables, not only the greedy strategies")
+    sweep: dict[str, list[Scalar]] = param({}, "fields and the values they take: every combination is a cell")
+
+    @model_validator(mode="after")
+    def _recordable(self) -> "Experiment":
+        if self.length.periods > 10**10 and not self.length.stable_for:
+            raise ValueError(
+                "length.periods: without length.stable_for every session lasts so long; set stable_for or shorten it"
+            )
+        for path, values in self.sweep.items():
+            if not values:
+                raise ValueError(f"sweep.{path}: no values; list at least one")
+        return self
+
+    @property
+    def game(self) -> StageGame:
+        return self.environment  # type: ignore[no-any-return]
+
+    def dump(self) -> dict[str, Any]:
+        """The complete scenario as plain data, every default written out."""
+        return self.model_dump(mode="json")
+
+    def sweep_dimensions(self) -> dict[str, list[Any]]:
+        """Dimension name (last part of the path, or the whole where that is ambiguous) and values of the sweep."""
+        short = [path.rsplit(".", 1)[-1] for path in self.sweep]
+        return {
+            (name if short.count(name) == 1 else path): values
+            for (path, values), name in zip(self.sweep.items(), short, strict=True)
+        }
+
+    def cells(self) -> "Iterator[Experiment]":
+        """The experiments of the sweep, last field fastest; the experiment itself where nothing is swept."""
+        if not self.sweep:
+            yield self
+            return
+        plain = {**self.dump(), "sweep": {}}
+        for values in itertools.product(*self.sweep.values()):
+            yield from_mapping(plain, list(zip(self.sweep, values, strict=True)))
+
+
+_EXPERIMENT = TypeAdapter(Experiment)
+register_kinds({model.model_fields["kind"].default for model in (*GAMES, *LEARNERS)})
+register_kinds(
+    {"constant", "exponential", "schedule", "boltzmann", "uniform-rivals", "uniform", "given", "trained", "grim-trigger"}
+)
+
+
+def from_mapping(data: Mapping[str, Any], overrides: Sequence[tuple[str, Any]] = ()) -> Experiment:
+    """Validate plain data, after setting dotted fields such as ``("learners.alpha", 0.05)``."""
+    tree = _copy(data)
+    for path, value in overrides:
+        _set(tree, path, value)
+    single = isinstance(tree.get("learners"), Mapping)
+    try:
+        return validate(_EXPERIMENT, tree)
+    except TacitError as error:
+        raise TacitError(str(error).replace("learners.0.", "learners.") if single else str(error)) from None
+
+
+def load(source: str, overrides: Sequence[str] = ()) -> Experiment:
+    """An experiment from a YAML file, or a scenario that ships with the package, by its name.
+
+    Parameters
+    ----------
+    source : str
+        Path of a file (it ends in .yaml or .yml, or exists), or a name that ``tacit list`` shows.
+    overrides : sequence of str
+        ``field.path=value`` with a YAML value.
+    """
+    data = _read(source)
+    data.setdefault("name", Path(source).stem)
+    pairs = []
+    for text in overrides:
+        path, equals, value = text.partition("=")
+        if not equals or not path:
+            raise TacitError(f"{text!r}: not an override; write field=value, for example sessions=200")
+        try:
+            pairs.append((path, yaml.safe_load(value)))
+        except yaml.YAMLError:
+            raise TacitError(f"{path}: {value!r} is not a YAML value; quote it") from None
+    return from_mapping(data, pairs)
+
+
+def scenarios() -> dict[str, str]:
+    """Names and descriptions of the scenarios that ship with the package."""
+    folder = resources.files("tacit") / "scenarios"
+    names = sorted(f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith(".yaml"))
+    return {name: _read(name).get("description", "") for name in names}
+
+
+def _read(source: str) -> dict[str, Any]:
+    path = Path(source)
+    if path.suffix in (".yaml", ".yml") or path.is_file():
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "it is not text"
+            raise TacitError(f"{source}: cannot be read ({reason}); name a YAML file or a scenario") from None
+    else:
+        file = resources.files("tacit") / "scenarios" / f"{source}.yaml"
+        if not file.is_file() or "/" in source:
+            import difflib
+
+            folder = resources.files("tacit") / "scenarios"
+            names = [f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith(".yaml")]
+            close = difflib.get_close_matches(source, names, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else "`tacit list` shows them"
+            raise TacitError(f"{source}: no such scenario or file; {hint}")
+        text = file.read_text(encoding="utf-8")
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"line {mark.line + 1}" if mark else "the text"
+        raise TacitError(f"{source}: not YAML at {where}; check indentation, colons and quotes there") from None
+    if not isinstance(data, dict):
+        raise TacitError(f"{source}: not a scenario; it needs fields such as environment: and learners:")
+    return {str(key): value for key, value in data.items()}
+
+
+def _copy(data: Any) -> Any:
+    if isinstance(data, Mapping):
+        return {str(key): _copy(value) for key, value in data.items()}
+    return [_copy(item) for item in data] if isinstance(data, list | tuple) else data
+
+
+def _set(tree: Any, path: str, value: Any) -> None:
+    """Set a dotted field; ``learners.alpha`` reaches every learner of a list, ``learners.1.alpha`` the second."""
+    *parents, last = path.split(".")
+    nodes = [tree]
+    for part in parents:
+        nodes = [child for node in nodes for child in _children(node, part, path)]
+    for node in nodes:
+        for target in node if isinstance(node, list) and not last.isdigit() else [node]:
+            if isinstance(target, list):
+                if int(last) >= len(target):
+                    raise TacitError(f"{path}: the list has only {len(target)} entries; count from 0")
+                target[int(last)] = _copy(value)
+            elif isinstance(target, dict):
+                target[last] = _copy(value)
+            else:
+                raise TacitError(f"{path}: no such field; {parents[-1]!r} is a plain value")
+
+
+def _children(node: Any, part: str, path: str) -> list[Any]:
+    if isinstance(node, list):
+        if not part.isdigit():
+            return [child for item in node for child in _children(item, part, path)]
+        if int(part) >= len(node):
+            raise TacitError(f"{path}: the list has only {len(node)} entries; count from 0")
+        return [node[int(part)]]
+    if not isinstance(node, dict):
+        raise TacitError(f"{path}: no such field; remove {part!r} (`tacit show` lists the fields)")
+    return [node.setdefault(part, {})]
+
+
+__all__ = ["CongestionForm", "Experiment", "Length", "Trace", "from_mapping", "load", "scenarios"]

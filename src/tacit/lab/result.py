@@ -1,0 +1,113 @@
+"""The result of an experiment: labelled data of all sessions, the learned policies, the benchmarks."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from tacit.errors import TacitError
+from tacit.lab.experiment import Experiment
+from tacit.store.layout import Variable
+from tacit.theory.benchmarks import Benchmarks
+
+Policies = Mapping[str, NDArray[np.generic]]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What an experiment found.
+
+    Attributes
+    ----------
+    experiment : Experiment
+        The scenario, complete.
+    data : xarray.Dataset
+        Dimensions: those of the sweep, ``session``, ``agent``, ``time`` (end of a window, periods) and ``action``.
+    manifest : dict
+        Versions, seed, content hash, duration.
+    policy_reader : callable
+        Arrays of one cell's learned policies, by cell number; see :meth:`strategies`.
+    folder : Path or None
+        Where the run lies, if it was stored.
+    """
+
+    experiment: Experiment
+    data: xr.Dataset
+    manifest: Mapping[str, Any]
+    policy_reader: Callable[[int], Policies]
+    folder: Path | None = None
+
+    def benchmarks(self, cell: int = 0) -> Benchmarks:
+        """What theory predicts for the game of a cell."""
+        return self.cell_experiment(cell).game.benchmarks()
+
+    def cell_experiment(self, cell: int = 0) -> Experiment:
+        """The experiment of one cell of the sweep."""
+        for number, experiment in enumerate(self.experiment.cells()):
+            if number == cell:
+                return experiment
+        raise TacitError(f"cell: {cell} is too large; the sweep has {number + 1} cells, counted from 0")
+
+    def strategies(self, cell: int = 0) -> list[NDArray[np.int16]]:
+        """Greedy action by session and state, one array (sessions, states) for each agent.
+
+        State = history + histories * regime; a history of memory k is ``sum_l code_{t-l} * codes**l``, the newest
+        period in the lowest digit, and the code of a period is the joint action in row-major order (or what the
+        agent observes of it).
+        """
+        policies = self.policy_reader(cell)
+        return [np.asarray(a) for a in _split(policies["strategy"], policies["states"])]
+
+    def values(self, cell: int = 0) -> list[NDArray[np.float64]] | None:
+        """Value tables (sessions, states, actions) of each agent; None unless the run kept them."""
+        policies = self.policy_reader(cell)
+        if policies["values"].shape[1] == 0:
+            return None
+        states, actions = policies["states"], policies["actions"]
+        tables = _split(policies["values"], states * actions)
+        return [
+            t.reshape(len(t), int(s), int(a)) for t, s, a in zip(tables, states, actions, strict=True)
+        ]
+
+    def final_history(self, cell: int = 0) -> NDArray[np.int64]:
+        """Each agent's history code on the limit cycle, shape (sessions, agents)."""
+        return np.asarray(self.policy_reader(cell)["history"]).astype(np.int64)
+
+
+def _split(flat: NDArray[np.generic], sizes: Sequence[int] | NDArray[np.generic]) -> list[NDArray[Any]]:
+    return np.split(flat, np.cumsum(np.asarray(sizes, dtype=np.int64))[:-1], axis=1)
+
+
+def label(
+    experiment: Experiment,
+    arrays: Mapping[str, tuple[tuple[str, ...], NDArray[np.generic], Variable]],
+    coordinates: Mapping[str, tuple[tuple[str, ...], NDArray[np.generic], str]],
+) -> xr.Dataset:
+    """Arrays by (cell, session, ...) as a dataset with the sweep's own dimensions in place of ``cell``."""
+    sweep = experiment.sweep_dimensions()
+    shape = tuple(len(values) for values in sweep.values())
+
+    def unstacked(dims: tuple[str, ...], values: NDArray[np.generic], unit: str, meaning: str = "") -> Any:
+        attributes = {k: v for k, v in (("units", unit), ("long_name", meaning)) if v}
+        if dims[0] != "cell":
+            return dims, values, attributes
+        return (*sweep, *dims[1:]), values.reshape(*shape, *values.shape[1:]), attributes
+
+    return xr.Dataset(
+        {name: unstacked(dims, values, v.unit, v.meaning) for name, (dims, values, v) in arrays.items()},
+        coords={
+            **{name: unstacked(dims, values, unit) for name, (dims, values, unit) in coordinates.items()},
+            **{name: _axis(values) for name, values in sweep.items()},
+        },
+    )
+
+
+def _axis(values: Sequence[Any]) -> NDArray[Any]:
+    """Coordinate of a sweep dimension: numbers as numbers, anything else as text."""
+    if all(isinstance(v, int | float) and not isinstance(v, bool) for v in values):
+        return np.array(values)
+    return np.array([v if isinstance(v, str) else str(v) for v in values])

@@ -1,0 +1,47 @@
+"""A file is written whole or not at all."""
+
+import os
+import secrets
+from pathlib import Path
+
+from tacit.errors import TacitError
+
+
+def write(path: str | os.PathLike[str], content: bytes) -> Path:
+    """Write a file so that a reader sees the old content or the new, never a part.
+
+    Parameters
+    ----------
+    path : path
+        The file; its folder must exist.
+    content : bytes
+        What it shall hold.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written; whatever was there before is untouched.
+    """
+    target = Path(path)
+    draft = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.draft")  # same folder: a rename cannot copy
+    try:
+        draft.write_bytes(content)
+        os.replace(draft, target)
+    finally:
+        draft.unlink(missing_ok=True)
+    return target
+
+
+def replace(path: str | os.PathLike[str], content: bytes) -> Path:
+    """:func:`write` for files that a user named.
+
+    Raises
+    ------
+    TacitError
+        If the file cannot be written; whatever was there before is untouched.
+    """
+    try:
+        return write(path, content)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise TacitError(f"{path}: cannot be written ({reason}); give a file in an existing, writable folder") from None

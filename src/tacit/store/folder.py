@@ -1,0 +1,220 @@
+"""A run on disk, in open formats only.
+
+::
+
+    RUN/scenario.yaml    the complete experiment
+    RUN/manifest.json    versions, seed, sizes, content hash, duration
+    RUN/journal.jsonl    one line for every shard that is complete
+    RUN/data.zarr        arrays by (cell, session, ...); xarray opens them
+    RUN/policies/        safetensors, one file a shard: what the agents learned
+    RUN/report.html      figures and tables
+
+A shard enters the journal after its data and policies are on disk; a killed run repeats what the journal lacks, and
+because sessions depend on nothing but seed and number, the repeated bytes are the same.
+"""
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from tacit.errors import TacitError
+from tacit.store import atomic
+from tacit.store.layout import Arrays, Layout, digest
+
+SCENARIO, MANIFEST, JOURNAL, DATA, POLICIES = "scenario.yaml", "manifest.json", "journal.jsonl", "data.zarr", "policies"
+FORMAT = 1
+
+
+@contextlib.contextmanager
+def _explained(path: Path, doing: str) -> Iterator[None]:
+    """Turn what the operating system says into one line that names the folder and the mend."""
+    try:
+        yield
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).lower()
+        raise TacitError(
+            f"{path}: {doing} failed ({reason}); what was complete is safe: mend that, then `tacit run --resume {path}`"
+        ) from None
+
+
+def create(path: Path, scenario: Mapping[str, Any], layout: Layout, facts: Mapping[str, Any]) -> "RunFolder":
+    """Lay out an empty run.
+
+    Raises
+    ------
+    TacitError
+        If the folder exists and is not empty, or cannot be written.
+    """
+    with _explained(path, "creating the run folder"):
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            mend = f"name another folder, or continue it with `tacit run --resume {path}`"
+            raise TacitError(f"{path}: exists already; {mend}")
+        (path / POLICIES).mkdir(parents=True, exist_ok=True)
+        _create_arrays(path / DATA, layout)
+        (path / JOURNAL).write_text("")
+        atomic.write(path / SCENARIO, yaml.safe_dump(dict(scenario), sort_keys=False).encode())
+        manifest = {"format": FORMAT, "status": "running", **facts, "shards": layout.n_shards}
+        atomic.write(path / MANIFEST, _json(manifest))  # last: a folder with a manifest is complete in its layout
+    return RunFolder(path)
+
+
+class RunFolder:
+    """A run folder that exists; reading it checks that it is whole.
+
+    Raises
+    ------
+    TacitError
+        If the folder is missing, is no run, or is damaged.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        if not (self.path / MANIFEST).is_file():
+            known = "no such folder" if not self.path.is_dir() else f"no run (it has no {MANIFEST})"
+            raise TacitError(f"{self.path}: {known}; name a folder that `tacit run` made")
+        self.manifest = self._read_json(MANIFEST)
+        if self.manifest.get("format") != FORMAT:
+            raise TacitError(f"{self.path}: format {self.manifest.get('format')} is not read here; use its tacit version")
+
+    def scenario(self) -> dict[str, Any]:
+        """The complete experiment as plain data."""
+        try:
+            data = yaml.safe_load((self.path / SCENARIO).read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, yaml.YAMLError):
+            data = None
+        if not isinstance(data, dict):
+            raise self._damaged(SCENARIO)
+        return data
+
+    def finished(self) -> dict[int, str]:
+        """Shards that are complete, with their digests; a torn last line does not count."""
+        done: dict[int, str] = {}
+        try:
+            lines = (self.path / JOURNAL).read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError):
+            raise self._damaged(JOURNAL) from None
+        for number, line in enumerate(lines):
+            try:
+                entry = json.loads(line)
+                done[int(entry["shard"])] = str(entry["digest"])
+            except (ValueError, KeyError, TypeError):
+                if number + 1 < len(lines):
+                    raise self._damaged(f"{JOURNAL}, line {number + 1}") from None
+        return done
+
+    def clean(self) -> None:
+        """Remove what an interrupted write left behind."""
+        for pattern in ("**/*.partial", "**/.*.draft"):
+            for leftover in self.path.glob(pattern):
+                leftover.unlink(missing_ok=True)
+        text = (self.path / JOURNAL).read_text(encoding="utf-8")
+        if text and not text.endswith("\n"):
+            atomic.write(self.path / JOURNAL, (text[: text.rfind("\n") + 1]).encode())
+
+    def write_shard(self, index: int, cell: int, first: int, data: Arrays, policies: Arrays) -> None:
+        """Store one shard, then enter it into the journal."""
+        from safetensors.numpy import save
+
+        with _explained(self.path, f"writing sessions {first} and following"):
+            group = _open_group(self.path / DATA, "r+")
+            for name, array in data.items():
+                group[name][cell, first : first + len(array)] = array
+            atomic.write(self.path / POLICIES / f"{index:06d}.safetensors", save({**policies}))
+            entry = json.dumps({"shard": index, "digest": digest(data, policies)}) + "\n"
+            with open(self.path / JOURNAL, "a", encoding="utf-8") as journal:
+                journal.write(entry)
+                journal.flush()
+                os.fsync(journal.fileno())
+
+    def finish(self, facts: Mapping[str, Any]) -> None:
+        """Mark the run as complete."""
+        self.manifest = {**self.manifest, "status": "complete", **facts}
+        with _explained(self.path, "writing the manifest"):
+            atomic.write(self.path / MANIFEST, _json(self.manifest))
+
+    def arrays(self) -> dict[str, Any]:
+        """The stored arrays by name (zarr arrays: read by slicing)."""
+        try:
+            group = _open_group(self.path / DATA, "r")
+            return {name: group[name] for name in sorted(group.array_keys())}
+        except Exception:  # zarr raises many kinds; all mean the same here
+            raise self._damaged(DATA) from None
+
+    def read(self, array: Any) -> NDArray[np.generic]:
+        """All of a stored array; refuses missing and damaged chunks."""
+        try:
+            values: NDArray[np.generic] = np.asarray(array[...])
+            whole = array.nchunks_initialized == array.nchunks
+        except Exception:  # a checksum, a codec or the file system complained
+            raise self._damaged(f"{DATA}/{array.name.strip('/')}") from None
+        if not whole and len(self.finished()) == self.manifest["shards"]:
+            raise self._damaged(f"{DATA}/{array.name.strip('/')}")
+        return values
+
+    def policies(self, index: int) -> dict[str, NDArray[np.generic]]:
+        """What the agents of one shard learned."""
+        from safetensors import SafetensorError
+        from safetensors.numpy import load
+
+        name = f"{POLICIES}/{index:06d}.safetensors"
+        try:
+            return load((self.path / name).read_bytes())
+        except (OSError, SafetensorError, ValueError):
+            raise self._damaged(name) from None
+
+    def _read_json(self, name: str) -> dict[str, Any]:
+        try:
+            data = json.loads((self.path / name).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            data = None
+        if not isinstance(data, dict):
+            raise self._damaged(name)
+        return data
+
+    def _damaged(self, what: str) -> TacitError:
+        mend = "restore it from a copy, or run the experiment again"
+        return TacitError(f"{self.path}: damaged ({what} is missing or unreadable); {mend}")
+
+
+def _create_arrays(path: Path, layout: Layout) -> None:
+    group = _open_group(path, "w")
+    for name, variable in layout.variables.items():
+        group.create_array(
+            name,
+            shape=(layout.cells, layout.sessions, *variable.shape),
+            chunks=(1, layout.shard, *(max(n, 1) for n in variable.shape)),
+            dtype=variable.dtype,
+            compressors=_compressors(),
+            dimension_names=("cell", "session", *variable.dims),
+            attributes={"units": variable.unit, "long_name": variable.meaning},
+        )
+    for name, (dims, values, unit) in layout.coordinates.items():
+        array = group.create_array(
+            name, shape=values.shape, dtype=values.dtype, compressors=_compressors(), dimension_names=dims,
+            attributes={"units": unit, "coordinate": True},
+        )  # fmt: skip
+        array[...] = values
+
+
+def _open_group(path: Path, mode: str) -> Any:
+    import zarr
+
+    zarr.config.set({"array.write_empty_chunks": True})  # a missing chunk then always means damage
+    return zarr.open_group(path, mode=mode, zarr_format=3)
+
+
+def _compressors() -> list[Any]:
+    from zarr.codecs import Crc32cCodec, ZstdCodec
+
+    return [ZstdCodec(level=3), Crc32cCodec()]
+
+
+def _json(data: Mapping[str, Any]) -> bytes:
+    return (json.dumps(data, indent=2) + "\n").encode()
