@@ -132,6 +132,7 @@ class StageGame(Spec):
     role: ClassVar[str] = "player"
     payoff_name: ClassVar[str] = "payoff"
     payoff_unit: ClassVar[str] = ""
+    cost_name: ClassVar[str] = ""  # where payoffs are negative costs: how people call the cost
 
     @property
     @abstractmethod

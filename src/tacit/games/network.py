@@ -81,6 +81,7 @@ class RoutingGame(StageGame):
 
     role: ClassVar[str] = "driver"
     payoff_name: ClassVar[str] = "minus travel time"
+    cost_name: ClassVar[str] = "travel time"
     payoff_unit: ClassVar[str] = "time"
 
     kind: str

@@ -185,6 +185,10 @@ def point_spots(chart: Chart, shown: tuple[Interval, Interval], size: Interval, 
     radius = 0.4 * em
     plot = (0.0, 0.0, *size)
     taken = [(x - radius, y - radius, x + radius, y + radius) for mark in marks for x, y in place(mark)]
+    for mark in marks:
+        if mark.low is not None and mark.high is not None:
+            ends = [place(Points(mark.x, side)) for side in (mark.low, mark.high)]
+            taken += [(x - 1, bottom, x + 1, top) for (x, bottom), (_, top) in zip(*ends, strict=True)]
     result = []
     for mark in marks:
         if mark.labels is None:
@@ -217,7 +221,11 @@ def category_ticks(order: Sequence[str], slot: float, em: float) -> Ticks:
         if max((text.count("\n") for text in texts), default=0) < 3:
             return Ticks(list(range(len(order))), texts, turned=False)
     numeric = all(name.replace(".", "", 1).isdigit() for name in order)
-    texts = list(order) if numeric else [wrap(name, 16 * em, em) for name in order]
+    texts = list(order)
+    if not numeric:
+        wrapped = [wrap(name, 16 * em, em) for name in order]
+        if all(text_height(text, em) <= slot for text in wrapped):
+            texts = wrapped
     sizes = [text_width(text, em) + 0.6 * em if numeric else text_height(text, em) for text in texts]
     every = next((n for n in (1, 2, 5, 10, 20, 50, 100) if n * slot >= max(sizes)), 200)
     at = list(range(0, len(order), every))

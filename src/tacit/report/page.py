@@ -200,7 +200,7 @@ POLICY = (
 # paper a chart takes the width of the page.
 SCRIPT = """
 function draw(id, figure) {
-  figure.config = {responsive: true, displaylogo: false, showSendToCloud: false, plotlyServerURL: "",
+  figure.config = {responsive: true, displaylogo: false, typesetMath: false, showSendToCloud: false, plotlyServerURL: "",
     modeBarButtons: [["toImage", "resetScale2d"]], toImageButtonOptions: {filename: id, scale: 3}};
   Plotly.newPlot(id, figure);
 }

@@ -30,7 +30,6 @@ from tacit.store import atomic
 SUFFIXES = (".png", ".pdf", ".svg")
 PLOT_HEIGHT = 190.0
 GAP = 6.0
-SIDE_ROOM = 14 * EM  # widest text in the right margin
 
 # Everything is set here, on top of the library's defaults, so that nobody's own style changes a figure. Fonts in a
 # PDF are embedded as TrueType, which journals ask for; a fixed salt makes the same SVG twice.
@@ -133,14 +132,15 @@ class _Sheet:
         self.axes = self.figure.add_axes((0.15, 0.2, 0.7, 0.6))
         self.keys: dict[str, list[Artist]] = {}
         self.bar: Axes | None = None
-        self.height = max(PLOT_HEIGHT, lettering.needed_height(chart, self.shown[1], EM, SIDE_ROOM))
+        self.side_room = min(14 * EM, width / 4)  # widest text in the right margin
+        self.height = max(PLOT_HEIGHT, lettering.needed_height(chart, self.shown[1], EM, self.side_room))
 
     def finish(self) -> Figure:
         """Draw, measure from the plot outwards, and put every block in its place."""
         chart, axes = self.chart, self.axes
         self._scales()
         self._marks()
-        side = lettering.place_side(chart, self.shown[1], EM, SIDE_ROOM, self.height)
+        side = lettering.place_side(chart, self.shown[1], EM, self.side_room, self.height)
         self._position(60, 60, self.width - 120, 400)
         axes.set_ylabel(lettering.wrap(chart.y.title, self.height, EM), labelpad=5, parse_math=False)
         left = self._extent(axes.yaxis)[0] + GAP
@@ -253,11 +253,11 @@ class _Sheet:
             "parse_math": False,
         }
         for label in side:
-            side_on = {"xy": (1, label.at), "xycoords": axes.get_yaxis_transform()} | common
+            side_on: dict[str, Any] = {"xy": (1, label.at), "xycoords": axes.get_yaxis_transform()} | common
             axes.annotate("", xytext=(16, label.shift), arrowprops=leader, **side_on)
             axes.annotate(label.text, xytext=(18, label.shift), va="center", **side_on)
         for label in top:
-            top_on = {"xy": (label.at, 1), "xycoords": axes.get_xaxis_transform()} | common
+            top_on: dict[str, Any] = {"xy": (label.at, 1), "xycoords": axes.get_xaxis_transform()} | common
             axes.annotate("", xytext=(label.shift, 0.9 * EM), arrowprops=leader, **top_on)
             turn: dict[str, Any] = {"rotation": 90 if label.turned else 0, "ha": "center", "va": "bottom"}
             axes.annotate(label.text, xytext=(label.shift, 1.1 * EM), **turn, **top_on)
@@ -351,7 +351,8 @@ class _Plain(ticker.Formatter):
 
     def format_ticks(self, values: Sequence[float]) -> list[str]:
         ticks = np.asarray(values, dtype=np.float64)
-        power = layout.powers(ticks)
+        low, high = np.sort(self.axis.get_view_interval()) if self.axis is not None else (-math.inf, math.inf)
+        power = layout.powers(ticks[(ticks >= low) & (ticks <= high)])
         if ticks.size < 2 or (self.axis is not None and self.axis.get_scale() == "log"):  # type: ignore[union-attr]
             return [_plain(value, power=power) for value in ticks]
         step = float(np.min(np.abs(np.diff(ticks))))

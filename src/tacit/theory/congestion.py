@@ -22,6 +22,7 @@ Counts = NDArray[np.int64]
 LIMIT = 2_000_000  # count profiles that are enumerated at most
 CHUNK = 1 << 16  # count profiles held in memory at once
 CELLS = 2_000_000  # array entries of one descent step at once
+WORK = 300_000_000  # array entries of all descents, about: seconds
 ROUNDING = 1e-12  # payoffs closer than this, relative to the largest, differ by rounding only
 LISTED = 50  # equilibria listed at most
 
@@ -313,13 +314,14 @@ def _gains(form: "CongestionForm", counts: Counts, used: Counts, selfish: bool) 
 
 
 def _starts(form: "CongestionForm") -> list[Counts]:
-    """Where descents start: even, both continuous solutions, everybody on one action, random."""
+    """Where descents start: both continuous solutions, even, everybody on one action, random; two at least."""
     shares = [np.full(form.actions, 1 / form.actions)]
-    if is_affine(form):
-        shares += [wardrop(form).shares, system_optimum(form).shares]
+    if is_affine(form):  # few steps lead from there to a solution
+        shares = [wardrop(form).shares, system_optimum(form).shares] + shares
     shares += list(np.eye(form.actions)[:: -(-form.actions // 10)])
     shares += list(np.random.default_rng(0).dirichlet(np.ones(form.actions), size=10))
-    return [_whole(share, form.players) for share in shares[: max(3, 20_000 // form.players)]]
+    work = form.players * min(form.players, form.actions) * form.weights.size
+    return [_whole(share, form.players) for share in shares[: max(2, WORK // max(work, 1))]]
 
 
 def _whole(shares: Shares, players: int) -> Counts:

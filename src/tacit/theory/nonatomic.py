@@ -121,12 +121,28 @@ def _flow(form: "CongestionForm", shares: Shares, factor: float) -> Flow:
 
 
 def _convex_program(form: "CongestionForm", factor: float) -> Shares:
-    """Maximise ``c x + x G x / 2`` over the simplex, then polish by the optimality conditions on the support."""
-    from scipy.optimize import LinearConstraint, minimize
+    """Maximise ``c x + x G x / 2`` over the simplex, on few actions at first: the best other one joins in turn.
 
+    Few actions are used at a solution (of many routes, about as many as there are roads).
+    """
     constants, matrix = _marginals(form, factor)
     scale = max(float(np.ptp(constants)), float(np.abs(matrix).max()), np.finfo(float).tiny)
     linear, quadratic = (constants - constants.max()) / scale, matrix / scale
+    shares = np.full(form.actions, 1 / form.actions)
+    used: list[int] = []
+    while True:
+        marginal = linear + quadratic @ shares
+        best = int(marginal.argmax())
+        if best in used or (used and marginal[best] - shares @ marginal <= STRAIGHT):
+            return shares
+        used.append(best)
+        shares = np.zeros(form.actions)
+        shares[used] = _maximise(linear[used], quadratic[np.ix_(used, used)])
+
+
+def _maximise(linear: NDArray[np.float64], quadratic: NDArray[np.float64]) -> Shares:
+    """The program on few actions: SLSQP, then the optimality conditions on its support, solved exactly."""
+    from scipy.optimize import LinearConstraint, minimize
 
     def loss(shares: Shares) -> float:
         return -float(linear @ shares + shares @ quadratic @ shares / 2)
@@ -134,20 +150,22 @@ def _convex_program(form: "CongestionForm", factor: float) -> Shares:
     def slope(shares: Shares) -> Shares:
         return -(linear + quadratic @ shares)
 
-    even = np.full(form.actions, 1 / form.actions, dtype=np.float64)
-    simplex = LinearConstraint(np.ones((1, form.actions)), 1.0, 1.0)
-    result = minimize(
-        loss, even, jac=slope, method="SLSQP", bounds=[(0, 1)] * form.actions, constraints=simplex, tol=1e-15
-    )
-    solution = result.x.clip(0.0)
-    candidates = [solution / solution.sum()]
+    def gap(shares: Shares) -> float:
+        return float(shares @ slope(shares) - slope(shares).min())
+
+    size = len(linear)
+    even = np.full(size, 1 / size, dtype=np.float64)
+    simplex = LinearConstraint(np.ones((1, size)), 1.0, 1.0)
+    result = minimize(loss, even, jac=slope, method="SLSQP", bounds=[(0, 1)] * size, constraints=simplex, tol=1e-15)
+    rough = result.x.clip(0.0)
+    candidates = [rough / rough.sum()]
     for threshold in (1e-3, 1e-5, 1e-7):
-        support = np.flatnonzero(solution > threshold)
+        support = np.flatnonzero(rough > threshold)
         ones = np.ones((len(support), 1))
         system = np.block([[quadratic[np.ix_(support, support)], -ones], [ones.T, np.zeros((1, 1))]])
         answer = np.linalg.lstsq(system, np.append(-linear[support], 1.0), rcond=None)[0]
-        polished = np.zeros(form.actions)
-        polished[support] = answer[:-1]
-        if (polished >= 0).all() and polished.sum() > 0:
-            candidates.append(polished / polished.sum())
-    return min(candidates, key=lambda shares: _flow(form, shares, factor).gap)
+        exact = np.zeros(size)
+        exact[support] = answer[:-1]
+        if (exact >= 0).all() and exact.sum() > 0:
+            candidates.append(exact / exact.sum())
+    return min(candidates, key=gap)

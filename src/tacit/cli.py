@@ -1,0 +1,150 @@
+"""The command line: run, list, show, study, report, export."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tacit.errors import Interrupted, TacitError
+
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
+    help="A laboratory for learning agents in markets: do they compete, coordinate or collude, compared with what?",
+)  # fmt: skip
+
+Overrides = Annotated[list[str] | None, typer.Argument(help="field=value, for example sessions=200", metavar="[FIELD=VALUE]...")]
+Threads = Annotated[int | None, typer.Option(min=1, help="cores to use; all if left out")]
+
+
+@app.command()
+def run(
+    scenario: Annotated[str | None, typer.Argument(help="a name from `tacit list`, or a YAML file")] = None,
+    overrides: Overrides = None,
+    out: Annotated[Path | None, typer.Option(help="run folder; runs/NAME-1, -2, ... if left out")] = None,
+    resume: Annotated[Path | None, typer.Option(help="finish the run in this folder")] = None,
+    threads: Threads = None,
+    no_report: Annotated[bool, typer.Option("--no-report", help="write no report.html")] = False,
+) -> None:
+    """Play an experiment and say what came out."""
+    from tacit.lab import run as lab
+    from tacit.lab.experiment import load
+    from tacit.report import terminal
+
+    if resume is not None:
+        if scenario is not None:
+            raise TacitError("--resume: it continues a run as it is; leave out the scenario")
+        with terminal.progress(str(resume)) as report:
+            result = lab.resume(resume, threads=threads, progress=report)
+    elif scenario is None:
+        raise TacitError("scenario: missing; name one that `tacit list` shows, for example `tacit run bertrand`")
+    else:
+        experiment = load(scenario, overrides or [])
+        folder = out or terminal.free_folder(Path("runs"), experiment.name)
+        with terminal.progress(experiment.name) as report:
+            result = lab.run(experiment, folder, threads=threads, progress=report)
+    terminal.print_answer(result)
+    assert result.folder is not None
+    typer.echo(f"data    {result.folder}/data.zarr")
+    if not no_report:
+        from tacit.report import run_page
+
+        typer.echo(f"report  {run_page.write(result, result.folder / 'report.html')}")
+
+
+@app.command("list")
+def list_everything() -> None:
+    """Scenarios, games, learners and studies."""
+    from tacit.report import catalogue
+
+    catalogue.print_all()
+
+
+@app.command()
+def show(name: Annotated[str, typer.Argument(help="a scenario, game or learner")], overrides: Overrides = None) -> None:
+    """Parameters with units, bounds and defaults; benchmarks of games and scenarios."""
+    from tacit.report import catalogue
+
+    catalogue.print_one(name, overrides or [])
+
+
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(help="a run folder")],
+    out: Annotated[Path | None, typer.Option(help="HTML file; FOLDER/report.html if left out")] = None,
+    figures: Annotated[Path | None, typer.Option(help="also write every figure into this folder, for papers")] = None,
+    suffix: Annotated[str, typer.Option(help="pdf, svg or png")] = "pdf",
+) -> None:
+    """Write figures and tables of a run as one HTML file that needs no network."""
+    from tacit.lab.run import load
+    from tacit.report import run_page
+
+    result = load(folder)
+    built = run_page.build(result)
+    if figures is not None:
+        from tacit.report import figures as papers
+
+        for path in papers.save_all(built, figures, suffix):
+            typer.echo(f"figure  {path}")
+    from tacit.report import page
+
+    typer.echo(f"report  {page.write(built, out or folder / 'report.html')}")
+
+
+@app.command()
+def export(
+    folder: Annotated[Path, typer.Argument(help="a run folder")],
+    to: Annotated[str, typer.Option(help="csv, parquet or netcdf")] = "parquet",
+    out: Annotated[Path | None, typer.Option(help="where to; FOLDER/export if left out")] = None,
+) -> None:
+    """Copy a run's data into files that R, Stata and spreadsheets read."""
+    from tacit.lab.run import load
+    from tacit.store.export import export as write
+
+    for path in write(load(folder).data, out or folder / "export", to):
+        typer.echo(path)
+
+
+@app.command()
+def study(
+    name: Annotated[str, typer.Argument(help="a study from `tacit list`")],
+    preset: Annotated[str, typer.Option(help="quick (minutes) or paper")] = "quick",
+    out: Annotated[Path | None, typer.Option(help="folder; runs/study-NAME-PRESET if left out")] = None,
+    threads: Threads = None,
+) -> None:
+    """Run a published claim as a program: statistics with intervals, and a verdict."""
+    from tacit.studies import run_study
+
+    run_study(name, preset, out or Path("runs") / f"study-{name}-{preset}", threads)
+
+
+def main() -> None:
+    """Entry point: a mistake of the user is one line and exit code 2, an interruption 130."""
+    sys.exit(guarded(lambda: app(standalone_mode=False)))
+
+
+def guarded(command: Callable[[], Any]) -> int:
+    """Exit code of a command; errors are printed, not raised."""
+    try:
+        code = command()
+    except Interrupted as stop:
+        print(f"tacit: {stop}", file=sys.stderr)
+        return 130
+    except TacitError as error:
+        print(f"tacit: {error}", file=sys.stderr)
+        return 2
+    except typer.Exit as stop:
+        return stop.exit_code
+    except (typer.Abort, KeyboardInterrupt):
+        print("tacit: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        return 0
+    except Exception as error:
+        usage = getattr(error, "format_message", None)  # the parser's complaint about arguments
+        if usage is None:
+            raise
+        print(f"tacit: {usage()} (see `tacit --help`)", file=sys.stderr)
+        return 2
+    return code if isinstance(code, int) else 0

@@ -1,0 +1,83 @@
+import json
+
+import numpy as np
+
+from tacit.report import interactive, layout, lettering, printed
+from tacit.report.chart import Area, Axis, Chart, HLine, Line, Points, VLine
+
+X, Y = Axis("period"), Axis("price", "money")
+
+
+def test_every_chart_is_drawn(chart):
+    figure = interactive.figure(chart)
+    assert json.loads(figure.to_json())["layout"]["height"] > interactive.PLOT_HEIGHT
+    names = {trace.name for trace in figure.data if trace.showlegend}
+    assert len(names) == len(layout.looks(chart)[0])
+    margins = figure.layout.margin.t + figure.layout.margin.b
+    assert figure.layout.height - margins >= interactive.PLOT_HEIGHT
+
+
+def test_both_renderers_show_the_same_interval(chart):
+    figure, axes = interactive.figure(chart), printed.figure(chart).axes[0]
+    for axis, spec, limits in (
+        (figure.layout.xaxis, chart.x, axes.get_xlim()),
+        (figure.layout.yaxis, chart.y, axes.get_ylim()),
+    ):
+        ends = [10**end for end in axis.range] if spec.log else axis.range
+        np.testing.assert_allclose(ends, limits)
+
+
+def test_both_renderers_write_the_same_reference_labels(chart):
+    def letters(texts):
+        return sorted("".join(text.replace("<br>", " ").split()) for text in texts if text)
+
+    shown = interactive.figure(chart).layout.annotations
+    ours = letters(note.text for note in shown if note.xshift != interactive.GAP - interactive.LEFT)
+    labels = {label for mark in chart.marks if isinstance(mark, Points) for label in mark.labels or ()}
+    theirs = letters(text.get_text() for text in printed.figure(chart).axes[0].texts if text.get_text() not in labels)
+    assert ours == theirs
+
+
+def test_a_band_answers_to_the_legend_entry_of_its_curve():
+    band, curve = interactive.figure(Chart("", X, Y, (Line([0, 1], [1, 2], "firm", low=[0, 1], high=[2, 3]),))).data
+    assert band.legendgroup == curve.legendgroup == "firm"
+    assert (band.showlegend, curve.showlegend) == (False, True)
+    assert curve.line.color == layout.PALETTE[0]
+
+
+def test_unnamed_series_have_no_entry_and_the_legend_can_be_left_out():
+    assert not interactive.figure(Chart("", X, Y, (Line([0], [0]),))).layout.showlegend
+    assert not interactive.figure(Chart("", X, Y, (Line([0], [0], "firm"),), legend=False)).layout.showlegend
+
+
+def test_no_text_is_markup():
+    evil = "<a href='https://example.org'>x</a>"
+    marks = (
+        Line([0, 1], [0, 1], evil),
+        Points([0], [0], labels=(evil,)),
+        Area([0], {evil + "2": [1]}),
+        HLine(1, evil),
+        VLine(1, evil),
+    )
+    written = interactive.figure(Chart(evil, Axis(evil), Axis(evil), marks, caption=evil)).to_plotly_json()
+    assert "<a" not in str(written)
+
+
+def test_labels_on_a_logarithmic_axis_stand_at_the_logarithm():
+    axis = Axis("x", log=True, range=(1, 1000))
+    notes = interactive.figure(Chart("", axis, axis, (HLine(100, "h"), VLine(10, "v")))).layout.annotations
+    assert {note.y for note in notes if note.text == "h"} == {2}
+    assert {note.x for note in notes if note.text == "v"} == {1}
+
+
+def test_twenty_labels_stand_apart():
+    marks = tuple(HLine(1 + n / 1000, f"reference {n}") for n in range(20))
+    figure = interactive.figure(Chart("", X, Y, marks))
+    plot = figure.layout.height - figure.layout.margin.t - figure.layout.margin.b
+    low, high = figure.layout.yaxis.range
+    heights = sorted((note.y - low) / (high - low) * plot - note.ay for note in figure.layout.annotations)
+    assert np.diff(heights).min() >= lettering.text_height("x", interactive.EM) - 1e-6
+
+
+def test_nothing_offers_to_send_the_data_away():
+    assert "sendChartToCloud" in interactive.figure(Chart("", X, Y)).layout.modebar.remove
