@@ -14,7 +14,9 @@ app = typer.Typer(
     help="A laboratory for learning agents in markets: do they compete, coordinate or collude, compared with what?",
 )  # fmt: skip
 
-Overrides = Annotated[list[str] | None, typer.Argument(help="field=value, for example sessions=200", metavar="[FIELD=VALUE]...")]
+Overrides = Annotated[
+    list[str] | None, typer.Argument(help="field=value, for example sessions=200", metavar="[FIELD=VALUE]...")
+]
 Threads = Annotated[int | None, typer.Option(min=1, help="cores to use; all if left out")]
 
 

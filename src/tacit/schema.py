@@ -6,16 +6,21 @@ parameters, their units and bounds. This module turns pydantic's complaints into
 
 import difflib
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from tacit.errors import TacitError
 
+if TYPE_CHECKING:
+    from pydantic._internal._model_construction import ModelMetaclass as _Meta
+else:
+    _Meta = type(BaseModel)
+
 T = TypeVar("T")
 
 
-class _Plain(type(BaseModel)):  # type: ignore[misc]
+class _Plain(_Meta):
     """Turns the complaints of a direct construction into one line.
 
     Overriding ``__init__`` instead would make pydantic call it for nested models too, and lose their location.
@@ -43,10 +48,9 @@ class Spec(BaseModel, metaclass=_Plain):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
 
 
-
 def param(default: Any, description: str, unit: str | None = None, **bounds: Any) -> Any:
     """A documented parameter: default, meaning, unit and bounds (``gt``, ``ge``, ``lt``, ``le``, ``min_length``)."""
-    extra = {"unit": unit} if unit else None
+    extra: dict[str, Any] | None = {"unit": unit} if unit else None
     return Field(default, description=description, json_schema_extra=extra, **bounds)
 
 

@@ -13,7 +13,7 @@ def pure(benchmarks):
     return {tuple(p.actions) for p in benchmarks.competitive if p.concept == "nash"}
 
 
-@pytest.mark.parametrize("ticks", [3, 10, 20])
+@pytest.mark.parametrize("ticks", [3, 8, 12])
 def test_equal_bidders_bid_the_value_or_one_or_two_ticks_below(ticks):
     """Undercutting a tie k ticks below v gains k/2 -> k - 1 ticks: no gain for k <= 2."""
     benchmarks = FirstPriceAuction(n_bids=ticks + 1).benchmarks()

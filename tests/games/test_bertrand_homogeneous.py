@@ -6,6 +6,7 @@ from scipy.optimize import brentq
 
 from tacit.errors import TacitError
 from tacit.games.bertrand_homogeneous import HomogeneousBertrand
+from tacit.theory.equilibrium import pure_nash
 
 
 def test_kleins_market():
@@ -48,8 +49,10 @@ def test_markov_perfect_edgeworth_cycle_differs_from_kleins_number():
     assert share @ industry / share.sum() / 2 == pytest.approx(0.0657, abs=5e-5)
 
 
-def test_finer_grids_have_the_same_optimum():
-    assert HomogeneousBertrand(n_prices=101).benchmarks().optimum.payoffs == pytest.approx([0.125] * 2)
+def test_pure_equilibria_of_finer_grids_approach_cost():
+    """Undercutting a tie one step above cost gains nothing, two steps above it does."""
+    stable = pure_nash(HomogeneousBertrand(n_prices=101).form().tensor())
+    assert stable.tolist() == [[0, 0], [1, 1]]
 
 
 @given(st.lists(st.sampled_from(np.linspace(0, 1, 11).tolist()), min_size=3, max_size=3))
@@ -62,12 +65,12 @@ def test_the_cheapest_share_the_market(prices):
 
 
 def test_asymmetric_costs():
-    game = HomogeneousBertrand(cost=[0.0, 0.3], n_prices=1001)
+    game = HomogeneousBertrand(cost=[0.0, 0.3])
     benchmarks = game.benchmarks()
     assert benchmarks.nash.payoffs == pytest.approx([0.3 * 0.7, 0])
-    # On a fine grid the low-cost firm sells just below the rival's cost in the best of the equilibria.
-    best = max(p.payoffs[0] for p in benchmarks.competitive[1:])
-    assert best == pytest.approx(0.21, abs=0.001)
+    # On a fine grid the low-cost firm sells near the rival's cost in the best of the equilibria.
+    tensor = HomogeneousBertrand(cost=[0.0, 0.3], n_prices=1001).form().tensor()
+    assert tensor[tuple(pure_nash(tensor).T)][:, 0].max() == pytest.approx(0.21, abs=0.001)
     assert benchmarks.optimum.payoffs == pytest.approx([0.25, 0])
     drastic = HomogeneousBertrand(cost=[0.0, 0.8])
     assert drastic.nash_prices() == pytest.approx([0.5, 0.5])

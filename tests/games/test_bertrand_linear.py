@@ -48,7 +48,7 @@ def test_two_firm_demand_of_singh_and_vives():
 
 def test_corners():
     game = LinearBertrand(players=3, substitution=0.9)
-    assert game.demand([0.2, 1.0, 1.5]).tolist() == [0.8, 0.0, 0.0]
+    assert game.demand([0.2, 1.0, 1.5]) == pytest.approx([0.8, 0.0, 0.0])
     assert game.demand([1.0, 1.0, 1.0]).tolist() == [0.0, 0.0, 0.0]
     two = LinearBertrand(substitution=0.9)
     assert game.demand([0.2, 0.25, 1.5])[:2] == pytest.approx(two.demand([0.2, 0.25]))

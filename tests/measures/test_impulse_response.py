@@ -81,6 +81,60 @@ def test_several_forced_periods():
     assert longer.actions.shape == (2, 2, 2)
 
 
+def test_control_tells_punishment_from_the_deviators_own_state():
+    """Both answer any difference in prices by a low price; a constant rival does not, the deviator still does."""
+    options = {"discount": 0.9, "periods": 4}
+    punished = respond(PUNISH_ONCE, PUNISH_ONCE, **options)
+    control = respond(PUNISH_ONCE, PUNISH_ONCE, rivals="constant", **options)
+    np.testing.assert_array_equal(punished.of_rivals("actions"), [[2, 1, 2, 2]])
+    np.testing.assert_array_equal(control.of_rivals("actions"), [[2, 2, 2, 2]])
+    np.testing.assert_array_equal(control.of_deviator("actions"), [[1, 1, 1, 1]])
+    np.testing.assert_allclose(control.gain, 5 / 0.1 - 3 / 0.1)
+    np.testing.assert_array_equal(control.immediate_response, 0)
+    assert not control.returned.any()
+    np.testing.assert_array_equal(control.final_actions, [[1, 2], [2, 1]])
+
+
+def test_control_equals_play_against_a_rival_that_is_constant():
+    """Where the rival's strategy does not depend on the state, the control is the response itself."""
+    for first, second in ((GRIM, ALWAYS_HIGH), (PUNISH_ONCE, ALWAYS_LOW)):
+        for start in range(4):
+            response = respond(first, second, start)
+            control = respond(first, second, start, rivals="constant")
+            deviator = response.deviator == 0
+            for field in ("actions", "payoffs", "length", "returned", "deviation_value", "path_value", "final_actions"):
+                np.testing.assert_array_equal(getattr(control, field)[deviator], getattr(response, field)[deviator])
+
+
+@pytest.mark.parametrize(("shape", "memory"), [((3, 2), 1), ((2, 2), 2), ((2, 3, 2), 1), ((3, 3), 0)])
+def test_control_by_naive_loops(shape, memory):
+    discount, sessions, periods = 0.6, 10, 6
+    rng = np.random.default_rng(5)
+    joint = int(np.prod(shape))
+    payoffs = rng.normal(size=(joint, len(shape)))
+    strategies = np.stack([rng.integers(actions, size=(sessions, joint**memory)) for actions in shape], axis=1)
+    play = RepeatedPlay(payoffs, shape, memory, strategies)
+    cycle = play.limit_cycle(rng.integers(play.states, size=sessions))
+    forced = rng.integers(np.array(shape))
+    control = impulse_response(play, cycle, discount, deviation=forced, periods=periods, rivals="constant")
+    for row in range(len(control.session)):
+        session, position, deviator = control.session[row], control.position[row], control.deviator[row]
+        state = int(cycle.states[session, position])
+        frozen = strategies[session].copy()
+        for player in range(len(shape)):
+            if player != deviator:
+                frozen[player] = strategies[session, player, state]
+        world = RepeatedPlay(payoffs, shape, memory, frozen[np.newaxis])
+        found, total, visited = naive_observation(world, 0, state, deviator, forced[deviator], 1, periods, discount)
+        _, path, undisturbed = naive_observation(world, 0, state, deviator, 0, 0, periods, discount)
+        np.testing.assert_array_equal(control.actions[row], np.array(np.unravel_index(found, shape)).T)
+        np.testing.assert_allclose(control.deviation_value[row], total, atol=1e-12)
+        np.testing.assert_allclose(control.path_value[row], path, atol=1e-12)
+        length, returned = naive_length(visited, undisturbed[100:], 1)
+        assert control.length[row] == length
+        assert control.returned[row] == returned
+
+
 def test_reply_to_the_position_answers_another_state():
     """Three prices; the rivals play the middle one in state 0 and the high one on the path, as in the first state."""
     payoffs = np.zeros((3, 3, 2))
@@ -217,6 +271,7 @@ def test_zero_action_values_have_no_relative_change():
         ({"deviation": 2}, "deviation"),
         ({"deviation": 0.5}, "deviation"),
         ({"reply_to": "rival"}, "reply_to"),
+        ({"rivals": "absent"}, "rivals"),
         ({"forced_periods": 0}, "forced_periods"),
         ({"periods": 1}, "forced_periods, periods"),
     ],

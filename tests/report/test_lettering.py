@@ -50,7 +50,7 @@ def test_crowded_numbers_are_thinned():
 def test_texts_of_points_avoid_each_other():
     points = Points([1, 1.05], [1, 1], labels=("left one", "right one"))
     chart = Chart("", Axis("x", range=(0, 2)), Axis("y", range=(0, 2)), (points,))
-    (one, two) = lettering.point_spots(chart, ((0, 2), (0, 2)), (400, 200), 10)[0]
+    one, two = lettering.point_spots(chart, ((0, 2), (0, 2)), (400, 200), 10)[0]
     boxes = [
         lettering.text_box(x, 100, text, spot, 10)
         for x, text, spot in ((200, "left one", one), (210, "right one", two))

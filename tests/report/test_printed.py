@@ -49,6 +49,12 @@ def test_no_text_covers_another_text_or_the_plot_or_leaves_the_sheet(chart, widt
         assert box.y1 < sheet.y1 + 1
 
 
+def test_twenty_reference_lines_have_their_labels():
+    marks = tuple(HLine(1 + n / 1000, f"reference {n}") for n in range(20))
+    axes = printed.figure(Chart("", Axis("x"), Axis("y"), marks)).axes[0]
+    assert {text.get_text() for text in axes.texts} >= {mark.text for mark in marks}
+
+
 @pytest.mark.parametrize("suffix", [".png", ".pdf", ".svg", ".PNG"])
 def test_save_by_suffix(tmp_path, suffix):
     path = printed.save(SIMPLE, tmp_path / f"figure{suffix}")

@@ -3,11 +3,12 @@ import subprocess
 import sys
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
 from tacit.errors import TacitError
 from tacit.report.chart import Axis, Bars, Chart, Line
-from tacit.report.page import Page, Section, Table, render, write
+from tacit.report.page import Page, Section, Table, render, show, write
 
 EVIL = """</script></style></title><script>alert(1)</script><img src=x onerror=alert(1)> "'&<!-- <b>"""
 CHART = Chart("Prices", Axis("period"), Axis("price", "money"), (Line([0, 1], [1, 2], "firm"),), caption="Means.")
@@ -78,7 +79,7 @@ def test_no_text_becomes_markup():
 
 
 def test_numbers_stand_on_the_right_unless_told_otherwise():
-    rows = (("price", 1.5, None), ("profit", 0.25, float("nan")))
+    rows = (("price", 1.5, None), ("profit", 0.25, None))
     page = render(Page("t", "a", (Section("h", table=Table(("what", "mean", "none"), rows)),)))
     assert "<td class='left'>price</td><td class='right'>1.5</td><td class='left'>–</td>" in page
     told = render(Page("t", "a", (Section("h", table=Table(("a",), ((1,),), align=("center",))),)))
@@ -119,3 +120,11 @@ def test_a_page_that_cannot_be_written_is_one_line(tmp_path):
 def test_describing_and_paging_needs_no_drawing_library():
     code = "import sys, tacit.report.page, tacit.report.chart; print({'plotly', 'matplotlib'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
+
+
+@pytest.mark.parametrize(
+    ("cell", "text"),
+    [(np.int64(2_000_000), "2,000,000"), (np.float32(0.5), "0.5"), (np.bool_(True), "yes"), (np.float64("nan"), "–")],
+)
+def test_cells_may_be_numpy_scalars(cell, text):
+    assert show(cell) == text

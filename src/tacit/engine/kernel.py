@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from tacit.engine import rules
 from tacit.engine.arrays import F64, U64
+from tacit.engine.compilation import inlined, native
 
 ZERO, ONE = np.uint64(0), np.uint64(1)
 
@@ -44,14 +45,16 @@ class Table(NamedTuple):
 
 
 @njit
-def new_table(game, groups, agents, values):  # type: ignore[no-untyped-def]
-    """An empty table around the given initial values."""
+def new_table(game, groups, agents, size):
+    """Empty arrays for one session, with room for ``size`` values."""
     n = agents.actions.size
     cells = int(agents.cell[n - 1] + agents.states[n - 1])
-    counted = (groups.rule == rules.AVERAGE).any()
+    counted = False
+    for g in range(groups.rule.size):
+        counted = counted or groups.rule[g] == rules.AVERAGE
     return Table(
-        values,
-        np.zeros(values.size if counted else 0),
+        np.zeros(size),
+        np.zeros(size if counted else 0),
         np.zeros(cells, np.uint64),
         np.zeros(n, np.uint64),
         np.zeros(n, np.uint64),
@@ -75,8 +78,8 @@ def new_table(game, groups, agents, values):  # type: ignore[no-untyped-def]
     )
 
 
-@njit(_nrt=False, forceinline=True)
-def settle(game, table, regime):  # type: ignore[no-untyped-def]
+@inlined
+def settle(game, table, regime):
     """Payoffs of all agents; returns the joint action (normal form) and the mean payoff over agents."""
     n = uint64(table.actions.size)
     for i in range(n):
@@ -92,8 +95,8 @@ def settle(game, table, regime):  # type: ignore[no-untyped-def]
     return ZERO, _settle_loads(game, table)
 
 
-@njit(_nrt=False, forceinline=True)
-def _settle_loads(game, table):  # type: ignore[no-untyped-def]
+@inlined
+def _settle_loads(game, table):
     n, n_actions, n_facilities = uint64(table.actions.size), uint64(game.own.size), uint64(table.loads.size)
     for a in range(n_actions):
         table.counts[a] = ZERO
@@ -116,8 +119,8 @@ def _settle_loads(game, table):  # type: ignore[no-untyped-def]
     return total / n
 
 
-@njit(_nrt=False)
-def payoff_if(game, table, i, action, joint, regime):  # type: ignore[no-untyped-def]
+@native
+def payoff_if(game, table, i, action, joint, regime):
     """What agent i would have earned with another action against the same play of the others."""
     if not game.congestion:
         return game.payoffs[regime, joint + (action - table.last[i]) * game.strides[i], i]
@@ -128,8 +131,8 @@ def payoff_if(game, table, i, action, joint, regime):  # type: ignore[no-untyped
     return value
 
 
-@njit(_nrt=False)
-def best_reply(game, table, i, n_actions, joint, regime):  # type: ignore[no-untyped-def]
+@native
+def best_reply(game, table, i, n_actions, joint, regime):
     """Best action against the others' last play, the first of equals."""
     best, top = ZERO, payoff_if(game, table, i, ZERO, joint, regime)
     for a in range(ONE, n_actions):
@@ -139,8 +142,8 @@ def best_reply(game, table, i, n_actions, joint, regime):  # type: ignore[no-unt
     return best
 
 
-@njit(_nrt=False, forceinline=True)
-def remember(game, agents, table, joint, regime):  # type: ignore[no-untyped-def]
+@inlined
+def remember(game, agents, table, joint, regime):
     """Push the settled period into every agent's history and derive its state."""
     for i in range(uint64(table.actions.size)):
         if agents.memory[i] > ZERO:
@@ -158,8 +161,8 @@ def remember(game, agents, table, joint, regime):  # type: ignore[no-untyped-def
         table.cell[i] = agents.cell[i] + state
 
 
-@njit(_nrt=False)
-def _observation(game, agents, table, i, joint):  # type: ignore[no-untyped-def]
+@native
+def _observation(game, agents, table, i, joint):
     if agents.observes[i] == rules.OWN:
         return table.last[i]
     if agents.observes[i] == rules.RIVALS:
@@ -172,8 +175,8 @@ def _observation(game, agents, table, i, joint):  # type: ignore[no-untyped-def]
     return most
 
 
-@njit(_nrt=False, forceinline=True)
-def choose(game, groups, agents, table, g, i, u, level, joint, regime):  # type: ignore[no-untyped-def]
+@inlined
+def choose(game, groups, agents, table, g, i, u, level, joint, regime):
     """The action of agent i in its present state, given its uniform draw u and its exploration level."""
     n_actions, row, choice = agents.actions[i], table.row[i], groups.choice[g]
     greedy = table.greedy[table.cell[i]]
@@ -187,15 +190,22 @@ def choose(game, groups, agents, table, g, i, u, level, joint, regime):  # type:
         return action
     if choice == rules.UPPER_BOUND:
         return rules.upper_bound_choice(table.values, table.visits, row, n_actions, groups.mixing[g])
-    if choice == rules.FIXED:
+    return scripted(game, groups, agents, table, g, i, u, joint, regime)
+
+
+@native
+def scripted(game, groups, agents, table, g, i, u, joint, regime):
+    """The action of a policy that keeps no table."""
+    n_actions = agents.actions[i]
+    if groups.choice[g] == rules.FIXED:
         return groups.fixed[g]
-    if choice == rules.RANDOM:
+    if groups.choice[g] == rules.RANDOM:
         return min(uint64(u * n_actions), n_actions - ONE)
     return best_reply(game, table, i, n_actions, joint, regime)
 
 
-@njit(_nrt=False, forceinline=True)
-def learn(game, groups, agents, table, g, i, next_action):  # type: ignore[no-untyped-def]
+@inlined
+def learn(game, groups, agents, table, g, i, next_action):
     """Update the value of agent i's last move; True if the greedy action of that state changed.
 
     ``next_action`` is what the target continues with: the greedy action, or SARSA's next one.
@@ -219,8 +229,8 @@ def learn(game, groups, agents, table, g, i, next_action):  # type: ignore[no-un
     return rules.assign(table.values, table.greedy, row, table.old_cell[i], action, n_actions, new)
 
 
-@njit(_nrt=False)
-def learn_all(game, groups, agents, table, g, i, joint, regime):  # type: ignore[no-untyped-def]
+@native
+def learn_all(game, groups, agents, table, g, i, joint, regime):
     """Counterfactual Q-learning: every action's value moves as if it had been played (Asker et al. 2022).
 
     The hypothetical action also changes what agent i would remember, wherever it sees its own action.

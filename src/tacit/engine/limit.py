@@ -1,28 +1,29 @@
 """Greedy play after learning: the limit cycle of frozen policies, and what is earned on it."""
 
 import numpy as np
-from numba import njit, uint64
+from numba import uint64
 
 from tacit.engine import rules
-from tacit.engine.kernel import ONE, ZERO, choose, remember, settle
+from tacit.engine.compilation import inlined, native
+from tacit.engine.kernel import ONE, ZERO, remember, scripted, settle
 from tacit.engine.nature import next_regime
 from tacit.engine.streams import uniform
 
 
-@njit(_nrt=False)
-def greedy_step(game, groups, agents, table, t, keys, joint, regime):  # type: ignore[no-untyped-def]
+@native
+def greedy_step(game, groups, agents, table, t, keys, joint, regime):
     """One period without exploration and without learning; returns joint action, mean payoff and next regime."""
     n = uint64(table.actions.size)
     for g in range(uint64(groups.choice.size)):
-        scripted = groups.choice[g] >= rules.FIXED
+        keeps_no_table = groups.choice[g] >= rules.FIXED
         for i in range(groups.start[g], groups.start[g + ONE]):
             if game.sequential and i != t % n:
                 continue
             if not game.active[regime, i]:
                 table.actions[i] = ZERO
-            elif scripted:
+            elif keeps_no_table:
                 u = uniform(keys[0], t * n + i)
-                table.actions[i] = choose(game, groups, agents, table, g, i, u, 0.0, joint, regime)
+                table.actions[i] = scripted(game, groups, agents, table, g, i, u, joint, regime)
             else:
                 table.actions[i] = table.greedy[table.cell[i]]
     joint, mean = settle(game, table, regime)
@@ -32,23 +33,23 @@ def greedy_step(game, groups, agents, table, t, keys, joint, regime):  # type: i
     return joint, mean, regime
 
 
-@njit(_nrt=False)
-def _mark(table):  # type: ignore[no-untyped-def]
+@native
+def _mark(table):
     for i in range(table.actions.size):
         table.marked_history[i] = table.history[i]
         table.marked_actions[i] = table.actions[i]
 
 
-@njit(_nrt=False)
-def _at_mark(table):  # type: ignore[no-untyped-def]
+@native
+def _at_mark(table):
     for i in range(table.actions.size):
         if table.marked_history[i] != table.history[i] or table.marked_actions[i] != table.actions[i]:
             return False
     return True
 
 
-@njit(_nrt=False)
-def _cycle_length(game, groups, agents, table, t, keys, joint, regime, steps):  # type: ignore[no-untyped-def]
+@native
+def _cycle_length(game, groups, agents, table, t, keys, joint, regime, steps):
     """Brent's algorithm (1980) on histories, actions and whose turn it is; leaves the table on the cycle."""
     n = uint64(table.actions.size)
     phase = t
@@ -68,26 +69,24 @@ def _cycle_length(game, groups, agents, table, t, keys, joint, regime, steps):  
     return ZERO, t, joint
 
 
-@njit(_nrt=False)
-def _random_policies(groups):  # type: ignore[no-untyped-def]
+@native
+def _random_policies(groups):
     for g in range(groups.choice.size):
         if groups.choice[g] == rules.RANDOM:
             return True
     return False
 
 
-@njit(_nrt=False)
-def greedy_play(game, groups, agents, table, limits, t, keys, joint, regime, frequency, payoff, slot):  # type: ignore[no-untyped-def]
-    """Average greedy play over its limit cycle into ``frequency[slot]`` and ``payoff[slot]``; returns the cycle's length.
+@native
+def greedy_play(game, groups, agents, table, limits, t, keys, joint, regime, frequency, payoff, slot):
+    """Average greedy play over its limit cycle into row ``slot`` of the sums; returns the cycle's length.
 
     Where nature or a policy is random there is no cycle: the length is 0 and the averages are over
     ``limits.average_steps`` periods.
     """
     length = ZERO
     if game.transition.shape[0] == 1 and not _random_policies(groups):
-        length, t, joint = _cycle_length(
-            game, groups, agents, table, t, keys, joint, regime, limits.limit_steps
-        )
+        length, t, joint = _cycle_length(game, groups, agents, table, t, keys, joint, regime, limits.limit_steps)
     steps = length if length > ZERO else limits.average_steps
     for _ in range(steps):
         joint, mean, regime = greedy_step(game, groups, agents, table, t, keys, joint, regime)
@@ -100,8 +99,8 @@ def greedy_play(game, groups, agents, table, limits, t, keys, joint, regime, fre
     return length
 
 
-@njit(_nrt=False, forceinline=True)
-def record_period(game, table, mean, frequency, payoff, w):  # type: ignore[no-untyped-def]
+@inlined
+def record_period(game, table, mean, frequency, payoff, w):
     """Add the settled period to sums by agent (normal form) or over all agents (congestion)."""
     if game.congestion:
         for a in range(uint64(table.counts.size)):

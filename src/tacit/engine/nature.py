@@ -1,17 +1,18 @@
 """What happens by itself: payoff regimes, exploration schedules, initial states."""
 
 import numpy as np
-from numba import njit, uint64
+from numba import uint64
 
 from tacit.engine import rules
+from tacit.engine.compilation import inlined, native
 from tacit.engine.kernel import ONE, ZERO, remember, settle
 from tacit.engine.streams import uniform
 
 NEVER = np.uint64((1 << 64) - 1)
 
 
-@njit(_nrt=False, forceinline=True)
-def next_regime(game, regime, u):  # type: ignore[no-untyped-def]
+@inlined
+def next_regime(game, regime, u):
     """Tomorrow's payoff regime, by inversion of the cumulated transition row."""
     following = ZERO
     while u >= game.transition[regime, following]:
@@ -19,8 +20,8 @@ def next_regime(game, regime, u):  # type: ignore[no-untyped-def]
     return following
 
 
-@njit(_nrt=False)
-def first_regime(game, key):  # type: ignore[no-untyped-def]
+@native
+def first_regime(game, key):
     """A regime from the stationary distribution."""
     regime, u = ZERO, uniform(key, NEVER)
     while u >= game.start[regime]:
@@ -28,8 +29,8 @@ def first_regime(game, key):  # type: ignore[no-untyped-def]
     return regime
 
 
-@njit(_nrt=False)
-def initial_values(groups, agents, table, key):  # type: ignore[no-untyped-def]
+@native
+def initial_values(groups, agents, table, key):
     """Draw the initial values of groups that start at random, and find every greedy action."""
     for g in range(uint64(groups.choice.size)):
         low, width = groups.value_low[g], groups.value_high[g] - groups.value_low[g]
@@ -43,8 +44,8 @@ def initial_values(groups, agents, table, key):  # type: ignore[no-untyped-def]
                 table.greedy[agents.cell[i] + s] = rules.first_maximum(table.values, row, n_actions)
 
 
-@njit(_nrt=False)
-def initial_state(game, agents, table, key, regime):  # type: ignore[no-untyped-def]
+@native
+def initial_state(game, agents, table, key, regime):
     """Uniform random play of as many periods as the longest memory; returns the last joint action."""
     joint, draw, longest = ZERO, ZERO, ONE
     for i in range(uint64(table.actions.size)):
@@ -60,8 +61,8 @@ def initial_state(game, agents, table, key, regime):  # type: ignore[no-untyped-
     return joint
 
 
-@njit(_nrt=False, forceinline=True)
-def advance_schedules(groups, clock, t):  # type: ignore[no-untyped-def]
+@inlined
+def advance_schedules(groups, clock, t):
     """Exploration levels of period t: geometric and arithmetic steps between the knots of each group."""
     for g in range(uint64(clock.level.size)):
         if t == clock.following[g]:

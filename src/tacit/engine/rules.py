@@ -8,8 +8,9 @@ uniform, so that one draw decides both whether and what to explore.
 
 import math
 
-from numba import njit, uint64
+from numba import uint64
 
+from tacit.engine.compilation import inlined, native
 from tacit.learners.base import Choice, Observes, Rule
 
 # Plain integers: compiled code compares them faster than enumeration members.
@@ -18,8 +19,8 @@ NOTHING, Q_LEARNING, Q_COUNTERFACTUAL, SARSA, EXP3, AVERAGE = (int(r) for r in R
 EVERYBODY, RIVALS, OWN, CROWD = (int(o) for o in Observes)
 
 
-@njit(_nrt=False, forceinline=True)
-def first_maximum(values, row, actions):  # type: ignore[no-untyped-def]
+@inlined
+def first_maximum(values, row, actions):
     """The lowest action among those of greatest value."""
     best, top = uint64(0), values[row]
     for a in range(uint64(1), actions):
@@ -29,8 +30,8 @@ def first_maximum(values, row, actions):  # type: ignore[no-untyped-def]
     return best
 
 
-@njit(_nrt=False, forceinline=True)
-def assign(values, greedy, row, state, action, actions, new):  # type: ignore[no-untyped-def]
+@inlined
+def assign(values, greedy, row, state, action, actions, new):
     """Write a value and keep ``greedy[state]`` the first maximum of the row; True if that changed.
 
     Only a fall of the greedy action's own value needs a new search.
@@ -51,8 +52,8 @@ def assign(values, greedy, row, state, action, actions, new):  # type: ignore[no
     return False
 
 
-@njit(_nrt=False, forceinline=True)
-def epsilon_greedy(values, row, actions, greedy, u, epsilon, random_ties):  # type: ignore[no-untyped-def]
+@inlined
+def epsilon_greedy(values, row, actions, greedy, u, epsilon, random_ties):
     """Uniform over all actions with probability epsilon, otherwise the greedy one."""
     if u < epsilon:
         return min(uint64(u / epsilon * actions), actions - uint64(1))
@@ -61,8 +62,8 @@ def epsilon_greedy(values, row, actions, greedy, u, epsilon, random_ties):  # ty
     return greedy
 
 
-@njit(_nrt=False)
-def _random_maximum(values, row, actions, top, u):  # type: ignore[no-untyped-def]
+@native
+def _random_maximum(values, row, actions, top, u):
     ties = uint64(0)
     for a in range(actions):
         if values[row + a] == top:
@@ -76,8 +77,8 @@ def _random_maximum(values, row, actions, top, u):  # type: ignore[no-untyped-de
     return uint64(0)
 
 
-@njit(_nrt=False)
-def boltzmann(values, row, actions, greedy, u, temperature):  # type: ignore[no-untyped-def]
+@native
+def boltzmann(values, row, actions, greedy, u, temperature):
     """Probability proportional to exp(value / temperature); greedy at temperature 0."""
     if temperature <= 0.0:
         return greedy
@@ -93,8 +94,8 @@ def boltzmann(values, row, actions, greedy, u, temperature):  # type: ignore[no-
     return actions - uint64(1)
 
 
-@njit(_nrt=False)
-def exp3_probability(values, row, actions, greedy, action, mixing):  # type: ignore[no-untyped-def]
+@native
+def exp3_probability(values, row, actions, greedy, action, mixing):
     """Probability of an action under EXP3 with log weights ``values``."""
     top = values[row + greedy]
     total = 0.0
@@ -103,16 +104,16 @@ def exp3_probability(values, row, actions, greedy, action, mixing):  # type: ign
     return (1.0 - mixing) * math.exp(values[row + action] - top) / total + mixing / actions
 
 
-@njit(_nrt=False)
-def exp3_choice(values, row, actions, greedy, u, mixing):  # type: ignore[no-untyped-def]
+@native
+def exp3_choice(values, row, actions, greedy, u, mixing):
     """Auer, Cesa-Bianchi, Freund and Schapire (2002): exponential weights mixed with uniform play."""
     if u < mixing:
         return min(uint64(u / mixing * actions), actions - uint64(1))
     return boltzmann(values, row, actions, greedy, (u - mixing) / (1.0 - mixing), 1.0)
 
 
-@njit(_nrt=False)
-def upper_bound_choice(values, visits, row, actions, width):  # type: ignore[no-untyped-def]
+@native
+def upper_bound_choice(values, visits, row, actions, width):
     """UCB1 of Auer, Cesa-Bianchi and Fischer (2002): untried actions first, then mean + sqrt(width ln t / tries)."""
     total = 0.0
     for a in range(actions):

@@ -8,11 +8,11 @@ own moves an agent gathers its discounted payoffs (with two firms, Klein's two-p
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit, uint64
+from numba import uint64
 
 from tacit.engine import rules, streams
 from tacit.engine.arrays import F64, U64
-from tacit.engine.compilation import compiled
+from tacit.engine.compilation import compiled, inlined, native
 from tacit.engine.kernel import ONE, ZERO, choose, learn, learn_all, new_table, remember, settle
 from tacit.engine.limit import greedy_play, record_period
 from tacit.engine.nature import advance_schedules, first_regime, initial_state, initial_values, next_regime
@@ -29,8 +29,8 @@ class Clock(NamedTuple):
     pointer: U64
 
 
-@njit(_nrt=False, forceinline=True)
-def _move(game, groups, agents, table, g, i, u, level, joint, regime, choosing):  # type: ignore[no-untyped-def]
+@inlined
+def _move(game, groups, agents, table, g, i, u, level, joint, regime, choosing):
     """Agent i learns from its last move, then chooses; True if a greedy action changed."""
     rule, changed = groups.rule[g], False
     if table.waiting[i] and rule != rules.NOTHING and rule != rules.SARSA:
@@ -54,8 +54,8 @@ def _move(game, groups, agents, table, g, i, u, level, joint, regime, choosing):
     return changed
 
 
-@njit(_nrt=False, forceinline=True)
-def _gather(groups, table):  # type: ignore[no-untyped-def]
+@inlined
+def _gather(groups, table):
     for g in range(uint64(groups.choice.size)):
         gamma = groups.gamma[g]
         for i in range(groups.start[g], groups.start[g + ONE]):
@@ -63,8 +63,8 @@ def _gather(groups, table):  # type: ignore[no-untyped-def]
             table.discount[i] *= gamma
 
 
-@njit(_nrt=False)
-def _learn_and_play(game, groups, agents, table, clock, limits, play_key, nature_key, joint, regime, stop, trace):  # type: ignore[no-untyped-def]
+@native
+def _learn_and_play(game, groups, agents, table, clock, limits, play_key, nature_key, joint, regime, stop, trace):
     """The loop over periods; returns periods played, whether play converged, and where it stands."""
     n, n_groups = uint64(table.actions.size), groups.choice.size
     frequency, payoff, square = trace
@@ -108,21 +108,45 @@ def _learn_and_play(game, groups, agents, table, clock, limits, play_key, nature
                 return t, False, joint, regime
 
 
-@njit
-def _close_trace(game, agents, limits, periods, trace):  # type: ignore[no-untyped-def]
+@native
+def _close_trace(game, agents, limits, periods, trace):
     """Turn sums into means; windows that the session did not finish are NaN."""
     frequency, payoff, square = trace
     crowd = agents.actions.size if game.congestion else 1
     for w in range(payoff.shape[0]):
         complete = np.uint64(w + 1) * limits.window <= periods
         length = float(limits.window) if complete else np.nan
-        frequency[w] /= np.float32(length * crowd)
-        payoff[w] /= length
         square[w] /= length
+        for i in range(payoff.shape[1]):
+            payoff[w, i] /= length
+            for a in range(frequency.shape[2]):
+                frequency[w, i, a] /= np.float32(length * crowd)
+
+
+@native
+def _keep(game, table, out, slot):
+    """Copy what the session leaves into the record."""
+    for i in range(table.history.size):
+        out.history[slot, i] = table.history[i]
+        out.last_actions[slot, i] = table.last[i]
+    for cell in range(table.greedy.size):
+        out.greedy[slot, cell] = table.greedy[cell]
+    for k in range(out.values.shape[1]):
+        out.values[slot, k] = table.values[k]
+    if game.congestion:
+        for a in range(out.limit_frequency.shape[2]):
+            out.limit_frequency[slot, 0, a] /= np.float32(table.history.size)
+
+
+@native
+def _start_from(table, given, session):
+    row = session % uint64(given.shape[0])
+    for k in range(uint64(given.shape[1])):
+        table.values[k] = given[row, k]
 
 
 @compiled()
-def play_sessions(game, groups, agents, limits, given, seed, first, stop, out):  # type: ignore[no-untyped-def]
+def play_sessions(game, groups, agents, limits, given, seed, first, stop, out):
     """Play the sessions ``first``, ``first + 1``, ... that the record ``out`` has room for.
 
     ``given`` holds the initial values, one row for all sessions or one row a session. A session that is
@@ -136,7 +160,8 @@ def play_sessions(game, groups, agents, limits, given, seed, first, stop, out): 
             np.zeros(n_groups), np.ones(n_groups), np.zeros(n_groups),
             np.zeros(n_groups, np.uint64), np.zeros(n_groups, np.uint64),
         )  # fmt: skip
-        table = new_table(game, groups, agents, given[session % uint64(given.shape[0])].copy())
+        table = new_table(game, groups, agents, given.shape[1])
+        _start_from(table, given, session)
         initial_values(groups, agents, table, stream_key(seed, session, uint64(streams.INITIAL_VALUES)))
         regime = first_regime(game, initial_key)
         joint = initial_state(game, agents, table, initial_key, regime)
@@ -150,17 +175,11 @@ def play_sessions(game, groups, agents, limits, given, seed, first, stop, out): 
             return
         _close_trace(game, agents, limits, periods, trace)
         out.periods[slot], out.converged[slot] = periods, converged
-        table.actions[:] = table.last  # a converged session has already drawn actions that it never played
+        for i in range(table.last.size):
+            table.actions[i] = table.last[i]  # a converged session has already drawn actions that it never played
         keys = (stream_key(seed, session, uint64(streams.GREEDY_PLAY)), nature_key)
         out.cycle_length[slot] = greedy_play(
             game, groups, agents, table, limits, periods, keys, joint, regime,
             out.limit_frequency, out.limit_payoff, uint64(slot),
         )  # fmt: skip
-        if game.congestion:
-            out.limit_frequency[slot] /= np.float32(agents.actions.size)
-        out.history[slot] = table.history
-        out.last_actions[slot] = table.last
-        for cell in range(table.greedy.size):
-            out.greedy[slot, cell] = table.greedy[cell]
-        if out.values.shape[1] > 0:
-            out.values[slot] = table.values
+        _keep(game, table, out, slot)

@@ -10,7 +10,10 @@ In play, period ``t`` and agent ``i`` of ``n`` own draw ``t * n + i`` of the pur
 """
 
 import numpy as np
-from numba import njit, uint64
+from numba import uint64
+from numpy.typing import NDArray
+
+from tacit.engine.compilation import inlined
 
 PLAY, INITIAL_STATE, INITIAL_VALUES, NATURE, GREEDY_PLAY = range(5)
 
@@ -18,37 +21,42 @@ _GOLDEN = 0x9E3779B97F4A7C15
 _MASK = (1 << 64) - 1
 
 
-@njit(_nrt=False, forceinline=True)
-def mix(z):  # type: ignore[no-untyped-def]
+@inlined
+def mix(z):
     """SplitMix64's output function."""
     z = (z ^ (z >> uint64(30))) * uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> uint64(27))) * uint64(0x94D049BB133111EB)
     return z ^ (z >> uint64(31))
 
 
-@njit(_nrt=False, forceinline=True)
-def uniform(key, counter):  # type: ignore[no-untyped-def]
+@inlined
+def uniform(key, counter):
     """Draw number ``counter`` (uint64) of the stream ``key``: uniform on [0, 1), 53 bits."""
     z = mix(key + (counter + uint64(1)) * uint64(0x9E3779B97F4A7C15))
     return (z >> uint64(11)) * (1.0 / 9007199254740992.0)
 
 
-@njit(_nrt=False, forceinline=True)
-def stream_key(seed, session, purpose):  # type: ignore[no-untyped-def]
+@inlined
+def stream_key(seed, session, purpose):
     """Key of a stream: the three numbers (uint64) hashed one after the other."""
     return mix(mix(mix(seed + uint64(_GOLDEN)) ^ session) + purpose * uint64(_GOLDEN))
 
 
-def tape(seed: int, session: int, purpose: int, draws: int) -> np.ndarray:
+def tape_at(seed: int, session: int, purpose: int, draw: int) -> float:
+    """One draw of a stream, in plain Python."""
+    key = _mix(_mix(_mix((seed + _GOLDEN) & _MASK) ^ session) + purpose * _GOLDEN & _MASK)
+    return (_mix(key + (draw + 1) * _GOLDEN & _MASK) >> 11) / 2**53
+
+
+def tape(seed: int, session: int, purpose: int, draws: int) -> NDArray[np.float64]:
     """The first draws of a stream, shape (draws,), in plain Python: for tests, and for engines that want bulk.
 
     Examples
     --------
-    >>> tape(seed=1, session=0, purpose=PLAY, draws=3)
-    array([0.5..., 0..., 0...])
+    >>> tape(seed=1, session=0, purpose=PLAY, draws=3).round(4)
+    array([0.6486, 0.7229, 0.6494])
     """
-    key = _mix(_mix(_mix((seed + _GOLDEN) & _MASK) ^ session) + purpose * _GOLDEN & _MASK)
-    return np.array([(_mix(key + (c + 1) * _GOLDEN & _MASK) >> 11) / 2**53 for c in range(draws)])
+    return np.array([tape_at(seed, session, purpose, draw) for draw in range(draws)])
 
 
 def _mix(z: int) -> int:

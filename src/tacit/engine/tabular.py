@@ -157,7 +157,9 @@ def _seat(
     observes, regimes = Observes[name.upper()], 1
     if isinstance(form, NormalForm):
         joint = int(np.prod(form.shape))
-        codes = {Observes.EVERYBODY: joint, Observes.RIVALS: joint // form.shape[agent]}.get(observes, form.shape[agent])
+        codes = {Observes.EVERYBODY: joint, Observes.RIVALS: joint // form.shape[agent]}.get(
+            observes, form.shape[agent]
+        )
         regimes = len(form.transition) if form.observed else 1
         if observes is Observes.CROWD and memory:
             raise refuse("observes", "'crowd' needs a congestion game", "choose everybody, rivals or own")
@@ -189,18 +191,38 @@ def _merge(behaviours: list[Behaviour]) -> tuple[list[int], list[Behaviour]]:
 
 
 def _game_arrays(form: NormalForm | CongestionForm, alternating: bool, observed: bool) -> GameArrays:
+    empty = np.zeros((0, 0))
     if isinstance(form, NormalForm):
-        strides = np.array([np.prod(form.shape[i + 1 :]) for i in range(form.players)], dtype=np.uint64)
         return GameArrays(
-            False, alternating, alternating or not form.active.all(), form.payoffs, strides, _cumulated(form.transition), _cumulated(form.stationary()),
-            observed, form.active, np.zeros((0, 0), np.uint64), np.zeros((0, 0)), np.zeros((0, 0)), np.zeros(0),
-        )  # fmt: skip
+            congestion=False,
+            sequential=alternating,
+            gathering=alternating or not bool(form.active.all()),
+            payoffs=form.payoffs,
+            strides=np.array([np.prod(form.shape[i + 1 :]) for i in range(form.players)], dtype=np.uint64),
+            transition=_cumulated(form.transition),
+            start=_cumulated(form.stationary()),
+            observed=observed,
+            active=form.active,
+            incidence=empty.astype(np.uint64),
+            weights=empty,
+            values=empty,
+            own=np.zeros(0),
+        )
     return GameArrays(
-        True, alternating, alternating, np.zeros((1, 0, 0)), np.zeros(form.players, np.uint64), np.ones((1, 1)), np.ones(1),
-        False, np.ones((1, form.players), np.bool_), np.ascontiguousarray(form.incidence, np.uint64),
-        np.ascontiguousarray(form.weights, np.float64), np.ascontiguousarray(form.values, np.float64),
-        np.ascontiguousarray(form.own, np.float64),
-    )  # fmt: skip
+        congestion=True,
+        sequential=alternating,
+        gathering=alternating,
+        payoffs=np.zeros((1, 0, 0)),
+        strides=np.zeros(form.players, np.uint64),
+        transition=np.ones((1, 1)),
+        start=np.ones(1),
+        observed=False,
+        active=np.ones((1, form.players), np.bool_),
+        incidence=np.ascontiguousarray(form.incidence, np.uint64),
+        weights=np.ascontiguousarray(form.weights, np.float64),
+        values=np.ascontiguousarray(form.values, np.float64),
+        own=np.ascontiguousarray(form.own, np.float64),
+    )
 
 
 def _cumulated(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:

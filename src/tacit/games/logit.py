@@ -95,7 +95,7 @@ def nash(values: Array, weights: Array) -> list[Solution]:
             with np.errstate(over="ignore", invalid="ignore"):  # a wild step of the root finder fails the test below
                 markups = np.exp(root(_conditions, np.log(start), args=(values, weights), tol=1e-14).x)
         markups = _same_for_same(markups, values)
-        if not np.all(np.isfinite(markups)):
+        if not np.all((markups > 0.0) & (markups < np.inf)):
             continue
         residual = float(np.abs(_conditions(np.log(markups), values, weights)).max())
         known = any(np.allclose(markups, other.markups, rtol=1e-7) for other in found)
@@ -124,22 +124,27 @@ def monopoly(values: Array, weights: Array) -> Solution:
 
     totals = _logsumexp(values)
     peaks = 1.0 + wrightomega(totals - 1.0)
+    log_weights = np.log(weights)
+
+    def log_sales(markup: Array) -> Array:
+        return _logsumexp(log_weights - np.logaddexp(0.0, markup[..., None] - totals))
 
     def condition(markup: float) -> float:
-        share = _logistic(totals - markup)
-        return float(markup * (weights @ (share * _logistic(markup - totals))) / (weights @ share) - 1.0)
+        """ln m + ln E[S (1 - S)] - ln E[S]."""
+        bought, left = -np.logaddexp(0.0, markup - totals), -np.logaddexp(0.0, totals - markup)
+        return float(np.log(markup) + _logsumexp(log_weights + bought + left) - _logsumexp(log_weights + bought))
 
     markup = float(peaks[0])
     if np.ptp(peaks) > 0.0:
         scan = np.linspace(peaks.min(), peaks.max(), 4001)
-        best = int(np.argmax(scan * (weights @ _logistic(totals[:, None] - scan))))
+        best = int(np.argmax(np.log(scan) + log_sales(scan)))
         low, high = scan[max(best - 1, 0)], scan[min(best + 1, len(scan) - 1)]
         markup = brentq(condition, low, high, xtol=1e-14) if condition(low) * condition(high) < 0 else scan[best]
     return Solution(np.full(values.shape[1], markup), abs(condition(markup)))
 
 
 def deviation_gain(markups: Array, values: Array, weights: Array) -> float:
-    """Largest relative gain of a firm that deviates to another markup, over a fine grid.
+    """Largest gain in log profit of a firm that deviates to another markup, over a fine grid.
 
     The grid reaches from zero to beyond the joint optimum, finer between the single regimes' best replies, where a
     best reply must lie because each regime's profit has a single peak.
@@ -161,7 +166,7 @@ def deviation_gain(markups: Array, values: Array, weights: Array) -> float:
             shares = -np.logaddexp(0.0, x + (rivals - value)[:, None])
             return np.log(x) + _logsumexp((shares + np.log(weights)[:, None]).T)
 
-        gain = max(gain, float(np.expm1(log_profit(grid).max() - log_profit(np.array([markup]))[0])))
+        gain = max(gain, float(log_profit(grid).max() - log_profit(np.array([markup]))[0]))
     return gain
 
 
@@ -187,8 +192,9 @@ def _conditions(log_markups: Array, values: Array, weights: Array) -> Array:
     others = _others(utilities)
     total = np.logaddexp(utilities, others)
     chosen, left = utilities - total, others - total
-    log_weights = np.log(weights)[:, None]
-    return log_markups + _logsumexp((chosen + left + log_weights).T) - _logsumexp((chosen + log_weights).T)
+    sales = chosen + np.log(weights)[:, None]
+    # Normalised first: a wild step makes the terms so large that they would swallow the markup.
+    return log_markups + _logsumexp((sales - _logsumexp(sales.T) + left).T)
 
 
 def _others(utilities: Array) -> Array:
@@ -210,7 +216,3 @@ def _logsumexp(terms: Array) -> Array:
     top = terms.max(axis=-1, keepdims=True)
     return top[..., 0] + np.log(np.exp(terms - top).sum(axis=-1))
 
-
-def _logistic(x: Array) -> Array:
-    """1 / (1 + exp(-x)) without overflow."""
-    return np.exp(-np.logaddexp(0.0, -x))

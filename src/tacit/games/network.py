@@ -1,5 +1,6 @@
 """Selfish routing on a network of roads whose travel times rise with their load."""
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from itertools import islice
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -66,14 +67,13 @@ def routing_form(edges: Sequence[Edge], routes: Sequence[Sequence[int]], players
     >>> form.payoffs(np.array([1, 3]))
     array([-1.  , -0.75])
     """
-    uses = np.array([[edge in route for route in routes] for edge in range(len(edges))], dtype=np.int64)
+    uses = np.array([[float(edge in route) for route in routes] for edge in range(len(edges))])
     constants = np.array([edge.constant for edge in edges])
     slopes = np.array([edge.slope for edge in edges])
     congested = np.flatnonzero((slopes > 0) & uses.any(axis=1))
     values = -slopes[congested, None] * np.arange(players + 1) / scale
-    incidence = np.ascontiguousarray(uses[congested])
-    weights = np.ascontiguousarray(incidence.T, dtype=np.float64)
-    return CongestionForm(players, incidence, weights, values, -(constants @ uses))
+    weights = np.ascontiguousarray(uses[congested].T)
+    return CongestionForm(players, uses[congested].astype(np.int64), weights, values, -(constants @ uses))
 
 
 class RoutingGame(StageGame):
@@ -91,8 +91,13 @@ class RoutingGame(StageGame):
     def n_players(self) -> int:
         return self.players
 
+    @abstractmethod
+    def form(self) -> CongestionForm:
+        """Routing as a congestion game, see :func:`routing_form`."""
+
+    @abstractmethod
     def _labels(self) -> tuple[str, ...]:
-        raise NotImplementedError
+        """Names of the routes."""
 
     def _closed_forms(self) -> ClosedForms:
         return ClosedForms()
@@ -103,9 +108,7 @@ class RoutingGame(StageGame):
 
     def benchmarks(self) -> Benchmarks:
         """Nash equilibria and social optimum of the drivers, and of a continuum of drivers (Wardrop)."""
-        form = self.form()
-        assert isinstance(form, CongestionForm)
-        return congestion_benchmarks(form, self.actions(), cost="travel time", known=self._closed_forms())
+        return congestion_benchmarks(self.form(), self.actions(), cost="travel time", known=self._closed_forms())
 
 
 def _edges(text: str) -> tuple[Edge, ...]:

@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, SerializeAsAny, TypeAdapter, model_
 
 from tacit.errors import TacitError
 from tacit.games import GAMES
-from tacit.games.base import CongestionForm, StageGame
+from tacit.games.base import StageGame
 from tacit.learners import LEARNERS
 from tacit.learners.base import TabularLearner
 from tacit.schema import Spec, param, register_kinds, validate
@@ -107,7 +107,17 @@ class Experiment(Spec):
 _EXPERIMENT = TypeAdapter(Experiment)
 register_kinds({model.model_fields["kind"].default for model in (*GAMES, *LEARNERS)})
 register_kinds(
-    {"constant", "exponential", "schedule", "boltzmann", "uniform-rivals", "uniform", "given", "trained", "grim-trigger"}
+    {
+        "constant",
+        "exponential",
+        "schedule",
+        "boltzmann",
+        "uniform-rivals",
+        "uniform",
+        "given",
+        "trained",
+        "grim-trigger",
+    }
 )
 
 
@@ -135,6 +145,11 @@ def load(source: str, overrides: Sequence[str] = ()) -> Experiment:
     """
     data = _read(source)
     data.setdefault("name", Path(source).stem)
+    return from_mapping(data, parse_overrides(overrides))
+
+
+def parse_overrides(overrides: Sequence[str]) -> list[tuple[str, Any]]:
+    """Paths and values of texts such as ``learners.alpha=0.05``; values are YAML."""
     pairs = []
     for text in overrides:
         path, equals, value = text.partition("=")
@@ -144,7 +159,7 @@ def load(source: str, overrides: Sequence[str] = ()) -> Experiment:
             pairs.append((path, yaml.safe_load(value)))
         except yaml.YAMLError:
             raise TacitError(f"{path}: {value!r} is not a YAML value; quote it") from None
-    return from_mapping(data, pairs)
+    return pairs
 
 
 def scenarios() -> dict[str, str]:
@@ -218,6 +233,3 @@ def _children(node: Any, part: str, path: str) -> list[Any]:
     if not isinstance(node, dict):
         raise TacitError(f"{path}: no such field; remove {part!r} (`tacit show` lists the fields)")
     return [node.setdefault(part, {})]
-
-
-__all__ = ["CongestionForm", "Experiment", "Length", "Trace", "from_mapping", "load", "scenarios"]

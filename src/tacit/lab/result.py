@@ -67,11 +67,9 @@ class Result:
         policies = self.policy_reader(cell)
         if policies["values"].shape[1] == 0:
             return None
-        states, actions = policies["states"], policies["actions"]
+        states, actions = (np.asarray(policies[name], dtype=np.int64) for name in ("states", "actions"))
         tables = _split(policies["values"], states * actions)
-        return [
-            t.reshape(len(t), int(s), int(a)) for t, s, a in zip(tables, states, actions, strict=True)
-        ]
+        return [t.reshape(len(t), int(s), int(a)) for t, s, a in zip(tables, states, actions, strict=True)]
 
     def final_history(self, cell: int = 0) -> NDArray[np.int64]:
         """Each agent's history code on the limit cycle, shape (sessions, agents)."""

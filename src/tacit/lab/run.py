@@ -4,7 +4,7 @@ import os
 import platform
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -291,7 +291,7 @@ def _tables(plan: tabular.Plan) -> dict[str, NDArray[np.generic]]:
     return {"states": plan.agents.states.astype(np.int64), "actions": plan.agents.actions.astype(np.int64)}
 
 
-def _concatenated(parts: list[Policies]) -> dict[str, NDArray[np.generic]]:
+def _concatenated(parts: Sequence[Policies]) -> dict[str, NDArray[np.generic]]:
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 

@@ -23,6 +23,4 @@ class Exp3(WithMemory):
     mixing: float = param(0.1, "share of uniform play, gamma in the paper", gt=0, le=1)
 
     def behaviour(self, seat: Seat) -> Behaviour:
-        return Behaviour(
-            Choice.EXP3, Rule.EXP3, blank(seat), mixing=self.mixing, payoff_range=seat.payoff_range()
-        )
+        return Behaviour(Choice.EXP3, Rule.EXP3, blank(seat), mixing=self.mixing, payoff_range=seat.payoff_range())

@@ -1,5 +1,6 @@
 """How exploration changes over time: probabilities of epsilon-greedy play, temperatures of Boltzmann play."""
 
+import itertools
 import math
 from typing import Annotated, Literal
 
@@ -77,7 +78,7 @@ class Schedule(Spec):
     @model_validator(mode="after")
     def _ordered(self) -> "Schedule":
         times = [time for time, _ in self.points]
-        if times[0] != 0 or any(a >= b for a, b in zip(times, times[1:], strict=False)):
+        if times[0] != 0 or any(a >= b for a, b in itertools.pairwise(times)):
             raise ValueError("points: periods must start at 0 and increase; sort them and begin with period 0")
         if self.between == "exponential" and any(level <= 0 for _, level in self.points):
             raise ValueError("points: an exponential schedule needs epsilon above 0; use between: linear")

@@ -55,5 +55,7 @@ class QLearning(ValueLearner):
 
     def behaviour(self, seat: Seat) -> Behaviour:
         if self.updates == "all" and self.observes == "crowd" and self.memory:
-            raise refuse("observes", "'crowd' with updates: all is not defined", "use observes: own, or updates: chosen")
+            raise refuse(
+                "observes", "'crowd' with updates: all is not defined", "use observes: own, or updates: chosen"
+            )
         return self._behaviour(seat, Rule.Q_LEARNING if self.updates == "chosen" else Rule.Q_COUNTERFACTUAL)

@@ -22,6 +22,4 @@ class Ucb1(WithMemory):
     width: float = param(2.0, "factor under the root", ge=0)
 
     def behaviour(self, seat: Seat) -> Behaviour:
-        return Behaviour(
-            Choice.UCB1, Rule.AVERAGE, blank(seat), mixing=self.width, payoff_range=seat.payoff_range()
-        )
+        return Behaviour(Choice.UCB1, Rule.AVERAGE, blank(seat), mixing=self.width, payoff_range=seat.payoff_range())

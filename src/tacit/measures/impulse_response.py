@@ -3,10 +3,13 @@
 From every state of the limit cycle one player is forced off the path; from then on everybody follows the frozen
 strategies again. Definitions follow Calvano, Calzolari, Denicolo and Pastorello, American Economic Review 110(10)
 (2020), section IV, and their public code.
+
+What follows a deviation is a punishment only as far as it exceeds the control: the same deviation against rivals who
+do not answer. The deviator's own strategy depends on the state too, and keeps its price low by itself.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -122,6 +125,7 @@ def impulse_response(
     forced_periods: int = 1,
     periods: int = 25,
     reply_to: Literal["path", "position"] = "path",
+    rivals: Literal["respond", "constant"] = "respond",
 ) -> ImpulseResponse:
     """Force every player off the path from every state of the limit cycle.
 
@@ -145,6 +149,10 @@ def impulse_response(
         definition in the paper. "position": those they play in the state whose *number* is the position in the cycle
         (1, 2, ...), which is what the authors' impulse-response routine computes, and what their Figure 4 shows.
         Their cycle starts at the successor of the last learning state; start ``limit_cycle`` there to count alike.
+    rivals : {"respond", "constant"}
+        "constant" is the control: from the first forced period on the rivals keep to the actions they play in the
+        current cycle state, whatever happens. All other quantities are those of this world: the path is what follows
+        without the deviation, and ``returned`` means that play enters the cycle in which this path ends.
 
     Raises
     ------
@@ -168,21 +176,28 @@ def impulse_response(
         raise TacitError("play: one player alone has no rivals; give at least two players")
     if forced_periods < 1 or periods < 2:
         raise TacitError(f"forced_periods, periods: {forced_periods}, {periods} are too small; give at least 1 and 2")
+    if rivals not in ("respond", "constant"):
+        raise TacitError(f"rivals: {rivals!r} is unknown; choose from respond, constant")
     session, position, deviator = _observations(cycle, play.players)
     state = cycle.states[session, position]
     forced = _forced_actions(play, deviation, reply_to, session, position, deviator, state)
+    # Where everybody's strategies lie, by observation, and the cycle that play would stay in.
+    world, row, home = play, session, cycle.states[session]
+    if rivals == "constant":
+        world, row = _constant_rivals(play, session, deviator, state), np.arange(len(session))
+        home = world.limit_cycle(state).states
     horizon = max(periods, forced_periods)
-    joint, states = _simulate(play, session, state, deviator, forced, forced_periods, horizon)
+    joint, states = _simulate(world, row, state, deviator, forced, forced_periods, horizon)
     # The path is valued by the same sums as the deviation: playing the path's own action must give the same bits.
-    path_joint, path_states = _simulate(play, session, state, deviator, forced, 0, forced_periods)
-    values, weights = play.values(discount), discount ** np.arange(forced_periods)
+    path_joint, path_states = _simulate(world, row, state, deviator, forced, 0, forced_periods)
+    values, weights = world.values(discount), discount ** np.arange(forced_periods)
 
     def worth(joint: Indices, states: Indices) -> Floats:
         earned = play.payoffs[joint[:, :forced_periods], deviator[:, np.newaxis]] @ weights
-        return earned + discount**forced_periods * values[session, deviator, states[:, forced_periods]]
+        return earned + discount**forced_periods * values[row, deviator, states[:, forced_periods]]
 
-    transient, length, entry = play.enter_cycle(session, states[:, forced_periods])
-    final_actions, final_payoffs = _cycle_means(play, session, entry, length, action_values)
+    transient, length, entry = world.enter_cycle(row, states[:, forced_periods])
+    final_actions, final_payoffs = _cycle_means(world, row, entry, length, action_values)
     return ImpulseResponse(
         sessions=play.sessions,
         session=session,
@@ -191,7 +206,7 @@ def impulse_response(
         actions=play.value_of(play.split(joint[:, :periods]), action_values),
         payoffs=play.payoffs[joint[:, :periods]],
         length=forced_periods + transient,
-        returned=np.any(cycle.states[session] == entry[:, np.newaxis], axis=1),
+        returned=np.any(home == entry[:, np.newaxis], axis=1),
         final_actions=final_actions,
         final_payoffs=final_payoffs,
         deviation_value=worth(joint, states),
@@ -238,6 +253,14 @@ def _forced_actions(
     if not np.issubdtype(given.dtype, np.integer) or np.any(given < 0) or np.any(given >= np.array(play.shape)):
         raise TacitError(f"deviation: {deviation} is out of bounds; the players have {play.shape} actions, from 0")
     return given.astype(np.intp)[deviator]
+
+
+def _constant_rivals(play: RepeatedPlay, session: Indices, deviator: Indices, state: Indices) -> RepeatedPlay:
+    """One "session" per observation: the deviator's strategy, and rivals who always do what they do in ``state``."""
+    strategies = play.strategies[session]
+    own = np.arange(play.players) == deviator[:, np.newaxis]
+    current = np.take_along_axis(strategies, state[:, np.newaxis, np.newaxis], axis=2)
+    return replace(play, strategies=np.where(own[..., np.newaxis], strategies, current))
 
 
 def _authors_state(play: RepeatedPlay, number: Indices) -> Indices:

@@ -4,7 +4,7 @@ A chart is axes and marks. Nothing here knows of a drawing library: ``interactiv
 description, for the screen and for paper.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Numbers: TypeAlias = NDArray[Any]
-"""A vector of numbers; any sequence is taken and stored as float64. NaN and None mean "missing": a gap."""
+Given: TypeAlias = Any
+"""Any sequence of numbers; it is stored, and so read, as a float64 array. NaN and None mean "missing": a gap."""
 
 Symbol = Literal["circle", "square", "diamond", "triangle", "cross", "x"]
 
@@ -97,11 +98,11 @@ class Line:
     ``steps`` holds each value until the next x. A point between two gaps is drawn as a dot.
     """
 
-    x: Numbers
-    y: Numbers
+    x: Given
+    y: Given
     name: str = ""
-    low: Numbers | None = None
-    high: Numbers | None = None
+    low: Given = None
+    high: Given = None
     dash: bool = False
     steps: bool = False
 
@@ -118,13 +119,13 @@ class Points:
     Without a ``symbol`` each series gets its own, so that a print without colour stays readable.
     """
 
-    x: Numbers
-    y: Numbers
+    x: Given
+    y: Given
     name: str = ""
-    labels: tuple[str, ...] | None = None
+    labels: Sequence[str] | None = None
     symbol: Symbol | None = None
-    low: Numbers | None = None
-    high: Numbers | None = None
+    low: Given = None
+    high: Given = None
 
     def __post_init__(self) -> None:
         _store(self, "x", "y", "low", "high")
@@ -143,10 +144,10 @@ class Histogram:
     Histograms of one chart that name neither share their bins, so that they can be compared.
     """
 
-    values: Numbers
+    values: Given
     name: str = ""
     bins: int | None = None
-    edges: Numbers | None = None
+    edges: Given = None
 
     def __post_init__(self) -> None:
         _store(self, "values", "edges")
@@ -165,11 +166,11 @@ class Bars:
     Category i lies at x = i, where ``VLine`` and other marks of the chart can refer to it.
     """
 
-    categories: tuple[str, ...]
-    heights: Numbers
+    categories: Sequence[str]
+    heights: Given
     name: str = ""
-    low: Numbers | None = None
-    high: Numbers | None = None
+    low: Given = None
+    high: Given = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "categories", tuple(str(category) for category in self.categories))
@@ -184,8 +185,8 @@ class Bars:
 class Area:
     """Shares stacked over time; ``parts`` maps a name to its share at each x, the first at the bottom."""
 
-    x: Numbers
-    parts: Mapping[str, Numbers]
+    x: Given
+    parts: Mapping[str, Given]
 
     def __post_init__(self) -> None:
         _store(self, "x")
@@ -220,9 +221,9 @@ class VLine:
 class HeatMap:
     """Colours over a grid: ``z[j, i]`` belongs to the cell around ``(x[i], y[j])``; ``label`` names the colour."""
 
-    x: Numbers
-    y: Numbers
-    z: Numbers
+    x: Given
+    y: Given
+    z: Given
     label: str = ""
 
     def __post_init__(self) -> None:
@@ -257,7 +258,7 @@ class Chart:
     title: str
     x: Axis
     y: Axis
-    marks: tuple[Mark, ...] = ()
+    marks: Sequence[Mark] = ()
     caption: str = ""
     legend: bool = True
 

@@ -8,10 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
+import numpy as np
+
 from tacit.report.chart import Chart, HeatMap
 from tacit.store import atomic
 
-Cell: TypeAlias = str | int | float | bool | None
+Cell: TypeAlias = str | int | float | bool | np.generic | None
 Align = Literal["left", "center", "right"]
 
 
@@ -31,10 +33,10 @@ class Table:
         One for each column; without it numbers stand on the right and texts on the left.
     """
 
-    columns: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
     caption: str = ""
-    align: tuple[Align, ...] | None = None
+    align: Sequence[Align] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "columns", tuple(self.columns))
@@ -60,7 +62,7 @@ class Section:
     heading: str
     text: str = ""
     table: Table | None = None
-    charts: tuple[Chart, ...] = ()
+    charts: Sequence[Chart] = ()
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class Page:
 
     title: str
     answer: str
-    sections: tuple[Section, ...] = ()
+    sections: Sequence[Section] = ()
 
 
 def write(page: Page, path: str | os.PathLike[str]) -> Path:
@@ -142,9 +144,13 @@ def _table(table: Table) -> str:
 
 
 def _side(cells: Sequence[Cell]) -> Align:
-    known = [cell for cell in cells if cell is not None]
+    known = [_scalar(cell) for cell in cells if cell is not None]
     numbers = all(isinstance(cell, int | float) and not isinstance(cell, bool) for cell in known)
     return "right" if known and numbers else "left"
+
+
+def _scalar(cell: Cell) -> str | int | float | bool | None:
+    return cell.item() if isinstance(cell, np.generic) else cell
 
 
 def show(cell: Cell) -> str:
@@ -155,6 +161,7 @@ def show(cell: Cell) -> str:
     >>> [show(cell) for cell in (1.47288, 1234567.8, 2_000_000, 3e-7, -0.5, float("nan"), None, True, "Nash")]
     ['1.473', '1,234,568', '2,000,000', '3e-07', '−0.5', '–', '–', 'yes', 'Nash']
     """
+    cell = _scalar(cell)
     if cell is None:
         return "–"
     if isinstance(cell, str):
@@ -200,8 +207,8 @@ POLICY = (
 # paper a chart takes the width of the page.
 SCRIPT = """
 function draw(id, figure) {
-  figure.config = {responsive: true, displaylogo: false, typesetMath: false, showSendToCloud: false, plotlyServerURL: "",
-    modeBarButtons: [["toImage", "resetScale2d"]], toImageButtonOptions: {filename: id, scale: 3}};
+  figure.config = {responsive: true, displaylogo: false, typesetMath: false, showSendToCloud: false,
+    plotlyServerURL: "", modeBarButtons: [["toImage", "resetScale2d"]], toImageButtonOptions: {filename: id, scale: 3}};
   Plotly.newPlot(id, figure);
 }
 function resize() { document.querySelectorAll(".chart > div").forEach(function (plot) { Plotly.Plots.resize(plot); }); }

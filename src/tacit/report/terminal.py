@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -18,17 +19,28 @@ MOST_ROWS = 30  # cells of a sweep that are printed
 @contextmanager
 def progress(name: str) -> Iterator[Callable[[int, int], None]]:
     """A progress bar with the time left, on standard error."""
+    with bars() as add:
+        yield add(name)
+
+
+@contextmanager
+def bars() -> Iterator[Callable[[str], Callable[[int, int], None]]]:
+    """Progress bars, one for each name that is asked for."""
     columns = (
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("sessions"),
         TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
     )  # fmt: skip
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(name, total=None)
+    with Progress(*columns, console=Console(stderr=True)) as display:
 
-        def report(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total)
+        def add(name: str) -> Callable[[int, int], None]:
+            task = display.add_task(name, total=None)
 
-        yield report
+            def report(done: int, total: int) -> None:
+                display.update(task, completed=done, total=total)
+
+            return report
+
+        yield add
 
 
 def free_folder(parent: Path, name: str) -> Path:
@@ -41,11 +53,11 @@ def free_folder(parent: Path, name: str) -> Path:
 
 def print_answer(result: Result) -> None:
     """The answer in words and numbers, with the benchmarks beside it."""
-    console = Console(width=None if Console().is_terminal else 120)
+    out = console()
     dims = result.experiment.sweep_dimensions()
     shape = tuple(len(values) for values in dims.values())
     if not dims:
-        _print_cell(console, answer(result))
+        _print_cell(out, answer(result))
         return
     table = Table(box=None, pad_edge=False)
     cells = int(np.prod(shape))
@@ -57,12 +69,12 @@ def print_answer(result: Result) -> None:
                 table.add_column(title, no_wrap=True)
         settings = [str(values[k]) for values, k in zip(dims.values(), place, strict=True)]
         table.add_row(*settings, *(str(f.estimate) for f in found.findings), str(found.gain or "-"))
-    console.print(table)
+    out.print(table)
     if cells > MOST_ROWS:
-        console.print(f"... and {cells - MOST_ROWS} cells more in the report")
+        out.print(f"... and {cells - MOST_ROWS} cells more in the report")
 
 
-def _print_cell(console: Console, found: Answer) -> None:
+def _print_cell(out: Console, found: Answer) -> None:
     table = Table(box=None, pad_edge=False)
     for title in ("", "mean over sessions", *found.labels):
         table.add_column(title, no_wrap=True)
@@ -71,12 +83,35 @@ def _print_cell(console: Console, found: Answer) -> None:
         table.add_row(name, str(finding.estimate), _number(finding.nash), _number(finding.optimum))
     if found.gain is not None:
         table.add_row("gain", str(found.gain), "0", "1")
-    console.print(table)
-    console.print(found.verdict, highlight=False)
-    console.print(found.convergence, highlight=False)
+    out.print(table)
+    out.print(found.verdict)
+    out.print(found.convergence)
     for note in found.notes:
-        console.print(f"note: {note}", highlight=False)
+        out.print(f"note: {note}")
 
 
 def _number(value: float | None) -> str:
     return "-" if value is None or np.isnan(value) else f"{value:.5g}"
+
+
+def print_claims(finding: Any) -> None:
+    """A study's claims, one a line, and its verdict."""
+    out = console()
+    table = Table(box=None, pad_edge=False)
+    for title in ("claim", "measured", "published", "z", "verdict"):
+        table.add_column(title)
+    for claim in finding.claims:
+        published = "-" if claim.published is None else f"{claim.published:g}"
+        z = "-" if np.isnan(claim.z) else f"{claim.z:+.1f}"
+        table.add_row(claim.name, str(claim.measured), published, z, str(claim.judged()))
+    out.print(table)
+    out.print(finding.answer)
+    for note in finding.notes:
+        out.print(f"note: {note}")
+    out.print(f"verdict: {finding.verdict()}")
+
+
+def console() -> Console:
+    """The terminal, or a wide page where the output goes into a file."""
+    terminal = Console(highlight=False)
+    return terminal if terminal.is_terminal else Console(width=140)

@@ -18,7 +18,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import yaml
@@ -81,7 +81,9 @@ class RunFolder:
             raise TacitError(f"{self.path}: {known}; name a folder that `tacit run` made")
         self.manifest = self._read_json(MANIFEST)
         if self.manifest.get("format") != FORMAT:
-            raise TacitError(f"{self.path}: format {self.manifest.get('format')} is not read here; use its tacit version")
+            raise TacitError(
+                f"{self.path}: format {self.manifest.get('format')} is not read here; use its tacit version"
+            )
 
     def scenario(self) -> dict[str, Any]:
         """The complete experiment as plain data."""
@@ -203,7 +205,7 @@ def _create_arrays(path: Path, layout: Layout) -> None:
         array[...] = values
 
 
-def _open_group(path: Path, mode: str) -> Any:
+def _open_group(path: Path, mode: Literal["r", "r+", "w"]) -> Any:
     import zarr
 
     zarr.config.set({"array.write_empty_chunks": True})  # a missing chunk then always means damage

@@ -1,0 +1,49 @@
+"""Published claims as programs, one file each."""
+
+from importlib import import_module
+from pathlib import Path
+
+from tacit.errors import TacitError
+
+#: Every registered study and where it lives; a new study is one file and one line here.
+STUDIES: dict[str, tuple[str, str]] = {
+    "bertrand-collusion": (
+        "tacit.studies.bertrand_collusion:BertrandCollusion",
+        "do Q-learning firms collude, and is it collusion? (Calvano et al. 2020)",
+    ),
+    "braess-exploration-fixed": (
+        "tacit.studies.braess_exploration_fixed:BraessExplorationFixed",
+        "does a little constant exploration let drivers escape Braess's paradox? (Carissimo 2024)",
+    ),
+    "braess-exploration-decay": (
+        "tacit.studies.braess_exploration_decay:BraessExplorationDecay",
+        "do drivers whose exploration decays settle above the Nash equilibrium? (Carissimo 2024)",
+    ),
+}
+
+
+def run_study(name: str, preset: str, folder: Path, threads: int | None = None) -> None:
+    """Run a study, print its claims with verdicts and write its report.
+
+    Raises
+    ------
+    TacitError
+        If there is no such study or preset.
+    """
+    import difflib
+
+    from tacit.report import terminal
+    from tacit.studies.base import Player, write_report
+
+    if name not in STUDIES:
+        close = difflib.get_close_matches(name, STUDIES, n=1, cutoff=0.4)
+        mend = f"did you mean {close[0]!r}?" if close else f"choose from {', '.join(STUDIES)}"
+        raise TacitError(f"{name}: no such study; {mend}")
+    module, _, attribute = STUDIES[name][0].partition(":")
+    study = getattr(import_module(module), attribute)()
+    if preset not in study.presets:
+        raise TacitError(f"preset: {preset!r} is unknown; choose from {', '.join(study.presets)}")
+    with terminal.bars() as progress:
+        finding = study.find(preset, Player(folder, threads, progress))
+    terminal.print_claims(finding)
+    print(f"report  {write_report(study, preset, finding, folder)}")

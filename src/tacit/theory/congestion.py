@@ -22,7 +22,8 @@ Counts = NDArray[np.int64]
 LIMIT = 2_000_000  # count profiles that are enumerated at most
 CHUNK = 1 << 16  # count profiles held in memory at once
 CELLS = 2_000_000  # array entries of one descent step at once
-WORK = 300_000_000  # array entries of all descents, about: seconds
+WORK = 300_000_000  # array entries of all descents, about: two seconds
+OVERHEAD = 10_000  # cost of a descent step beside its array entries, in array entries
 ROUNDING = 1e-12  # payoffs closer than this, relative to the largest, differ by rounding only
 LISTED = 50  # equilibria listed at most
 
@@ -320,8 +321,8 @@ def _starts(form: "CongestionForm") -> list[Counts]:
         shares = [wardrop(form).shares, system_optimum(form).shares] + shares
     shares += list(np.eye(form.actions)[:: -(-form.actions // 10)])
     shares += list(np.random.default_rng(0).dirichlet(np.ones(form.actions), size=10))
-    work = form.players * min(form.players, form.actions) * form.weights.size
-    return [_whole(share, form.players) for share in shares[: max(2, WORK // max(work, 1))]]
+    work = form.players * (min(form.players, form.actions) * form.weights.size + OVERHEAD)
+    return [_whole(share, form.players) for share in shares[: max(2, WORK // work)]]
 
 
 def _whole(shares: Shares, players: int) -> Counts:

@@ -87,7 +87,8 @@ def undominated(payoffs: NDArray[np.float64]) -> tuple[NDArray[np.int64], ...]:
         for player in range(players):
             table = payoffs[np.ix_(*alive)][..., player]
             table = np.moveaxis(table, player, 0).reshape(len(alive[player]), -1)
-            keep = np.array([not np.any(np.all(table > row, axis=1)) for row in table])
+            best = table.max(axis=0)
+            keep = np.array([not _is_dominated(row, table, best) for row in table])
             if not keep.all():
                 alive[player], changed = alive[player][keep], True
     return tuple(alive)
@@ -271,6 +272,12 @@ def _players(payoffs: NDArray[np.float64]) -> int:
     if payoffs.ndim != players + 1:
         raise ValueError(f"payoffs: shape {payoffs.shape} has {payoffs.ndim - 1} action axes for {players} players")
     return players
+
+
+def _is_dominated(row: NDArray[np.float64], table: NDArray[np.float64], best: NDArray[np.float64]) -> bool:
+    column = (best - row).argmin()  # few actions beat this one where it is nearly the best reply
+    rivals = np.flatnonzero(table[:, column] > row[column])
+    return any((table[rival] > row).all() for rival in rivals)
 
 
 def _rounding(payoffs: NDArray[np.float64]) -> float:
