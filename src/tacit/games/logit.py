@@ -20,7 +20,7 @@ RESIDUAL = 1e-9
 """Largest relative residual of a first-order condition that counts as solved."""
 
 GAIN = 1e-9
-"""Largest relative gain from a deviation that counts as none."""
+"""Largest gain in log profit from a deviation that counts as none."""
 
 
 @dataclass(frozen=True)
@@ -215,4 +215,3 @@ def _logsumexp(terms: Array) -> Array:
     """ln(sum(exp(terms))) over the last axis."""
     top = terms.max(axis=-1, keepdims=True)
     return top[..., 0] + np.log(np.exp(terms - top).sum(axis=-1))
-

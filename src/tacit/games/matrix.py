@@ -63,7 +63,9 @@ class Matrix(StageGame):
         (((3.0, 0.0), (0.0, 2.0)), ((2.0, 0.0), (0.0, 3.0))),
         "one table per player, payoffs[player][action 0][action 1]... (default: battle of the sexes)",
     )
-    labels: tuple[str, ...] = param((), "names of the actions, the same for all players; if empty they are numbered 0, 1, ...")
+    labels: tuple[str, ...] = param(
+        (), "names of the actions, the same for all players; if empty they are numbered 0, 1, ..."
+    )
 
     @model_validator(mode="after")
     def _check_labels(self) -> Self:

@@ -3,7 +3,7 @@
 from tacit.learners.base import TabularLearner
 from tacit.learners.exp3 import Exp3
 from tacit.learners.exploration import Boltzmann, Constant, Exponential, Schedule
-from tacit.learners.initial import ConstantValue, GivenValues, TrainedValues, UniformRivals, UniformValues
+from tacit.learners.initial import ConstantValue, GivenValues, StrategyValues, TrainedValues, UniformRivals, UniformValues
 from tacit.learners.q_learning import QLearning
 from tacit.learners.sarsa import Sarsa
 from tacit.learners.scripted import BestReply, Fixed, Random, Trained
@@ -14,6 +14,6 @@ LEARNERS: tuple[type[TabularLearner], ...] = (QLearning, Sarsa, Exp3, Ucb1, Fixe
 
 __all__ = [
     "LEARNERS", "BestReply", "Boltzmann", "Constant", "ConstantValue", "Exp3", "Exponential", "Fixed", "GivenValues",
-    "QLearning", "Random", "Sarsa", "Schedule", "TabularLearner", "Trained", "TrainedValues", "Ucb1",
+    "QLearning", "Random", "Sarsa", "Schedule", "StrategyValues", "TabularLearner", "Trained", "TrainedValues", "Ucb1",
     "UniformRivals", "UniformValues",
 ]  # fmt: skip

@@ -9,6 +9,8 @@ from pydantic import Field, model_validator
 from tacit.games.base import CongestionForm, NormalForm
 from tacit.learners.base import Observes, Seat, refuse
 from tacit.schema import Spec, param
+from tacit.theory.equilibrium import joint_optimum, pure_nash
+from tacit.theory.repeated import RepeatedPlay
 
 Values = tuple[NDArray[np.float64], tuple[float, float] | None]
 
@@ -79,6 +81,38 @@ class GivenValues(Spec):
         return _everywhere(seat, table)
 
 
+class StrategyValues(Spec):
+    """What every action is worth if all players follow given strategies from the next period on.
+
+    ``nash``: the pure equilibrium of the stage game that pays least, forever. ``grim-trigger``: the joint optimum as
+    long as everybody played it in the last period, the equilibrium otherwise (Calvano et al. 2020 start from both as
+    robustness checks).
+    """
+
+    kind: Literal["nash", "grim-trigger"] = "nash"
+
+    def values(self, seat: Seat, gamma: float) -> Values:
+        form = seat.form
+        seen = seat.memory == 0 or seat.observes is Observes.EVERYBODY
+        if isinstance(form, CongestionForm) or seat.regimes > 1 or not seen:
+            raise refuse(
+                "initial.kind", f"{self.kind!r} needs a payoff table and agents who observe everybody",
+                "choose uniform-rivals or constant",
+            )  # fmt: skip
+        payoffs = form.tensor()
+        nash = pure_nash(payoffs)
+        if not len(nash):
+            raise refuse("initial.kind", f"{self.kind!r}: the game has no pure equilibrium", "choose uniform-rivals")
+        worst = nash[payoffs[tuple(nash.T)].sum(axis=-1).argmin()]
+        strategies = np.repeat(worst[:, None], seat.states, axis=1)
+        if self.kind == "grim-trigger" and seat.memory > 0:
+            best = joint_optimum(payoffs)
+            newest = np.arange(seat.states) % seat.codes
+            strategies[:, newest == np.ravel_multi_index(tuple(best), form.shape)] = best[:, None]
+        play = RepeatedPlay(payoffs.reshape(-1, form.players), form.shape, seat.memory, strategies[None])
+        return play.one_step_values(seat.agent, gamma), None
+
+
 class TrainedValues(Spec):
     """The values that an agent of an earlier run ended with (that run needs ``keep_values: true``)."""
 
@@ -124,7 +158,6 @@ def _against_random_crowd(form: CongestionForm) -> NDArray[np.float64]:
 
 
 Initial = Annotated[
-    UniformRivals | ConstantValue | UniformValues | GivenValues | TrainedValues, Field(discriminator="kind")
+    UniformRivals | ConstantValue | UniformValues | GivenValues | StrategyValues | TrainedValues,
+    Field(discriminator="kind"),
 ]
-
-__all__ = ["ConstantValue", "GivenValues", "Initial", "Observes", "TrainedValues", "UniformRivals", "UniformValues"]

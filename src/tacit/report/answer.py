@@ -62,13 +62,12 @@ def answer(result: Result, cell: int = 0) -> Answer:
     if game.actions().unit:
         findings.append(_action_finding(game, data, benchmarks, by_limit))
     place = outcome.gain(payoff, data)
-    known = bool(place.notnull().all())
-    gain = mean_interval(place.values) if known else None
+    gain = mean_interval(place.values) if bool(place.notnull().all()) else None
     labels = (
         benchmarks.nash.name if benchmarks.competitive else "no equilibrium",
         benchmarks.optimum.name if benchmarks.cooperative else "no optimum",
     )
-    return Answer(tuple(findings), gain, _verdict(gain, labels), _convergence(result, data), labels, benchmarks.notes)
+    return Answer(tuple(findings), gain, _verdict(gain, _best_equilibrium(benchmarks), labels), _convergence(result, data), labels, benchmarks.notes)
 
 
 def _payoff_finding(game: Any, payoff: xr.DataArray, data: xr.Dataset) -> Finding:
@@ -98,19 +97,29 @@ def _action_finding(game: Any, data: xr.Dataset, benchmarks: Benchmarks, by_limi
     )
 
 
-def _verdict(gain: Estimate | None, labels: tuple[str, str]) -> str:
+def _best_equilibrium(benchmarks: Benchmarks) -> float:
+    """Place of the equilibrium that pays most between the two references: 0 if there is but one."""
+    if not benchmarks.competitive or not benchmarks.cooperative:
+        return 0.0
+    low, room = benchmarks.nash.average, benchmarks.optimum.average - benchmarks.nash.average
+    return max((profile.average - low) / room if room else 0.0 for profile in benchmarks.competitive)
+
+
+def _verdict(gain: Estimate | None, best: float, labels: tuple[str, str]) -> str:
+    """In words; ``best`` is the place of the equilibrium that pays most."""
     nash, optimum = labels
     if gain is None:
         return "The benchmarks coincide or are unknown, so that the outcome has no place between them."
     if np.isnan(gain.low):
         return f"One session alone says nothing; its outcome lies {gain.mean:.0%} of the way from {nash} to {optimum}."
     where = f"{gain.mean:.0%} of the way from {nash} to {optimum} (95 % CI {gain.low:.0%} to {gain.high:.0%})"
-    if gain.low > TOLERANCE:
-        return f"More cooperative than competition predicts: the agents end {where}."
+    if gain.low > best + TOLERANCE:
+        return f"More cooperative than any known equilibrium: the agents end {where}."
     if gain.high < -TOLERANCE:
-        return f"Worse than the competitive benchmark for the agents: they end {where}."
-    if gain.low > -TOLERANCE and gain.high < TOLERANCE:
-        return f"Competitive: the agents end within {TOLERANCE:.0%} of {nash}: {where}."
+        return f"Worse for the agents than the competitive benchmark: they end {where}."
+    if gain.low > -TOLERANCE and gain.high < best + TOLERANCE:
+        known = "the competitive benchmark" if best <= TOLERANCE else f"equilibria, which reach to {best:.0%}"
+        return f"Competitive: within {TOLERANCE:.0%} of {known}: the agents end {where}."
     return f"Undecided with so few sessions: {where}; add sessions."
 
 

@@ -1,14 +1,14 @@
 """What a study is: experiments, statistics beside published values, a verdict on each claim."""
 
 import json
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from statistics import NormalDist
 from typing import ClassVar
-
-import numpy as np
 
 from tacit.errors import TacitError
 from tacit.lab.experiment import Experiment
@@ -20,6 +20,8 @@ from tacit.report.page import Page, Section, Table
 from tacit.store.folder import MANIFEST, RunFolder
 
 STANDARD_ERRORS = 2.0  # a published value is reproduced if it lies within so many of ours (its own error included)
+CHANCE = 2 * NormalDist().cdf(-STANDARD_ERRORS)  # so often a true claim falls outside: 4.6 %
+SURPRISE = 0.05  # a number of misses that chance alone reaches less often than this is no chance
 
 
 class Verdict(StrEnum):
@@ -28,6 +30,7 @@ class Verdict(StrEnum):
     REPRODUCED = "reproduced"
     PARTLY = "partly reproduced"
     NOT = "not reproduced"
+    UNDECIDED = "too few sessions"
     REPORTED = "no published value"
 
 
@@ -53,6 +56,9 @@ class Claim:
         Judged from the numbers unless given.
     note : str
         Why, where the verdict needs it.
+    family : int
+        Of how many values this is the one farthest from its published value. The largest of many distances is large
+        by chance, so the bound is then Bonferroni's.
     """
 
     name: str
@@ -63,27 +69,51 @@ class Claim:
     rounding: float = 0.0
     verdict: Verdict | None = None
     note: str = ""
+    family: int = 1
 
     def judged(self) -> Verdict:
-        """The verdict: within :data:`STANDARD_ERRORS` combined standard errors, rounding allowed for."""
+        """The verdict: within :attr:`bound` combined standard errors, rounding allowed for."""
         if self.verdict is not None:
             return self.verdict
         if self.published is None:
             return Verdict.REPORTED
-        return Verdict.REPRODUCED if abs(self.z) <= STANDARD_ERRORS else Verdict.NOT
+        if math.isnan(self.z):
+            return Verdict.UNDECIDED
+        return Verdict.REPRODUCED if abs(self.z) <= self.bound else Verdict.NOT
 
     @property
     def z(self) -> float:
-        """Distance from the published value in combined standard errors; 0 where rounding explains it."""
-        if self.published is None:
-            return float("nan")
-        se = self.measured.se if np.isfinite(self.measured.se) else 0.0
+        """Distance from the published value in combined standard errors; 0 where rounding explains it.
+
+        NaN if there is nothing to judge by: no published value, or a mean without a standard error.
+        """
+        if self.published is None or math.isnan(self.measured.mean):
+            return math.nan
         distance = self.measured.mean - self.published
-        beyond = float(np.sign(distance) * max(0.0, abs(distance) - self.rounding))
-        if beyond == 0.0:
+        # Sums of binary fractions are not exact: half a unit of rounding is meant to include its own end.
+        beyond = abs(distance) - self.rounding * (1 + 1e-9)
+        if beyond <= 0:
             return 0.0
-        spread = float(np.hypot(se, self.published_se))
-        return beyond / spread if spread > 0 else float(np.copysign(np.inf, beyond))
+        spread = math.hypot(self.measured.se, self.published_se)
+        return math.copysign(beyond / spread if spread else math.inf, distance)
+
+    @property
+    def bound(self) -> float:
+        """How large ``abs(z)`` may be: :data:`STANDARD_ERRORS`, more for the farthest of a family.
+
+        Examples
+        --------
+        >>> nothing = Estimate(0.0, 0.0, 0.0, 1.0, 100)
+        >>> Claim("alone", nothing).bound, round(Claim("farthest of nine", nothing, family=9).bound, 2)
+        (2.0, 2.8)
+        """
+        return STANDARD_ERRORS if self.family == 1 else -NormalDist().inv_cdf(CHANCE / 2 / self.family)
+
+    @property
+    def chance(self) -> float:
+        """How often chance alone puts a true claim at least as far away; NaN where ``z`` is."""
+        once = 2 * NormalDist().cdf(-abs(self.z))
+        return once if math.isnan(once) else min(1.0, self.family * once)
 
 
 @dataclass(frozen=True)
@@ -96,15 +126,51 @@ class Finding:
     notes: tuple[str, ...] = field(default=())
 
     def verdict(self) -> Verdict:
-        """Over all claims that have a published value."""
-        verdicts = [c.judged() for c in self.claims]
-        tested = [v for v in verdicts if v is not Verdict.REPORTED]
+        """Over all claims that can be tested.
+
+        Of many true claims some fall outside two standard errors. The finding is "reproduced" if chance explains the
+        misses: their number (binomial test) and the farthest one (Bonferroni over all claims). Claims of one study
+        share their sessions and so miss together, which makes the binomial test strict, not lenient. A verdict
+        that the study gave by hand is never explained by chance.
+        """
+        verdicts = [claim.judged() for claim in self.claims]
+        tested = [c for c, v in zip(self.claims, verdicts, strict=True) if v not in UNTESTED]
         if not tested:
-            return Verdict.REPORTED
-        good = sum(v is Verdict.REPRODUCED for v in tested)
-        if good == len(tested):
+            return Verdict.UNDECIDED if Verdict.UNDECIDED in verdicts else Verdict.REPORTED
+        missed = [claim for claim in tested if claim.judged() is not Verdict.REPRODUCED]
+        if not missed:
             return Verdict.REPRODUCED
-        return Verdict.NOT if not good and Verdict.PARTLY not in tested else Verdict.PARTLY
+        if len(missed) == len(tested):
+            return Verdict.PARTLY if Verdict.PARTLY in verdicts else Verdict.NOT
+        by_hand = any(claim.verdict is not None for claim in missed)
+        far = any(claim.chance < CHANCE / len(tested) for claim in missed)
+        many = _at_least(len(missed), len(tested)) < SURPRISE
+        return Verdict.PARTLY if by_hand or far or many else Verdict.REPRODUCED
+
+
+UNTESTED = (Verdict.REPORTED, Verdict.UNDECIDED)
+
+
+def _at_least(misses: int, n: int) -> float:
+    """Probability of so many misses or more among ``n`` independent true claims."""
+    return sum(math.comb(n, k) * CHANCE**k * (1 - CHANCE) ** (n - k) for k in range(misses, n + 1))
+
+
+def tally(claims: Sequence[Claim]) -> str:
+    """How many published values were reproduced, and how many misses chance would explain, in words.
+
+    Examples
+    --------
+    >>> exact = Estimate(1.0, 0.9, 1.1, 0.05, 100)
+    >>> tally([Claim("a", exact, 1.02), Claim("b", exact, 2.0)])
+    '1 of 2 published values lie within 2 standard errors (chance alone would miss 0.1).'
+    """
+    judged = [v for v in (claim.judged() for claim in claims) if v not in UNTESTED]
+    good = sum(v is Verdict.REPRODUCED for v in judged)
+    return (
+        f"{good} of {len(judged)} published values lie within {STANDARD_ERRORS:g} standard errors "
+        f"(chance alone would miss {CHANCE * len(judged):.1f})."
+    )
 
 
 Progress = Callable[[str], "Callable[[int, int], None]"]
@@ -157,20 +223,26 @@ def write_report(study: Study, preset: str, finding: Finding, folder: Path) -> P
 
     claims = [
         {
-            "claim": c.name, "measured": c.measured.mean, "low": c.measured.low, "high": c.measured.high,
-            "sessions": c.measured.n, "published": c.published, "source": c.source, "z": c.z,
-            "verdict": str(c.judged()), "note": c.note,
+            "claim": c.name, "measured": _finite(c.measured.mean), "low": _finite(c.measured.low),
+            "high": _finite(c.measured.high), "se": _finite(c.measured.se), "sessions": c.measured.n,
+            "published": _finite(c.published), "published_se": c.published_se, "source": c.source, "z": _finite(c.z),
+            "bound": c.bound, "verdict": str(c.judged()), "note": c.note,
         }
         for c in finding.claims
     ]  # fmt: skip
-    text = json.dumps({"study": study.name, "preset": preset, "verdict": str(finding.verdict()), "claims": claims},
-                      indent=2, default=float)  # fmt: skip
-    atomic.replace(folder / "claims.json", (text.replace("NaN", "null").replace("Infinity", "null") + "\n").encode())
+    found = {"study": study.name, "preset": preset, "verdict": str(finding.verdict()), "answer": finding.answer}
+    text = json.dumps({**found, "claims": claims}, indent=2, ensure_ascii=False, allow_nan=False)
+    atomic.replace(folder / "claims.json", (text + "\n").encode())
     sections = (
         Section("Claims", text="\n\n".join(finding.notes), table=claim_table(finding.claims)), *finding.sections,
         Section("Source", text=f"{study.source}\n\nReproduce: tacit study {study.name} --preset {preset}"),
     )  # fmt: skip
     return page.write(Page(f"{study.name}: {study.question}", finding.answer, sections), folder / "report.html")
+
+
+def _finite(value: float | None) -> float | None:
+    """JSON knows neither NaN nor infinity."""
+    return None if value is None or not math.isfinite(value) else float(value)
 
 
 def claim_table(claims: Sequence[Claim]) -> Table:
@@ -180,4 +252,8 @@ def claim_table(claims: Sequence[Claim]) -> Table:
         published = None if c.published is None else f"{c.published:g}"
         rows.append((c.name, str(c.measured), published, c.z, str(c.judged()), c.source, c.note))
     columns = ("claim", "measured", "published", "z", "verdict", "source", "note")
-    return Table(columns, tuple(rows), "z: distance from the published value in combined standard errors.")
+    caption = (
+        "z: distance from the published value, beyond its rounding, in combined standard errors of both. Reproduced "
+        f"means at most {STANDARD_ERRORS:g}, or Bonferroni's bound where the farthest of several values is shown."
+    )
+    return Table(columns, tuple(rows), caption)
