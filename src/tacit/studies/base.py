@@ -4,7 +4,7 @@ import json
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from statistics import NormalDist
@@ -114,6 +114,16 @@ class Claim:
         """How often chance alone puts a true claim at least as far away; NaN where ``z`` is."""
         once = 2 * NormalDist().cdf(-abs(self.z))
         return once if math.isnan(once) else min(1.0, self.family * once)
+
+
+def farthest(claims: Sequence[Claim]) -> Claim:
+    """The claim farthest from its published value, to stand for all of them: judged as such, see ``Claim.family``.
+
+    Claims that cannot be judged are left out, unless none can.
+    """
+    known = [claim for claim in claims if not math.isnan(claim.z)]
+    worst = max(known or claims, key=lambda claim: abs(claim.z))
+    return replace(worst, family=max(len(known), 1))
 
 
 @dataclass(frozen=True)

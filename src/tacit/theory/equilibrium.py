@@ -20,6 +20,7 @@ Strategies = tuple[NDArray[np.float64], ...]
 ROUNDING = 1e-12  # payoffs closer than this, relative to the largest, differ by rounding only
 REGRET = 1e-9  # a mixed profile is an equilibrium up to this deviation gain, relative to the payoffs' range
 VERTEX_LIMIT = 60_000  # beyond this many polytope vertices, all mixed equilibria take too long
+PIVOT_WORK = 10_000_000_000  # table entries updated by Lemke-Howson before it gives up: some seconds
 LISTED = 50  # a benchmark lists at most this many equilibria of a kind
 
 
@@ -99,7 +100,8 @@ def mixed_nash(payoffs: NDArray[np.float64]) -> tuple[list[Strategies], bool]:
 
     After elimination of dominated actions, all extreme equilibria are read off the vertices of the two
     best-response polytopes (Qhull through SciPy). Where these would have too many vertices, QuantEcon's
-    Lemke-Howson is run from every pivot instead. Each equilibrium is checked and spurious ones are dropped.
+    Lemke-Howson is run from every pivot instead, for some seconds at most. Each equilibrium is checked and spurious
+    ones are dropped.
 
     Parameters
     ----------
@@ -163,7 +165,7 @@ def joint_optimum(payoffs: NDArray[np.float64]) -> NDArray[np.int64]:
     Returns
     -------
     (players,) int64 array
-        Action indices. Sums that differ by rounding only count as ties.
+        Sums that differ by rounding only count as ties.
 
     Examples
     --------
@@ -244,7 +246,7 @@ def grid_benchmarks(form: "NormalForm", actions: "Actions") -> Benchmarks:
 
     stable = pure_nash(payoffs, rounding)
     worth = payoffs[tuple(stable.T)].mean(axis=1)
-    stable = stable[np.argsort(np.round(worth / max(rounding, np.finfo(float).tiny)), kind="stable")]
+    stable = stable[np.argsort(np.round(worth / rounding), kind="stable")]
     names = _numbered("Nash" + where, len(stable))
     competitive = [pure(indices, name, "nash") for indices, name in zip(stable, names, strict=False)]
     notes = _pure_notes(form, stable, worth)
@@ -281,7 +283,7 @@ def _is_dominated(row: NDArray[np.float64], table: NDArray[np.float64], best: ND
 
 
 def _rounding(payoffs: NDArray[np.float64]) -> float:
-    return ROUNDING * float(np.abs(payoffs).max())
+    return max(ROUNDING * float(np.abs(payoffs).max()), np.finfo(float).tiny)
 
 
 def _joint_optima(payoffs: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -384,13 +386,18 @@ def _vertices(replies: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArra
 
 
 def _lemke_howson(payoffs: NDArray[np.float64]) -> list[Strategies]:
-    """Equilibria found by Lemke-Howson from every pivot, and all pure ones."""
+    """Equilibria found by Lemke-Howson from every pivot (its paths can be very long), and all pure ones."""
     from quantecon.game_theory import NormalFormGame, lemke_howson
 
     rows, columns, _ = payoffs.shape
     game = NormalFormGame(payoffs)
     found = [(np.eye(rows)[row], np.eye(columns)[column]) for row, column in pure_nash(payoffs)]
-    found += [lemke_howson(game, init_pivot=pivot) for pivot in range(rows + columns)]
+    steps = PIVOT_WORK // (rows * columns)
+    longest = steps // 20  # one endless path must not use up all
+    for pivot in range(rows + columns):
+        pair, path = lemke_howson(game, init_pivot=pivot, max_iter=max(min(steps, longest), 0), full_output=True)
+        steps -= path.num_iter
+        found += [pair] if path.converged else []
     distinct: dict[bytes, Strategies] = {}
     for pair in found:
         distinct.setdefault((np.round(np.concatenate(pair), 9) + 0.0).tobytes(), pair)  # no negative zeros

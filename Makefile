@@ -1,0 +1,37 @@
+# make demo   sets everything up and runs the main job
+# make test   sets everything up and runs every check
+# make studies, make benchmarks: paper-scale studies and speed comparisons (minutes)
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: demo test studies benchmarks clean
+
+demo: $(READY)
+	$(BIN)/tacit run bertrand
+
+test: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest
+
+studies: $(READY)
+	$(BIN)/tacit study bertrand-collusion --preset paper
+	$(BIN)/tacit study braess-exploration-fixed --preset paper
+	$(BIN)/tacit study braess-exploration-decay --preset paper
+
+benchmarks: $(READY)
+	$(BIN)/pip install -q -c constraints.txt -e '.[bench]'
+	$(BIN)/python benchmarks/tabular.py
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "tacit needs Python 3.11 or later; set PYTHON=/path/to/python3.11"; exit 2; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install -q -c constraints.txt -e '.[dev]'
+	touch $(READY)
+
+clean:
+	rm -rf .venv build dist src/*.egg-info .pytest_cache .ruff_cache .mypy_cache
