@@ -17,6 +17,16 @@ from tacit.engine.compilation import inlined, native
 ZERO, ONE = np.uint64(0), np.uint64(1)
 
 
+class Traits(NamedTuple):
+    """What the loop needs of a group at every step, read once a period."""
+
+    choice: np.int64
+    rule: np.int64
+    alpha: np.float64
+    gamma: np.float64
+    level: np.float64  # of exploration
+
+
 class Table(NamedTuple):
     """What changes during a session; one entry an agent unless said otherwise."""
 
@@ -40,6 +50,8 @@ class Table(NamedTuple):
     loads: U64  # (facilities,)
     worth: F64  # (actions,) payoff of each action
     targets: F64  # (actions,) scratch
+    played: NDArray[np.float32]  # (agents, or 1 if anonymous, actions) times played since the sums were emptied
+    earned: F64  # (agents or 1,) payoffs earned since then
     marked_history: U64  # where the search for a limit cycle stands
     marked_actions: U64
 
@@ -49,6 +61,7 @@ def new_table(game, groups, agents, size):
     """Empty arrays for one session, with room for ``size`` values."""
     n = agents.actions.size
     cells = int(agents.cell[n - 1] + agents.states[n - 1])
+    recorded, most = 1 if game.congestion else n, int(agents.actions.max())
     counted = False
     for g in range(groups.rule.size):
         counted = counted or groups.rule[g] == rules.AVERAGE
@@ -72,7 +85,9 @@ def new_table(game, groups, agents, size):
         np.zeros(game.own.size, np.uint64),
         np.zeros(game.values.shape[0], np.uint64),
         np.zeros(game.own.size),
-        np.zeros(int(agents.actions.max())),
+        np.zeros(most),
+        np.zeros((recorded, most), np.float32),
+        np.zeros(recorded),
         np.zeros(n, np.uint64),
         np.zeros(n, np.uint64),
     )
@@ -80,19 +95,18 @@ def new_table(game, groups, agents, size):
 
 @inlined
 def settle(game, table, regime):
-    """Payoffs of all agents; returns the joint action (normal form) and the mean payoff over agents."""
-    n = uint64(table.actions.size)
+    """Payoffs of all agents; returns the joint action, 0 in a congestion game."""
+    n, joint = uint64(table.actions.size), ZERO
     for i in range(n):
         table.last[i] = table.actions[i]
-    if not game.congestion:
-        joint, total = ZERO, 0.0
-        for i in range(n):
-            joint += table.actions[i] * game.strides[i]
-        for i in range(n):
-            table.payoffs[i] = game.payoffs[regime, joint, i]
-            total += table.payoffs[i]
-        return joint, total / n
-    return ZERO, _settle_loads(game, table)
+    if game.congestion:
+        _settle_loads(game, table)
+        return joint
+    for i in range(n):
+        joint += table.actions[i] * game.strides[i]
+    for i in range(n):
+        table.payoffs[i] = game.payoffs[regime, joint, i]
+    return joint
 
 
 @inlined
@@ -107,16 +121,42 @@ def _settle_loads(game, table):
         for a in range(n_actions):
             load += game.incidence[f, a] * table.counts[a]
         table.loads[f] = load
-    total = 0.0
     for a in range(n_actions):
         value = game.own[a]
         for f in range(n_facilities):
             value += game.weights[a, f] * game.values[f, table.loads[f]]
         table.worth[a] = value
-        total += value * table.counts[a]
     for i in range(n):
         table.payoffs[i] = table.worth[table.actions[i]]
+
+
+@inlined
+def record_period(game, table):
+    """Add the settled period to the sums; returns the mean payoff over agents."""
+    n, total = uint64(table.last.size), 0.0
+    if game.congestion:
+        for a in range(uint64(table.counts.size)):
+            table.played[0, a] += np.float32(table.counts[a])
+            total += table.worth[a] * table.counts[a]
+        table.earned[0] += total / n
+        return total / n
+    for i in range(n):
+        table.played[i, table.last[i]] += np.float32(1.0)
+        table.earned[i] += table.payoffs[i]
+        total += table.payoffs[i]
     return total / n
+
+
+@native
+def empty_sums(game, table, frequency, payoff, slot, periods):
+    """Write the means over ``periods`` into row ``slot`` and start new sums."""
+    crowd = table.last.size if game.congestion else 1
+    for i in range(table.earned.size):
+        payoff[slot, i] = table.earned[i] / periods
+        table.earned[i] = 0.0
+        for a in range(table.played.shape[1]):
+            frequency[slot, i, a] = table.played[i, a] / np.float32(float(periods) * crowd)
+            table.played[i, a] = 0.0
 
 
 @native
@@ -176,9 +216,9 @@ def _observation(game, agents, table, i, joint):
 
 
 @inlined
-def choose(game, groups, agents, table, g, i, u, level, joint, regime):
-    """The action of agent i in its present state, given its uniform draw u and its exploration level."""
-    n_actions, row, choice = agents.actions[i], table.row[i], groups.choice[g]
+def choose(game, groups, agents, table, traits, g, i, u, joint, regime):
+    """The action of agent i in its present state, given its uniform draw u."""
+    n_actions, row, choice, level = agents.actions[i], table.row[i], traits.choice, traits.level
     greedy = table.greedy[table.cell[i]]
     if choice == rules.EPSILON_GREEDY:
         return rules.epsilon_greedy(table.values, row, n_actions, greedy, u, level, groups.random_ties[g])
@@ -205,20 +245,20 @@ def scripted(game, groups, agents, table, g, i, u, joint, regime):
 
 
 @inlined
-def learn(game, groups, agents, table, g, i, next_action):
+def learn(game, groups, agents, table, traits, g, i, next_action):
     """Update the value of agent i's last move; True if the greedy action of that state changed.
 
     ``next_action`` is what the target continues with: the greedy action, or SARSA's next one.
     """
-    n_actions, action, rule = agents.actions[i], table.chosen[i], groups.rule[g]
+    n_actions, action, rule = agents.actions[i], table.chosen[i], traits.rule
     row = table.old_row[i]
     old = table.values[row + action]
-    reward, discount = table.payoffs[i], groups.gamma[g]
+    reward, discount = table.payoffs[i], traits.gamma
     if game.gathering:
         reward, discount = table.gathered[i], table.discount[i]
     if rule == rules.Q_LEARNING or rule == rules.SARSA:
         continuation = table.values[table.row[i] + next_action]
-        new = old + groups.alpha[g] * (reward + discount * continuation - old)
+        new = old + traits.alpha * (reward + discount * continuation - old)
     else:
         scaled = (reward - groups.low[g]) * groups.scale[g]
         if rule == rules.EXP3:

@@ -1,18 +1,17 @@
 """Greedy play after learning: the limit cycle of frozen policies, and what is earned on it."""
 
-import numpy as np
 from numba import uint64
 
 from tacit.engine import rules
-from tacit.engine.compilation import inlined, native
-from tacit.engine.kernel import ONE, ZERO, remember, scripted, settle
+from tacit.engine.compilation import native
+from tacit.engine.kernel import ONE, ZERO, empty_sums, record_period, remember, scripted, settle
 from tacit.engine.nature import next_regime
 from tacit.engine.streams import uniform
 
 
 @native
 def greedy_step(game, groups, agents, table, t, keys, joint, regime):
-    """One period without exploration and without learning; returns joint action, mean payoff and next regime."""
+    """One period without exploration and without learning; returns joint action and next regime."""
     n = uint64(table.actions.size)
     for g in range(uint64(groups.choice.size)):
         keeps_no_table = groups.choice[g] >= rules.FIXED
@@ -26,11 +25,11 @@ def greedy_step(game, groups, agents, table, t, keys, joint, regime):
                 table.actions[i] = scripted(game, groups, agents, table, g, i, u, joint, regime)
             else:
                 table.actions[i] = table.greedy[table.cell[i]]
-    joint, mean = settle(game, table, regime)
+    joint = settle(game, table, regime)
     if game.transition.shape[0] > 1:
         regime = next_regime(game, regime, uniform(keys[1], t))
     remember(game, agents, table, joint, regime)
-    return joint, mean, regime
+    return joint, regime
 
 
 @native
@@ -56,7 +55,7 @@ def _cycle_length(game, groups, agents, table, t, keys, joint, regime, steps):
     _mark(table)
     power, length = ONE, ZERO
     for _ in range(steps):
-        joint, _mean, regime = greedy_step(game, groups, agents, table, t, keys, joint, regime)
+        joint, regime = greedy_step(game, groups, agents, table, t, keys, joint, regime)
         t += ONE
         length += ONE
         same = not game.sequential or (t - phase) % n == ZERO
@@ -79,7 +78,7 @@ def _random_policies(groups):
 
 @native
 def greedy_play(game, groups, agents, table, limits, t, keys, joint, regime, frequency, payoff, slot):
-    """Average greedy play over its limit cycle into row ``slot`` of the sums; returns the cycle's length.
+    """Average greedy play over its limit cycle into row ``slot``; returns the cycle's length.
 
     Where nature or a policy is random there is no cycle: the length is 0 and the averages are over
     ``limits.average_steps`` periods.
@@ -89,24 +88,8 @@ def greedy_play(game, groups, agents, table, limits, t, keys, joint, regime, fre
         length, t, joint = _cycle_length(game, groups, agents, table, t, keys, joint, regime, limits.limit_steps)
     steps = length if length > ZERO else limits.average_steps
     for _ in range(steps):
-        joint, mean, regime = greedy_step(game, groups, agents, table, t, keys, joint, regime)
+        joint, regime = greedy_step(game, groups, agents, table, t, keys, joint, regime)
         t += ONE
-        record_period(game, table, mean, frequency, payoff, slot)
-    for i in range(uint64(payoff.shape[1])):
-        payoff[slot, i] /= steps
-        for a in range(uint64(frequency.shape[2])):
-            frequency[slot, i, a] /= np.float32(steps)
+        record_period(game, table)
+    empty_sums(game, table, frequency, payoff, slot, steps)
     return length
-
-
-@inlined
-def record_period(game, table, mean, frequency, payoff, w):
-    """Add the settled period to sums by agent (normal form) or over all agents (congestion)."""
-    if game.congestion:
-        for a in range(uint64(table.counts.size)):
-            frequency[w, 0, a] += table.counts[a]
-        payoff[w, 0] += mean
-    else:
-        for i in range(uint64(table.last.size)):
-            frequency[w, i, table.last[i]] += np.float32(1.0)
-            payoff[w, i] += table.payoffs[i]

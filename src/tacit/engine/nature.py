@@ -56,7 +56,7 @@ def initial_state(game, agents, table, key, regime):
             action = min(uint64(uniform(key, draw) * n_actions), n_actions - ONE)
             table.actions[i] = action if game.active[regime, i] else ZERO
             draw += ONE
-        joint, _mean = settle(game, table, regime)
+        joint = settle(game, table, regime)
         remember(game, agents, table, joint, regime)
     return joint
 

@@ -13,8 +13,20 @@ from numba import uint64
 from tacit.engine import rules, streams
 from tacit.engine.arrays import F64, U64
 from tacit.engine.compilation import compiled, inlined, native
-from tacit.engine.kernel import ONE, ZERO, choose, learn, learn_all, new_table, remember, settle
-from tacit.engine.limit import greedy_play, record_period
+from tacit.engine.kernel import (
+    ONE,
+    ZERO,
+    Traits,
+    choose,
+    empty_sums,
+    learn,
+    learn_all,
+    new_table,
+    record_period,
+    remember,
+    settle,
+)
+from tacit.engine.limit import greedy_play
 from tacit.engine.nature import advance_schedules, first_regime, initial_state, initial_values, next_regime
 from tacit.engine.streams import stream_key, uniform
 
@@ -30,19 +42,19 @@ class Clock(NamedTuple):
 
 
 @inlined
-def _move(game, groups, agents, table, g, i, u, level, joint, regime, choosing):
+def _move(game, groups, agents, table, traits, g, i, u, joint, regime, choosing):
     """Agent i learns from its last move, then chooses; True if a greedy action changed."""
-    rule, changed = groups.rule[g], False
+    rule, changed = traits.rule, False
     if table.waiting[i] and rule != rules.NOTHING and rule != rules.SARSA:
         if rule == rules.Q_COUNTERFACTUAL:
             changed = learn_all(game, groups, agents, table, g, i, joint, regime)
         else:
             greedy = table.greedy[table.cell[i]]
-            changed = learn(game, groups, agents, table, g, i, greedy)
+            changed = learn(game, groups, agents, table, traits, g, i, greedy)
     if choosing:
-        action = choose(game, groups, agents, table, g, i, u, level, joint, regime)
+        action = choose(game, groups, agents, table, traits, g, i, u, joint, regime)
         if table.waiting[i] and rule == rules.SARSA:
-            changed = learn(game, groups, agents, table, g, i, action)
+            changed = learn(game, groups, agents, table, traits, g, i, action)
         table.actions[i] = action
         table.chosen[i] = action
         table.old_row[i] = table.row[i]
@@ -66,15 +78,16 @@ def _gather(groups, table):
 @native
 def _learn_and_play(game, groups, agents, table, clock, limits, play_key, nature_key, joint, regime, stop, trace):
     """The loop over periods; returns periods played, whether play converged, and where it stands."""
-    n, n_groups = uint64(table.actions.size), groups.choice.size
+    n, n_groups = uint64(table.actions.size), uint64(groups.choice.size)
     frequency, payoff, square = trace
     windows, window, in_window = uint64(payoff.shape[0]), ZERO, ZERO
     random_nature = game.transition.shape[0] > 1
-    stable, t, last_regime = ZERO, ZERO, regime
+    stable, t, last_regime, squares = ZERO, ZERO, regime, 0.0
     while True:
         changed, choosing = False, t < limits.periods
         advance_schedules(groups, clock, t)
-        for g in range(uint64(n_groups)):
+        for g in range(n_groups):
+            traits = Traits(groups.choice[g], groups.rule[g], groups.alpha[g], groups.gamma[g], clock.level[g])
             for i in range(groups.start[g], groups.start[g + ONE]):
                 if game.sequential and i != t % n:
                     continue
@@ -82,14 +95,14 @@ def _learn_and_play(game, groups, agents, table, clock, limits, play_key, nature
                     table.actions[i] = ZERO
                     continue
                 u = uniform(play_key, t * n + i)
-                if _move(game, groups, agents, table, g, i, u, clock.level[g], joint, last_regime, choosing):
+                if _move(game, groups, agents, table, traits, g, i, u, joint, last_regime, choosing):
                     changed = True
         if t > ZERO:
             stable = ZERO if changed else stable + ONE
         converged = limits.stable_for > ZERO and stable >= limits.stable_for
         if converged or not choosing:
             return t, converged, joint, regime
-        joint, mean = settle(game, table, regime)
+        joint = settle(game, table, regime)
         if game.gathering:
             _gather(groups, table)
         last_regime = regime
@@ -98,33 +111,36 @@ def _learn_and_play(game, groups, agents, table, clock, limits, play_key, nature
         remember(game, agents, table, joint, regime)
         t += ONE
         if window < windows:
-            record_period(game, table, mean, frequency, payoff, window)
-            square[window] += mean * mean
+            mean = record_period(game, table)
+            squares += mean * mean
         in_window += ONE
         if in_window == limits.window:
-            in_window = ZERO
-            window += ONE
+            if window < windows:
+                empty_sums(game, table, frequency, payoff, window, limits.window)
+                square[window] = squares / limits.window
+            squares, in_window, window = 0.0, ZERO, window + ONE
             if stop[0]:
                 return t, False, joint, regime
 
 
 @native
-def _close_trace(game, agents, limits, periods, trace):
-    """Turn sums into means; windows that the session did not finish are NaN."""
+def _leave_gaps(table, limits, periods, trace):
+    """Windows that the session did not finish are NaN; what it had of one is dropped."""
     frequency, payoff, square = trace
-    crowd = agents.actions.size if game.congestion else 1
-    for w in range(payoff.shape[0]):
-        complete = np.uint64(w + 1) * limits.window <= periods
-        length = float(limits.window) if complete else np.nan
-        square[w] /= length
+    for i in range(table.earned.size):
+        table.earned[i] = 0.0
+        for a in range(table.played.shape[1]):
+            table.played[i, a] = 0.0
+    for w in range(periods // limits.window, uint64(payoff.shape[0])):
+        square[w] = np.nan
         for i in range(payoff.shape[1]):
-            payoff[w, i] /= length
+            payoff[w, i] = np.nan
             for a in range(frequency.shape[2]):
-                frequency[w, i, a] /= np.float32(length * crowd)
+                frequency[w, i, a] = np.nan
 
 
 @native
-def _keep(game, table, out, slot):
+def _keep(table, out, slot):
     """Copy what the session leaves into the record."""
     for i in range(table.history.size):
         out.history[slot, i] = table.history[i]
@@ -133,9 +149,6 @@ def _keep(game, table, out, slot):
         out.greedy[slot, cell] = table.greedy[cell]
     for k in range(out.values.shape[1]):
         out.values[slot, k] = table.values[k]
-    if game.congestion:
-        for a in range(out.limit_frequency.shape[2]):
-            out.limit_frequency[slot, 0, a] /= np.float32(table.history.size)
 
 
 @native
@@ -173,7 +186,7 @@ def play_sessions(game, groups, agents, limits, given, seed, first, stop, out):
         )
         if stop[0]:
             return
-        _close_trace(game, agents, limits, periods, trace)
+        _leave_gaps(table, limits, periods, trace)
         out.periods[slot], out.converged[slot] = periods, converged
         for i in range(table.last.size):
             table.actions[i] = table.last[i]  # a converged session has already drawn actions that it never played
@@ -182,4 +195,4 @@ def play_sessions(game, groups, agents, limits, given, seed, first, stop, out):
             game, groups, agents, table, limits, periods, keys, joint, regime,
             out.limit_frequency, out.limit_payoff, uint64(slot),
         )  # fmt: skip
-        _keep(game, table, out, slot)
+        _keep(table, out, slot)

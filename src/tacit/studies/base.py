@@ -173,13 +173,14 @@ def tally(claims: Sequence[Claim]) -> str:
     --------
     >>> exact = Estimate(1.0, 0.9, 1.1, 0.05, 100)
     >>> tally([Claim("a", exact, 1.02), Claim("b", exact, 2.0)])
-    '1 of 2 published values lie within 2 standard errors (chance alone would miss 0.1).'
+    '1 of 2 published values lie within 2 standard errors; chance alone would put 0.1 of 2 outside.'
     """
     judged = [v for v in (claim.judged() for claim in claims) if v not in UNTESTED]
-    good = sum(v is Verdict.REPRODUCED for v in judged)
+    good, families = sum(v is Verdict.REPRODUCED for v in judged), any(claim.family > 1 for claim in claims)
+    wider = " (Bonferroni's bound where one stands for the farthest of several)" if families else ""
     return (
-        f"{good} of {len(judged)} published values lie within {STANDARD_ERRORS:g} standard errors "
-        f"(chance alone would miss {CHANCE * len(judged):.1f})."
+        f"{good} of {len(judged)} published values lie within {STANDARD_ERRORS:g} standard errors{wider}; "
+        f"chance alone would put {CHANCE * len(judged):.1f} of {len(judged)} outside."
     )
 
 

@@ -97,7 +97,7 @@ def deviation_claims(e: Evidence) -> Iterator[Claim]:
     """One-period deviations to the static best reply, and the control against a constant rival."""
     n, found, control = e.sessions, e.deviations, e.control
     ties = ~found.profitable & ~found.incentive_compatible
-    note = f"{ties.mean():.1%} of the observations are ties, see the note"
+    note = f"{ties.mean():.1%} of the observations are ties, see above"
     strict = over_observations(found.session, found.incentive_compatible)
     yield beside("deviation deterred (IC), strictly", strict, published.DETERRED, n, note)
     yield beside(
@@ -162,7 +162,9 @@ def cycle_claims(e: Evidence) -> Iterator[Claim]:
         note = f"judged by Bonferroni's bound, {worst.bound:.1f}; all groups are in the table"
         yield replace(worst, name=f"cycle groups: {name}, farthest of {len(claims)}: {worst.name}", note=note)
     nash = e.gain.mean[e.one_step.nash_on_path]
-    yield beside("profit gain Δ among runs that are Nash on path", mean_interval(nash), published.GAIN_OF_NASH, e.sessions)
+    yield beside(
+        "profit gain Δ among runs that are Nash on path", mean_interval(nash), published.GAIN_OF_NASH, e.sessions
+    )
 
 
 def group_claims(e: Evidence, group: str) -> tuple[Claim, Claim, Claim]:

@@ -118,9 +118,7 @@ class Evidence:
             longer = np.flatnonzero(self.cycle.lengths > phase)
             play = self.play.select(longer)
             cycle = play.limit_cycle(self.cycle.states[longer, phase], self.prices)
-            response = impulse_response(
-                play, cycle, self.discount, self.prices, periods=PERIODS, reply_to="position"
-            )
+            response = impulse_response(play, cycle, self.discount, self.prices, periods=PERIODS, reply_to="position")
             for key, values in series(response).items():
                 total[key][longer] += values
         return {key: values / self.cycle.lengths[:, np.newaxis] for key, values in total.items()}

@@ -1,12 +1,13 @@
 """Figures and tables of the collusion study, the published values among them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from tacit.measures import outcome
-from tacit.measures.impulse_response import nearest_actions
+from tacit.measures.collusion import Flags
+from tacit.measures.impulse_response import ImpulseResponse, nearest_actions
 from tacit.measures.statistics import curve_interval, mean_interval, proportion
 from tacit.report import run_page
 from tacit.report.chart import Axis, Bars, Chart, Histogram, HLine, Line, Points, VLine
@@ -15,6 +16,7 @@ from tacit.studies import bertrand_published as published
 from tacit.studies.bertrand_claims import group_claims, period_claims
 from tacit.studies.bertrand_evidence import PERIODS, Evidence, Series, joint_chance, over_observations
 from tacit.studies.bertrand_published import RUNS
+from tacit.theory.decision import Floats
 
 SHOWN = 15  # periods of an impulse response that are drawn
 
@@ -113,12 +115,12 @@ def response_chart(e: Evidence, ours: Series, theirs: published.Series, title: s
     """Prices of deviator and rival around the forced period, the published ones as points."""
     marks: list[Line | Points | HLine] = [_pre_shock(e)]
     for who in ("deviator", "rival"):
-        marks.append(_response(e, ours[who, "price"], who))
         values = theirs[who, "price"]
-        marks.append(Points(np.arange(1, len(values) + 1), values, f"{who}, published"))
+        marks.append(_response(e, ours[who, "price"], who))
+        marks.append(Points(np.arange(1, len(values) + 1), values, who))
     return Chart(
         title, Axis("period τ; the deviation is at τ = 1", range=(-0.3, SHOWN + 0.3)), Axis("price", "money"),
-        tuple(marks), "Mean over sessions with its pointwise 95 % interval.",
+        tuple(marks), "Curves: mean over sessions with its pointwise 95 % interval. Symbols: published.",
     )  # fmt: skip
 
 
@@ -172,17 +174,18 @@ def control_table(e: Evidence) -> Table:
         ("gain of the deviator (% of discounted profit)", found.gain_percent, control.gain_percent),
         ("share of deviations that do not pay", ~found.profitable, ~control.profitable),
         ("share that return to the path", found.returned, control.returned),
-        ("deviator's price at τ=2 (money)", *(r.actions[_rows(r), 1, r.deviator] for r in (found, control))),
-        ("deviator's price at τ=5 (money)", *(r.actions[_rows(r), 4, r.deviator] for r in (found, control))),
-        ("deviator's price at τ=10 (money)", *(r.actions[_rows(r), 9, r.deviator] for r in (found, control))),
+        ("deviator's price at τ=2 (money)", _own_price(found, 2), _own_price(control, 2)),
+        ("deviator's price at τ=5 (money)", _own_price(found, 5), _own_price(control, 5)),
+        ("deviator's price at τ=10 (money)", _own_price(found, 10), _own_price(control, 10)),
     ):
         here, there = np.asarray(values, dtype=np.float64), np.asarray(without, dtype=np.float64)
         rows.append((name, *(str(over_observations(found.session, x)) for x in (here, there, here - there))))
     return Table(columns, tuple(rows), "Means over sessions, cycle states and firms.")
 
 
-def _rows(response: object) -> "np.ndarray":
-    return np.arange(len(response.session))  # type: ignore[attr-defined]
+def _own_price(response: ImpulseResponse, period: int) -> Floats:
+    """Price of the deviator in a period counted from 1, (observations,)."""
+    return response.actions[np.arange(len(response.session)), period - 1, response.deviator]
 
 
 def cuts_table(e: Evidence) -> Table:
@@ -204,12 +207,11 @@ def cuts_table(e: Evidence) -> Table:
     return Table(tuple(columns), tuple(rows), caption)
 
 
-def _cut_cells(e: Evidence, scope: "np.ndarray") -> Iterator[Cell]:
+def _cut_cells(e: Evidence, scope: Flags) -> Iterator[Cell]:
+    """Number of cuts, share that does not pay, mean loss and answer of the rival, both in percent."""
     yield int(scope.sum())
-    share: Callable[[ArrayLike], float | None] = lambda v: float(np.mean(np.asarray(v)[scope])) if scope.any() else None
-    yield share(~e.cuts.profitable)
-    yield share(e.cuts.loss)
-    yield share(100 * e.cuts.answer)
+    for values in (~e.cuts.profitable, e.cuts.loss, 100 * e.cuts.answer):
+        yield float(np.mean(values[scope])) if scope.any() else None
 
 
 def forgone_chart(e: Evidence) -> Chart:

@@ -20,7 +20,7 @@ Strategies = tuple[NDArray[np.float64], ...]
 ROUNDING = 1e-12  # payoffs closer than this, relative to the largest, differ by rounding only
 REGRET = 1e-9  # a mixed profile is an equilibrium up to this deviation gain, relative to the payoffs' range
 VERTEX_LIMIT = 60_000  # beyond this many polytope vertices, all mixed equilibria take too long
-PIVOT_WORK = 10_000_000_000  # table entries updated by Lemke-Howson before it gives up: some seconds
+PIVOT_WORK = 2_000_000_000  # table entries updated by Lemke-Howson before it gives up: some seconds
 LISTED = 50  # a benchmark lists at most this many equilibria of a kind
 
 
@@ -145,10 +145,8 @@ def mixed_nash(payoffs: NDArray[np.float64]) -> tuple[list[Strategies], bool]:
         raise ValueError(f"mixed_nash: two players needed, got {payoffs.shape[-1]}; use pure_nash instead")
     alive = undominated(payoffs)
     reduced = payoffs[np.ix_(*alive)]
-    if _enumerable(reduced.shape[:2]):
-        candidates, complete = _extreme_equilibria(reduced)
-    else:
-        candidates, complete = _lemke_howson(reduced), False
+    enumerable = _enumerable(reduced.shape[:2])
+    candidates, complete = _extreme_equilibria(reduced) if enumerable else (_lemke_howson(reduced), False)
     tolerance = REGRET * float(np.ptp(payoffs))
     embed = [np.eye(size)[kept] for kept, size in zip(alive, payoffs.shape[:2], strict=True)]
     full = [(row @ embed[0], column @ embed[1]) for row, column in candidates]
@@ -196,7 +194,7 @@ def pareto_front(payoffs: NDArray[np.float64]) -> NDArray[np.int64]:
     """
     players = _players(payoffs)
     points, group = np.unique(payoffs.reshape(-1, players), axis=0, return_inverse=True)
-    # A point with a larger sum is never dominated by one with a smaller sum: the scan keeps what it has passed.
+    # No point is dominated by one with a smaller sum: the scan keeps what it has passed.
     order = np.argsort(-points.sum(axis=1), kind="stable")
     position = 0
     while position < len(order):
@@ -259,7 +257,7 @@ def grid_benchmarks(form: "NormalForm", actions: "Actions") -> Benchmarks:
         if not complete:
             notes.append("degenerate or large game: further equilibria in mixed strategies may exist")
         if len(mixed) > LISTED:
-            notes.append(f"{len(mixed):,} mixed equilibria found, {LISTED} listed")
+            notes.append(f"{len(mixed):,} mixed equilibria found; {LISTED} are listed")
     optima = _joint_optima(payoffs)
     optimum = pure(optima[0], "joint optimum" + where, "joint-optimum")
     if len(optima) > 1:
@@ -301,9 +299,8 @@ def _pure_notes(form: "NormalForm", stable: NDArray[np.int64], worth: NDArray[np
         notes.append("no Nash equilibrium in pure strategies")
     if len(stable) > 1:
         between = f"mean payoffs {worth.min():.6g} to {worth.max():.6g}"
-        notes.append(f"{len(stable):,} pure Nash equilibria, {between}; the reference is the least profitable")
-    if len(stable) > LISTED:
-        notes.append(f"only {LISTED} pure Nash equilibria are listed")
+        cut = f"; {LISTED} are listed" if len(stable) > LISTED else ""
+        notes.append(f"{len(stable):,} pure Nash equilibria, {between}; the reference is the least profitable{cut}")
     if form.observed and len(form.transition) > 1:
         notes.append("players see the payoff regime; the benchmarks hold for one action in all regimes")
     return notes
@@ -396,7 +393,7 @@ def _lemke_howson(payoffs: NDArray[np.float64]) -> list[Strategies]:
     longest = steps // 20  # one endless path must not use up all
     for pivot in range(rows + columns):
         pair, path = lemke_howson(game, init_pivot=pivot, max_iter=max(min(steps, longest), 0), full_output=True)
-        steps -= path.num_iter
+        steps -= path.num_iter + 5  # the tableau is built anew
         found += [pair] if path.converged else []
     distinct: dict[bytes, Strategies] = {}
     for pair in found:
