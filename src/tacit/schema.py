@@ -6,9 +6,9 @@ parameters, their units and bounds. This module turns pydantic's complaints into
 
 import difflib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from tacit.errors import TacitError
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 else:
     _Meta = type(BaseModel)
 
-T = TypeVar("T")
+M = TypeVar("M", bound=BaseModel)
 
 
 class _Plain(_Meta):
@@ -54,12 +54,12 @@ def param(default: Any, description: str, unit: str | None = None, **bounds: Any
     return Field(default, description=description, json_schema_extra=extra, **bounds)
 
 
-def validate(adapter: "TypeAdapter[T]", data: Any) -> T:
+def validate(model: type[M], data: Any) -> M:
     """Validate ``data``; raise a :class:`TacitError` of one line that names the first wrong field."""
     try:
-        return adapter.validate_python(data)
+        return model.model_validate(data)
     except ValidationError as error:
-        raise TacitError(explain(error)) from None
+        raise TacitError(explain(error, model)) from None
 
 
 _BOUNDS = {
@@ -78,10 +78,19 @@ def explain(error: ValidationError, model: type[BaseModel] | None = None) -> str
     """
     complaints = error.errors(include_url=False)
     complaint = max(complaints, key=lambda c: (len(c["loc"]), c["type"] != "extra_forbidden"))
-    fields = list(model.model_fields) if model else []
-    text = _sentence(complaint, fields)
-    others = len({c["loc"] for c in complaints}) - 1
-    return text if others < 1 or len(text) > 160 else f"{text} (and {others} more)"
+    text = _sentence(complaint, _known_fields(complaint["loc"], model))
+    return text if len(text) <= 280 else text[:277] + "..."
+
+
+def _known_fields(location: tuple[Any, ...], model: type[BaseModel] | None) -> list[str]:
+    """Fields that the model at a location has, as far as the location tells."""
+    fields = dict(model.model_fields) if model else {}
+    for part in location[:-1]:
+        if part in _KINDS:
+            fields = {name: field for variant in _KINDS[part] for name, field in variant.model_fields.items()}
+        elif part in fields and isinstance(inner := fields[part].annotation, type) and issubclass(inner, BaseModel):
+            fields = dict(inner.model_fields)
+    return [name for name in fields if name != "kind"]
 
 
 def _sentence(complaint: Mapping[str, Any], fields: list[str]) -> str:
@@ -114,12 +123,14 @@ def _is_variant(part: Any) -> bool:
     return isinstance(part, str) and (part in _KINDS or "[" in part or "(" in part or part.isupper())
 
 
-_KINDS: set[str] = set()
+_KINDS: dict[Any, list[type[BaseModel]]] = {}
 
 
-def register_kinds(kinds: set[str]) -> None:
-    """Make the names of union members known, so that error locations leave them out."""
-    _KINDS.update(kinds)
+def register(*models: type[BaseModel]) -> None:
+    """Make union members known by their kind, so that error locations leave it out and hints name their fields."""
+    for model in models:
+        for kind in get_args(model.model_fields["kind"].annotation):
+            _KINDS.setdefault(kind, []).append(model)
 
 
 def _short(value: Any) -> str:

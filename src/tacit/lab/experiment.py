@@ -7,14 +7,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Union
 
 import yaml
-from pydantic import BeforeValidator, Field, SerializeAsAny, TypeAdapter, model_validator
+from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
 
 from tacit.errors import TacitError
 from tacit.games import GAMES
 from tacit.games.base import StageGame
 from tacit.learners import LEARNERS
 from tacit.learners.base import TabularLearner
-from tacit.schema import Spec, param, register_kinds, validate
+from tacit.learners.exploration import EXPLORATIONS
+from tacit.learners.initial import INITIALS
+from tacit.schema import Spec, param, register, validate
 
 AnyGame = Annotated[Union[*GAMES], Field(discriminator="kind")]  # type: ignore[valid-type]
 AnyLearner = Annotated[Union[*LEARNERS], Field(discriminator="kind")]  # type: ignore[valid-type]
@@ -104,21 +106,7 @@ class Experiment(Spec):
             yield from_mapping(plain, list(zip(self.sweep, values, strict=True)))
 
 
-_EXPERIMENT = TypeAdapter(Experiment)
-register_kinds({model.model_fields["kind"].default for model in (*GAMES, *LEARNERS)})
-register_kinds(
-    {
-        "constant",
-        "exponential",
-        "schedule",
-        "boltzmann",
-        "uniform-rivals",
-        "uniform",
-        "given",
-        "trained",
-        "grim-trigger",
-    }
-)
+register(*GAMES, *LEARNERS, *EXPLORATIONS, *INITIALS)
 
 
 def from_mapping(data: Mapping[str, Any], overrides: Sequence[tuple[str, Any]] = ()) -> Experiment:
@@ -128,7 +116,7 @@ def from_mapping(data: Mapping[str, Any], overrides: Sequence[tuple[str, Any]] =
         _set(tree, path, value)
     single = isinstance(tree.get("learners"), Mapping)
     try:
-        return validate(_EXPERIMENT, tree)
+        return validate(Experiment, tree)
     except TacitError as error:
         raise TacitError(str(error).replace("learners.0.", "learners.") if single else str(error)) from None
 

@@ -115,6 +115,7 @@ class Boltzmann(Spec):
         return _decay(self.temperature, _rate(self.beta, self.total_decay, periods), self.floor)
 
 
+EXPLORATIONS = (Constant, Exponential, Schedule, Boltzmann)
 Exploration = Annotated[Constant | Exponential | Schedule | Boltzmann, Field(discriminator="kind")]
 
 

@@ -157,6 +157,7 @@ def _against_random_crowd(form: CongestionForm) -> NDArray[np.float64]:
     return payoffs
 
 
+INITIALS = (UniformRivals, ConstantValue, UniformValues, GivenValues, StrategyValues, TrainedValues)
 Initial = Annotated[
     UniformRivals | ConstantValue | UniformValues | GivenValues | StrategyValues | TrainedValues,
     Field(discriminator="kind"),

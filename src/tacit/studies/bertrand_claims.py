@@ -7,12 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from tacit.measures import collusion
 from tacit.measures.impulse_response import nearest_actions
 from tacit.measures.statistics import Estimate, mean_interval, proportion
 from tacit.studies import bertrand_published as published
 from tacit.studies.base import Claim, farthest
 from tacit.studies.bertrand_evidence import Evidence, over_observations, resampled
 from tacit.studies.bertrand_published import RUNS, Value
+
+FEW = 999  # resamples of the intervals of a series, of which few are shown
 
 
 def all_claims(e: Evidence) -> tuple[Claim, ...]:
@@ -45,6 +48,9 @@ def outcome_claims(e: Evidence) -> Iterator[Claim]:
     yield beside("profit gain Δ", mean_interval(e.gain.mean), published.GAIN, n)
     for firm, value in enumerate(published.GAINS):
         yield beside(f"profit gain Δ, firm {firm + 1}", mean_interval(e.gain.firms[:, firm]), value, n)
+    best = collusion.profit_gain(e.cycle.payoffs, e.best_equilibrium.payoffs, e.result.benchmarks().optimum.payoffs)
+    note = f"against {e.best_equilibrium.name}, the most profitable static equilibrium known"
+    yield Claim("profit gain Δ against the best equilibrium", mean_interval(best.mean), note=note)
     yield beside("profit per firm (money a period)", mean_interval(e.cycle.payoffs.mean(1)), published.PROFIT, n)
     for firm, value in enumerate(published.PRICES):
         yield beside(f"mean limit price, firm {firm + 1} (money)", mean_interval(e.cycle.actions[:, firm]), value, n)
@@ -148,9 +154,10 @@ def series_claims(e: Evidence) -> Iterator[Claim]:
 
 def period_claims(ours: Any, theirs: tuple[float, ...], source: str, sessions: int) -> list[Claim]:
     """One claim for each published period of a series (sessions, periods)."""
+    found = [mean_interval(ours[:, at], resamples=FEW) for at in range(len(theirs))]
+    values = [Value(value, source, published.SERIES_ROUNDING) for value in theirs]
     return [
-        beside(f"τ={at + 1}", mean_interval(ours[:, at]), Value(value, source, published.SERIES_ROUNDING), sessions)
-        for at, value in enumerate(theirs)
+        beside(f"τ={at}", one, value, sessions) for at, (one, value) in enumerate(zip(found, values, strict=True), 1)
     ]
 
 
@@ -161,10 +168,8 @@ def cycle_claims(e: Evidence) -> Iterator[Claim]:
         worst = farthest(claims)
         note = f"judged by Bonferroni's bound, {worst.bound:.1f}; all groups are in the table"
         yield replace(worst, name=f"cycle groups: {name}, farthest of {len(claims)}: {worst.name}", note=note)
-    nash = e.gain.mean[e.one_step.nash_on_path]
-    yield beside(
-        "profit gain Δ among runs that are Nash on path", mean_interval(nash), published.GAIN_OF_NASH, e.sessions
-    )
+    nash = mean_interval(e.gain.mean[e.one_step.nash_on_path])
+    yield beside("profit gain Δ among runs that are Nash on path", nash, published.GAIN_OF_NASH, e.sessions)
 
 
 def group_claims(e: Evidence, group: str) -> tuple[Claim, Claim, Claim]:

@@ -60,9 +60,10 @@ def notes(e: Evidence) -> tuple[str, ...]:
     """What a reader must know to judge the comparison."""
     ties = ~e.deviations.profitable & ~e.deviations.incentive_compatible
     deterred = (
-        f"IC: in {ties.mean():.1%} of the observations the static best reply is the price of the path itself, and the "
-        "deviation earns exactly as much as the path. The definition wants strictly less; the published .936 lies closer "
-        "to the share with ties counted as deterred (a large validation run gave .920 strictly and .938 with ties)."
+        f"IC: in {ties.mean():.1%} of the observations the deviation earns exactly as much as the path, because the "
+        "static best reply is the price of the path itself. The definition wants strictly less; the published .936 "
+        "agrees with the share with ties counted as deterred (a large validation run gave .920 strictly and .938 with "
+        "ties)."
     )
     return PUBLISHED_ERRORS, deterred, TEST, PHASE
 
@@ -78,7 +79,8 @@ def _outcome(e: Evidence) -> str:
     verdict = "yes" if gain.low > TOLERANCE else "no" if gain.high < TOLERANCE else "undecided"
     return (
         f"Supra-competitive prices: {verdict}. The firms end at a price of {e.cycle.actions.mean():.3f}, between Nash "
-        f"({nash:.3f}) and monopoly ({monopoly:.3f}), and take {gain:.3f} of the way from competitive to monopoly profit."
+        f"({nash:.3f}) and monopoly ({monopoly:.3f}), and cover {gain:.3f} of the way from competitive to monopoly "
+        "profit."
     )
 
 
@@ -91,13 +93,14 @@ def punished(e: Evidence) -> bool:
 
 def _mechanism(e: Evidence) -> str:
     found, control = e.deviations, e.control
+    gain, without = found.gain_percent.mean(), control.gain_percent.mean()
     return (
         f"Supported by punishment: {'yes' if punished(e) else 'not shown'}, against a deviation of one period. It is "
         f"deterred in {1 - found.profitable.mean():.1%} of the cases and changes the deviator's discounted profit by "
-        f"{found.gain_percent.mean():+.1f} %: the rival changes its price by {found.immediate_response.mean():+.1%}, and "
-        f"in {found.returned.mean():.2%} of the cases play returns to the path, after {found.length.mean():.1f} periods. "
-        f"Against a rival who keeps its price the same deviation would bring {control.gain_percent.mean():+.1f} % and be "
-        f"deterred in {1 - control.profitable.mean():.1%}."
+        f"{gain:+.1f} %: the rival changes its price by {found.immediate_response.mean():+.1%}, and in "
+        f"{found.returned.mean():.2%} of the cases play returns to the path, after {found.length.mean():.1f} periods. "
+        f"Against a rival who keeps its price the same deviation would bring {without:+.1f} % and be deterred in "
+        f"{1 - control.profitable.mean():.1%}."
     )
 
 
@@ -107,8 +110,8 @@ def _equilibrium(e: Evidence) -> str:
     return (
         f"Best responses: {verdict}. The published one-step test finds {nash:.1%} of the sessions in equilibrium on "
         f"path; full re-optimisation finds {full:.1%}. A rational firm in the place of either one would earn "
-        f"{e.forgone.per_period.mean():.4f} money a period more, {e.forgone.share.mean():.1%} of what it then earns, and "
-        f"would cost the other one {e.forgone.rivals_loss.mean():.4f}."
+        f"{e.forgone.per_period.mean():.4f} money a period more, {e.forgone.share.mean():.1%} of what it then earns, "
+        f"and would cost the other one {e.forgone.rivals_loss.mean():.4f}."
     )
 
 

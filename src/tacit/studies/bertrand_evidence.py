@@ -15,6 +15,7 @@ from tacit.measures import collusion
 from tacit.measures.collusion import Flags
 from tacit.measures.impulse_response import ImpulseResponse, impulse_response
 from tacit.measures.statistics import Estimate, mean_interval
+from tacit.theory.benchmarks import Profile
 from tacit.theory.decision import Floats, Indices
 from tacit.theory.repeated import LimitCycle, RepeatedPlay
 
@@ -54,7 +55,7 @@ class Evidence:
         memories = {learner.memory for learner in experiment.learners}
         discounts = {learner.gamma for learner in experiment.learners}
         if not isinstance(form, NormalForm) or len(form.payoffs) > 1 or len(memories) > 1 or len(discounts) > 1:
-            raise TacitError("learners, environment: give one game of prices and one memory and gamma for all firms")
+            raise TacitError("environment, learners: the study needs a game without regimes and one memory and gamma")
         strategies = np.stack(result.strategies(), axis=1)
         play = RepeatedPlay(form.payoffs[0], form.shape, memories.pop(), strategies)
         prices = tuple(experiment.game.actions().values)
@@ -69,6 +70,11 @@ class Evidence:
     def gain(self) -> collusion.ProfitGain:
         benchmarks = self.result.benchmarks()
         return collusion.profit_gain(self.cycle.payoffs, benchmarks.nash.payoffs, benchmarks.optimum.payoffs)
+
+    @property
+    def best_equilibrium(self) -> Profile:
+        """The most profitable of the static equilibria, the grid's among them."""
+        return max(self.result.benchmarks().competitive, key=lambda profile: profile.average)
 
     @cached_property
     def one_step(self) -> collusion.OneStepOptimality:
@@ -130,10 +136,8 @@ class Evidence:
         play = self.play.select(constant)
         cycle = play.limit_cycle(self.cycle.states[constant, 0], self.prices)
         found = []
-        for target in range(max(play.shape) - 1):
-            response = impulse_response(
-                play, cycle, self.discount, self.prices, periods=2, deviation=np.minimum(target, np.array(play.shape) - 1)
-            )  # fmt: skip
+        for target in range(min(play.shape) - 1):
+            response = impulse_response(play, cycle, self.discount, self.prices, periods=2, deviation=target)
             start = play.strategies[response.session, response.deviator, cycle.states[response.session, 0]]
             lower = start > target
             found.append(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import numpy as np
 import xarray as xr
@@ -16,7 +16,7 @@ from tacit.measures import outcome
 from tacit.measures.statistics import Estimate, curve_interval, mean_interval
 from tacit.report.chart import Area, Axis, Chart, HLine, Line, VLine
 from tacit.report.page import Section, Table
-from tacit.studies.base import Claim, Finding, Player, Study, Verdict
+from tacit.studies.base import Claim, Finding, Player, Study, Verdict, farthest, tally
 
 Floats = NDArray[np.float64]
 
@@ -27,24 +27,15 @@ GAME = Braess()
 NASH, OPTIMUM, RANDOM = 2.0, 1.5, GAME.random_play_time()
 LARGE = 0.1  # exploration from which play follows the closed form (R)
 RERUN, OWN = "re-run of the author's code (R)", "independent implementation (O)"
-
-
-class Published(NamedTuple):
-    """A travel time of the reference, its standard deviation over 6 repeats, and half a unit of its last digit."""
-
-    time: float
-    sd: float
-    rounding: float
-
-
+# Travel time by epsilon (R), its standard deviation over 6 repeats, and half a unit of its last digit.
 CURVE = {
-    0.0: Published(2.0, 0.0, 5e-5),
-    0.007: Published(1.6179, 0.007, 5e-5),
-    0.01: Published(1.665, 0.022, 5e-4),
-    0.03: Published(1.832, 0.025, 5e-4),
-    0.1: Published(1.936, 0.0004, 5e-4),
+    0.0: (2.0, 0.0, 5e-5),
+    0.007: (1.6179, 0.007, 5e-5),
+    0.01: (1.665, 0.022, 5e-4),
+    0.03: (1.832, 0.025, 5e-4),
+    0.1: (1.936, 0.0004, 5e-4),
 }
-REPEATS = 6  # of the re-run
+REPEATS = 6
 
 
 @dataclass(frozen=True)
@@ -61,25 +52,25 @@ class Size:
 
 
 QUICK = Size(
-    grid=(0.0, *(k / 1000 for k in range(1, 11)), 0.012, 0.015, 0.02, 0.03, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0),
+    grid=(0.0, *(k / 1000 for k in range(1, 11)), 0.012, 0.015, 0.02, 0.03, 0.05, 0.07, 0.1, 0.2, 0.5, 1.0),
     sessions=20,
     horizons=(3_000, 10_000, 30_000),
     horizon_grid=(0.0, 0.001, 0.0015, 0.002, 0.0025, 0.003, 0.004, 0.005, 0.006, 0.007, 0.008, 0.01, 0.015, 0.02, 0.025,
                   0.03, 0.05, 0.1),
     horizon_sessions=10,
-    tie_grid=(0.0, 0.003, 0.007, 0.01, 0.015, 0.02, 0.03, 0.1),
+    tie_grid=(0.0, 0.001, 0.003, 0.007, 0.01, 0.015, 0.02, 0.03, 0.1),
     tie_sessions=20,
 )  # fmt: skip
-# The reference gives the paper's number of exploration rates, 101, but not which; these are dense about the minimum.
+# The reference gives the number of the paper's exploration rates, 101, not which; these are dense at the minimum.
 PAPER = Size(
     grid=(*(k / 2000 for k in range(41)), *(k / 1000 for k in range(21, 51)), *(k / 100 for k in range(6, 21)),
           *(k / 20 for k in range(5, 19)), 1.0),
     sessions=100,
-    horizons=(10_000, 30_000, 100_000),
+    horizons=(3_000, 10_000, 30_000, 100_000),
     horizon_grid=(0.0, 0.0003, 0.0005, 0.0006, 0.0007, 0.0008, 0.001, 0.0015, 0.002, 0.0025, 0.003, 0.004, 0.005, 0.006,
-                  0.007, 0.008, 0.01, 0.012, 0.015, 0.02, 0.03, 0.05, 0.1),
+                  0.007, 0.008, 0.01, 0.012, 0.015, 0.02, 0.025, 0.03, 0.05, 0.1),
     horizon_sessions=20,
-    tie_grid=(0.0, 0.003, 0.005, 0.007, 0.01, 0.012, 0.015, 0.02, 0.03, 0.05, 0.1),
+    tie_grid=(0.0, 0.001, 0.003, 0.005, 0.007, 0.01, 0.012, 0.015, 0.02, 0.03, 0.05, 0.1),
     tie_sessions=40,
 )  # fmt: skip
 
@@ -87,38 +78,39 @@ PAPER = Size(
 class BraessExplorationFixed(Study):
     """A hundred drivers with alpha = 0.01, no memory and values of -2 everywhere explore at a constant rate."""
 
-    name = "braess-exploration-fixed"
-    question = "does a little constant exploration let drivers escape Braess's paradox?"
-    source = (
+    name: ClassVar[str] = "braess-exploration-fixed"
+    question: ClassVar[str] = "does a little constant exploration let drivers escape Braess's paradox?"
+    source: ClassVar[str] = (
         "C. Carissimo, Counter-intuitive effects of Q-learning exploration in a congestion dilemma, IEEE Access 12 "
-        "(2024) 15984-15996, doi 10.1109/ACCESS.2024.3358608. (P) published; (R) re-run of the author's code; "
-        "(O) independent implementation; (I) inferred."
+        "(2024) 15984-15996, doi 10.1109/ACCESS.2024.3358608.\n\n(P) published, (R) re-run of the author's code, "
+        "(O) independent implementation."
     )
     sizes: ClassVar[Mapping[str, Size]] = {"quick": QUICK, "paper": PAPER}
 
     def find(self, preset: str, play: Player) -> Finding:
-        """Play the sweep over epsilon, then longer horizons, then the other tie rule."""
         size = self.sizes[preset]
-        curve = Curve.of(play(experiment("epsilon", size.grid, size.sessions)), PERIODS)
+        curve = Curve.of(play(experiment("epsilon", size.grid, size.sessions)))
         longest = play(experiment("horizon", size.horizon_grid, size.horizon_sessions, max(size.horizons)))
         horizons = {periods: Curve.of(longest, periods) for periods in size.horizons}
-        ties = play(_tie_experiment(size))
+        tied = play(_tie_experiment(size))
+        ties = {rule: Curve.of(tied, cell={"ties": rule}) for rule in ("first", "random")}
         claims = (
-            *_curve_claims(curve), *_large_epsilon_claims(curve), *_tie_claims(ties), *_horizon_claims(horizons),
+            *_curve_claims(curve), *_large_epsilon_claims(curve), _still(tied), *_tie_claims(ties["random"]),
+            *_horizon_claims(horizons),
         )  # fmt: skip
         sections = (
             Section("Exploration", table=_curve_table(curve), charts=(_curve_chart(curve),)),
             Section("Learning", charts=_learning_charts(curve)),
-            Section("Horizon", text=HORIZON, table=_horizon_table(horizons), charts=(_horizon_chart(horizons),)),
+            Section("Horizon", text=HORIZON, charts=(_horizon_chart(horizons),)),
             Section("Ties", text=TIES, charts=(_tie_chart(ties),)),
         )
-        return Finding(_answer(curve, horizons), claims, sections, NOTES)
+        return Finding(_answer(curve, horizons, ties, claims), claims, sections, NOTES)
 
 
 NOTES = (
     "T = 2 without exploration is no equilibrium: all values tie, the first of them sends everybody up, and up "
     "alone takes as long as the Nash equilibrium, in which everybody crosses.",
-    "Below epsilon = 0.1 the least travel time is sought; random play, epsilon = 1, is faster still (1.56).",
+    f"The least travel time is sought below epsilon = {LARGE:g}; random play (epsilon = 1) is faster: {RANDOM:g}.",
 )
 HORIZON = (
     "Exploration does not know how long a session lasts, so that shorter horizons are the beginnings of the longest "
@@ -126,7 +118,7 @@ HORIZON = (
 )
 TIES = (
     "With random ties the first step spreads the drivers; whatever they meet is better than their initial values, "
-    "and each keeps the route it drew first: the travel time is that of random play, for as long as few explore."
+    "and each keeps the route it drew first: the travel time is that of random play, as long as few explore."
 )
 
 
@@ -146,58 +138,56 @@ def _tie_experiment(size: Size) -> Experiment:
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """Travel times by exploration rate and session, over the last fifth of a horizon; ``greedy`` at its end.
+    """By exploration rate and session: travel times over the last fifth of a horizon, T_std, and one-shot values.
 
-    ``greedy`` is the one-shot value, play without exploration on the final values; ``spread`` is T_std.
+    The one-shot value is the travel time of greedy play with the final values.
     """
 
     epsilon: Floats
     times: Floats
     spread: Floats
-    greedy: Floats
+    one_shot: Floats
     data: xr.Dataset
 
     @classmethod
-    def of(cls, result: Result, periods: int) -> "Curve":
-        data = result.data.isel(time=slice(0, periods // result.experiment.trace.window))
-        dims = ("epsilon", "session")
-        return cls(
-            epsilon=data["epsilon"].values,
-            times=-outcome.closing(data, "payoff").mean("agent").transpose(*dims).values,
-            spread=outcome.closing_spread(data).transpose(*dims).values,
-            greedy=-data["limit_payoff"].mean("agent").transpose(*dims).values,
-            data=data,
-        )
+    def of(cls, result: Result, periods: int = PERIODS, cell: Mapping[str, str] | None = None) -> "Curve":
+        """The first ``periods`` of a result; ``cell`` fixes what else was swept."""
+        data = result.data.sel(cell or {}).isel(time=slice(0, periods // result.experiment.trace.window))
+        columns = (
+            -outcome.closing(data, "payoff").mean("agent"), outcome.closing_spread(data),
+            -data["limit_payoff"].mean("agent"),
+        )  # fmt: skip
+        times, spread, one_shot = (column.transpose("epsilon", "session").values for column in columns)
+        return cls(data["epsilon"].values, times, spread, one_shot, data)
 
     def at(self, epsilon: float) -> Floats:
         """Travel times of all sessions at one exploration rate."""
         return self.times[int(np.flatnonzero(self.epsilon == epsilon)[0])]
 
-    def best(self) -> Estimate:
-        """Exploration rate of the least travel time below :data:`LARGE`."""
-        return of_means(self.times, lambda means: self.epsilon[_lowest(means, self.epsilon)])
+    def best(self, factor: float = 1.0) -> Estimate:
+        """Exploration rate of the least travel time below :data:`LARGE`, times a factor."""
+        return of_means(self.times, lambda means: factor * self.epsilon[_lowest(means, self.epsilon)])
 
     def least(self) -> Estimate:
         """The least travel time below :data:`LARGE`."""
-        return of_means(self.times, lambda means: means[_rows(means), _lowest(means, self.epsilon)])
+        return of_means(self.times[self.epsilon < LARGE], lambda means: means.min(axis=1))
 
     def resolution(self) -> float:
         """Half the distance from the best exploration rate to its neighbours in the grid."""
-        place = int(_lowest(self.times.mean(axis=1)[None], self.epsilon)[0])
+        place = int(np.flatnonzero(self.epsilon == self.best().mean)[0])
         return float(np.diff(self.epsilon[max(place - 1, 0) : place + 2]).max()) / 2
 
 
 def of_means(values: ArrayLike, statistic: Callable[[Floats], ArrayLike], resamples: int = 4000) -> Estimate:
     """A statistic of means over sessions, such as the place of their minimum, with its bootstrap interval.
 
-    Sessions are resampled whole: in every cell of a sweep the same, since they share their random numbers.
+    A session is resampled with all its cells: the cells of a sweep share their random numbers.
 
     Parameters
     ----------
     values : (cells, sessions) array
     statistic : callable
         Maps means of shape (resamples, cells) to one number each.
-    resamples : int
 
     Examples
     --------
@@ -211,10 +201,6 @@ def of_means(values: ArrayLike, statistic: Callable[[Floats], ArrayLike], resamp
     drawn = np.asarray(statistic(counts @ table.T / n), dtype=np.float64)
     low, high = np.quantile(drawn, [0.025, 0.975])
     return Estimate(found, float(low), float(high), float(drawn.std()), n)
-
-
-def _rows(means: Floats) -> NDArray[np.int64]:
-    return np.arange(len(means))
 
 
 def _lowest(means: Floats, epsilon: Floats) -> NDArray[np.int64]:
@@ -235,196 +221,189 @@ def _steepest(means: Floats, epsilon: Floats) -> Floats:
 
 def _curve_claims(curve: Curve) -> list[Claim]:
     claims = [
-        Claim(f"travel time at epsilon {epsilon:g}", mean_interval(curve.at(epsilon)), known.time, RERUN,
-              published_se=known.sd / REPEATS**0.5, rounding=known.rounding)
-        for epsilon, known in CURVE.items()
+        Claim(f"travel time at epsilon {epsilon:g}", mean_interval(curve.at(epsilon)), time, RERUN,
+              published_se=sd / REPEATS**0.5, rounding=rounding)
+        for epsilon, (time, sd, rounding) in CURVE.items()
     ]  # fmt: skip
-    best, least = curve.best(), curve.least()
-    saved = of_means(curve.times, lambda means: 100 * (1 - means.min(axis=1, where=curve.epsilon < LARGE, initial=9) / NASH))
+    best = curve.best()
+    saved = of_means(curve.times[curve.epsilon < LARGE], lambda means: 100 * (1 - means.min(axis=1) / NASH))
     steep = of_means(curve.times, lambda means: _steepest(means, curve.epsilon))
     just_above = best.mean < steep.low and steep.high <= 2 * best.mean
     return [
         *claims,
         Claim("epsilon of the least travel time", best, 0.007, RERUN, rounding=5e-4 + curve.resolution(),
-              note="rounding: of the published value and of both grids"),
-        Claim("least travel time", least, note="over a grid: biased down by the choice of the least"),
+              note="rounding: half a unit of the last digit, and half a step of our grid"),
+        Claim("least travel time", curve.least(), note="of a grid: biased down a little by the choice of the least"),
         Claim("reduction below Nash at the minimum (%)", saved, 20, "abstract (P)", rounding=2.5,
               note="published as 20 %, read as to the nearest 5 %"),
         Claim("epsilon of the steepest rise", steep, source="steep rise just above the minimum (P)",
               verdict=Verdict.REPRODUCED if just_above else Verdict.NOT,
-              note="no number published; just above: between the minimum and twice its epsilon"),
+              note="no number published; just above is read as: between the minimum and twice its epsilon"),
     ]  # fmt: skip
 
 
 def _large_epsilon_claims(curve: Curve) -> list[Claim]:
     large = curve.epsilon >= LARGE
-    exact = np.array([GAME.epsilon_rational_time(float(e)) for e in curve.epsilon[large]])
-    crowd = np.array([continuum_time(float(e)) for e in curve.epsilon[large]])
-    deviations = [mean_interval(row) for row in curve.times[large] - exact[:, None]]
-    from_crowd = [mean_interval(row) for row in curve.times[large] - crowd[:, None]]
-    settled = bool((curve.greedy[large] == NASH).all())
-    first = next((e for e, row in zip(curve.epsilon, curve.greedy, strict=True) if e > 0 and (row == NASH).all()), np.nan)
+    exact, crowd = (
+        farthest([
+            Claim(f"largest distance from {name}, epsilon >= {LARGE:g}",
+                  mean_interval(times - law(float(epsilon))), 0.0, f"closed form (P), at epsilon {epsilon:g}",
+                  rounding=5e-4, note="rounding: three decimals are published")
+            for epsilon, times in zip(curve.epsilon[large], curve.times[large], strict=True)
+        ])
+        for name, law in (("the closed form", GAME.epsilon_rational_time), ("2 - 2/3 eps + 2/9 eps^2", continuum_time))
+    )  # fmt: skip
+    never = [bool((row == NASH).all()) for row in curve.one_shot]
+    first = next((e for e, same in zip(curve.epsilon, never, strict=True) if same and e > 0), np.nan)
     return [
-        Claim("largest deviation from the closed form, epsilon >= 0.1", max(deviations, key=lambda d: abs(d.mean)), 0.0,
-              "closed form, cross greedy, 100 drivers", rounding=5e-4, note="rounding: three decimals are published"),
-        Claim("  from 2 - (2/3) epsilon + (2/9) epsilon^2", max(from_crowd, key=lambda d: abs(d.mean)),
-              source="closed form for a continuum (P)", note="100 drivers differ from a continuum by 4/(9n) at epsilon 1"),
-        Claim("one-shot value, epsilon >= 0.1", mean_interval(curve.greedy[large].mean(axis=0)), NASH, "returns to 2 (P)",
-              note="the same in every session" if settled else "not yet in every session"),
-        Claim("least epsilon > 0 with one-shot value 2 in all sessions",
+        exact,
+        Claim(crowd.name, crowd.measured, note="a continuum of drivers; 100 differ from it by 4/900 at epsilon 1"),
+        Claim(f"one-shot value, epsilon >= {LARGE:g}", mean_interval(curve.one_shot[large].mean(axis=0)), NASH,
+              "returns to 2 (P)"),
+        Claim("least epsilon > 0 with a one-shot value of 2 in every session",
               Estimate(float(first), np.nan, np.nan, np.nan, curve.times.shape[1])),
     ]  # fmt: skip
 
 
 def continuum_time(epsilon: float) -> float:
-    """Travel time of a continuum of drivers who cross with probability 1 - epsilon, and draw a route otherwise."""
+    """Travel time of a continuum of drivers who draw a route with probability epsilon, and cross otherwise."""
     return 2 - 2 / 3 * epsilon + 2 / 9 * epsilon**2
 
 
-def _tie_claims(ties: Result) -> list[Claim]:
-    curves = _tie_curves(ties)
+def _still(ties: Result) -> Claim:
+    """With first-index ties and no exploration nobody ever learns anything: the first cell of the tie experiment."""
     values = ties.values(0)
     assert values is not None
-    moved = np.abs(np.concatenate(values, axis=1) - NASH * -1).max(axis=(1, 2))
-    still = [
-        Claim("largest change of a value, epsilon 0, first-index ties", mean_interval(moved), 0.0, RERUN),
-        Claim("travel time at epsilon 0, first-index ties", mean_interval(curves["first"].at(0.0)), NASH, RERUN),
-    ]
-    for epsilon in (0.0, 0.007):
-        times = curves["random"].at(epsilon)
-        # Three repeats of unknown spread: ours stands in for it.
-        still.append(
-            Claim(f"travel time at epsilon {epsilon:g}, random ties", mean_interval(times), 1.55, f"{OWN}, 3 repeats",
-                  published_se=float(times.std(ddof=1)) / 3**0.5, rounding=5e-3,
-                  note=f"random play takes {RANDOM:g} (closed form)")
-        )  # fmt: skip
-    return still
+    moved = np.max([np.abs(table - -NASH).max(axis=(1, 2)) for table in values], axis=0)
+    return Claim("largest change of a value at epsilon 0, first-index ties", mean_interval(moved), 0.0, RERUN)
 
 
-def _tie_curves(ties: Result) -> dict[str, Curve]:
-    return {
-        rule: Curve.of(Result(ties.experiment, ties.data.sel(ties=rule), ties.manifest, ties.policy_reader), PERIODS)
-        for rule in ("first", "random")
-    }
+def _tie_claims(curve: Curve) -> list[Claim]:
+    # Three repeats of unknown spread: ours stands in for theirs.
+    return [
+        Claim(f"travel time at epsilon {epsilon:g}, random ties", mean_interval(curve.at(epsilon)), 1.55,
+              f"{OWN}, 3 repeats", published_se=float(curve.at(epsilon).std(ddof=1)) / 3**0.5, rounding=5e-3,
+              note=f"random play takes {RANDOM:g} (closed form)")
+        for epsilon in (0.0, 0.007)
+    ]  # fmt: skip
 
 
 def _horizon_claims(horizons: Mapping[int, Curve]) -> list[Claim]:
     claims = []
     for periods, curve in horizons.items():
-        claims.append(Claim(f"epsilon of the least travel time, {periods:,} steps", curve.best()))
-        claims.append(Claim(f"  explorations per driver at it, {periods:,} steps", _scaled(curve.best(), periods)))
+        claims += [
+            Claim(f"epsilon of the least travel time after {periods:,} steps", curve.best()),
+            Claim("  times the steps: explorations of a driver", curve.best(periods)),
+            Claim("  least travel time", curve.least()),
+        ]
     longest = max(horizons)
     rows = np.stack([horizons[PERIODS].at(0.007), horizons[longest].at(0.007)])
     left = of_means(NASH - rows, lambda means: means[:, 1] / means[:, 0])
     verdict = Verdict.REPRODUCED if left.high < 0.5 else Verdict.PARTLY if left.high < 1 else Verdict.NOT
-    claims.append(
+    long = longest >= 100_000
+    return [
+        *claims,
         Claim(f"share of the gain at epsilon 0.007 left after {longest:,} steps", left,
-              source=f"shrinks strongly at 100,000 steps: {OWN}" if longest >= 100_000 else "",
-              verdict=verdict if longest >= 100_000 else None, note="strongly, read as: to less than half")
-    )  # fmt: skip
-    return claims
+              source=f"shrinks strongly: {OWN}" if long else "", verdict=verdict if long else None,
+              note="strongly is read as: to less than half" if long else ""),
+    ]  # fmt: skip
 
 
-def _scaled(estimate: Estimate, factor: float) -> Estimate:
-    return Estimate(estimate.mean * factor, estimate.low * factor, estimate.high * factor, estimate.se * factor, estimate.n)
-
-
-def _answer(curve: Curve, horizons: Mapping[int, Curve]) -> str:
-    best, least = curve.best(), curve.least()
-    places = ", ".join(f"{c.best().mean:g} after {periods:,} steps" for periods, c in horizons.items())
+def _answer(curve: Curve, horizons: Mapping[int, Curve], ties: Mapping[str, Curve], claims: Sequence[Claim]) -> str:
+    large = curve.epsilon >= LARGE
+    forms = [[GAME.epsilon_rational_time(float(epsilon))] for epsilon in curve.epsilon[large]]
+    places = ", ".join(f"{c.best().mean:g} after {periods:,}" for periods, c in horizons.items())
+    explored = [c.best(periods).mean for periods, c in horizons.items()]
     return (
-        f"Yes, for a while: after {PERIODS:,} steps drivers who explore at a rate of {best.mean:g} need {least:.3f}, where "
-        f"the Nash equilibrium takes 2 and the optimum 1.5. With epsilon >= {LARGE:g} they behave as if all preferred to "
-        f"cross.\n\nThe minimum is passed through on the way from the initial tie to the equilibrium: it lies at "
-        f"{places}, always after about as many explorations of each driver, and random ties leave none."
+        f"{'Yes, for a while' if curve.least().high < NASH else 'No'}. Drivers who explore at a rate of "
+        f"{curve.best().mean:g} need {curve.least():.3f} after {PERIODS:,} steps; the Nash equilibrium takes {NASH:g}, the "
+        f"optimum {OPTIMUM:g}. From epsilon = {LARGE:g} on they need what they would if all preferred to cross, within "
+        f"{np.abs((curve.times[large] - forms).mean(axis=1)).max():.4f}.\n\nThe minimum is passed on the way from the "
+        f"initial tie to the equilibrium. It lies at {places} steps, after {min(explored):.0f} to {max(explored):.0f} "
+        f"explorations of each driver. With random ties drivers need {ties['random'].at(0.0).mean():.3f} without any "
+        f"exploration.\n\n{tally(claims)}"
     )
 
 
 # --- tables and figures ----------------------------------------------------------------------------------------
 
-
-def _curve_table(curve: Curve) -> Table:
-    rows = [
-        (f"{e:g}", str(mean_interval(times)), spread.mean(), str(mean_interval(greedy)), GAME.epsilon_rational_time(float(e)))
-        for e, times, spread, greedy in zip(curve.epsilon, curve.times, curve.spread, curve.greedy, strict=True)
-    ]
-    return Table(
-        ("epsilon", "travel time", "T_std", "one-shot value", "closed form"), rows,
-        "Travel time: mean over the last fifth of the steps; T_std: its standard deviation from step to step; one-shot: "
-        "greedy play on the final values; closed form: all drivers prefer to cross.",
-    )  # fmt: skip
-
-
-def _horizon_table(horizons: Mapping[int, Curve]) -> Table:
-    rows = [
-        (f"{periods:,}", str(c.best()), str(c.least()), str(_scaled(c.best(), periods)))
-        for periods, c in horizons.items()
-    ]
-    return Table(("steps", "epsilon of the minimum", "least travel time", "epsilon times steps"), rows)
-
-
-def _line(curve: Curve, name: str, values: Floats, dash: bool = False) -> Line:
-    band = curve_interval(values.T)
-    return Line(curve.epsilon, band.centre, name, low=band.low, high=band.high, dash=dash)
-
-
-def _epsilon_axis(grid: Floats) -> Axis:
-    return Axis("exploration rate ε", log=True, range=(float(grid[grid > 0].min()), float(grid.max())))
-
-
-TIME = "travel time, mean of the last fifth"
+TIME = Axis("travel time, mean of the last fifth", "fixed road = 1")
+BANDS = "Mean over sessions with its pointwise 95 % interval."
 BENCHMARKS = (
     HLine(NASH, "Nash 2"),
     HLine(OPTIMUM, "optimum 1.5"),
     HLine(RANDOM, f"random play {RANDOM:g}"),
 )
-BANDS = "Mean over sessions with its pointwise 95 % interval."
+
+
+def _curve_table(curve: Curve) -> Table:
+    cells = zip(curve.epsilon, curve.times, curve.spread, curve.one_shot, strict=True)
+    rows = [
+        (
+            f"{e:g}",
+            str(mean_interval(times)),
+            spread.mean(),
+            str(mean_interval(one_shot)),
+            GAME.epsilon_rational_time(e),
+        )
+        for e, times, spread, one_shot in cells
+    ]
+    return Table(
+        ("epsilon", "travel time", "T_std", "one-shot value", "closed form"), rows,
+        "Travel time: mean of the last fifth of the steps; T_std: its standard deviation from step to step; one-shot "
+        "value: greedy play with the final values; closed form: all drivers prefer to cross.",
+    )  # fmt: skip
+
+
+def _line(curve: Curve, name: str, values: Floats) -> Line:
+    band = curve_interval(values.T)
+    return Line(curve.epsilon, band.centre, name, low=band.low, high=band.high)
 
 
 def _closed_form(grid: Floats) -> Line:
-    fine = np.geomspace(grid[grid > 0].min(), grid.max(), 200)
-    times = [GAME.epsilon_rational_time(min(float(e), 1.0)) for e in fine]
+    fine = np.minimum(np.geomspace(grid[grid > 0].min(), grid.max(), 200), 1.0)
+    times = [GAME.epsilon_rational_time(float(epsilon)) for epsilon in fine]
     return Line(fine, times, "closed form: all prefer to cross", dash=True)
+
+
+def _against_epsilon(title: str, grid: Floats, marks: Sequence[Line | VLine], caption: str = BANDS) -> Chart:
+    axis = Axis("exploration rate ε", log=True, range=(float(grid[grid > 0].min()), float(grid.max())))
+    return Chart(title, axis, TIME, (*marks, _closed_form(grid), *BENCHMARKS), caption)
 
 
 def _curve_chart(curve: Curve) -> Chart:
     best = curve.best().mean
-    marks = (
-        _line(curve, "while learning", curve.times), _line(curve, "one-shot: greedy play afterwards", curve.greedy),
-        _closed_form(curve.epsilon), *BENCHMARKS, VLine(best, f"ε = {best:g}"),
+    lines = (
+        _line(curve, "while learning", curve.times), _line(curve, "one-shot: greedy play afterwards", curve.one_shot),
     )  # fmt: skip
-    return Chart(
-        "Travel time against exploration", _epsilon_axis(curve.epsilon), Axis(TIME), marks,
-        f"{BANDS} At ε = 0, which the axis cannot show, everybody goes up and needs {curve.at(0.0).mean():g}.",
-    )  # fmt: skip
+    caption = f"{BANDS} At ε = 0, which the axis cannot show, everybody goes up and needs {curve.at(0.0).mean():g}."
+    return _against_epsilon(
+        "Travel time against exploration", curve.epsilon, (*lines, VLine(best, f"ε = {best:g}")), caption
+    )
 
 
 def _horizon_chart(horizons: Mapping[int, Curve]) -> Chart:
     lines = [_line(curve, f"{periods:,} steps", curve.times) for periods, curve in horizons.items()]
-    grid = next(iter(horizons.values())).epsilon
-    return Chart("The minimum moves with the horizon", _epsilon_axis(grid), Axis(TIME), (*lines, *BENCHMARKS), BANDS)
+    return _against_epsilon("The minimum moves with the horizon", next(iter(horizons.values())).epsilon, lines)
 
 
-def _tie_chart(ties: Result) -> Chart:
-    curves = _tie_curves(ties)
-    lines = [_line(curve, f"{rule} best route wins ties", curve.times) for rule, curve in curves.items()]
-    grid = curves["first"].epsilon
-    return Chart("The minimum needs first-index ties", _epsilon_axis(grid), Axis(TIME), (*lines, *BENCHMARKS), BANDS)
+def _tie_chart(ties: Mapping[str, Curve]) -> Chart:
+    lines = [_line(curve, f"{rule} best route wins a tie", curve.times) for rule, curve in ties.items()]
+    return _against_epsilon("The minimum needs first-index ties", ties["first"].epsilon, lines)
 
 
 def _learning_charts(curve: Curve) -> tuple[Chart, ...]:
     best = curve.best().mean
-    shown = sorted({best, *(e for e in (0.02, 0.1) if e in curve.epsilon)})
     lines = []
-    for epsilon in shown:
-        session = -curve.data["payoff"].sel(epsilon=epsilon).mean("agent").transpose("session", "time")
-        band = curve_interval(session.values)
-        lines.append(Line(session["time"].values, band.centre, f"ε = {epsilon:g}", low=band.low, high=band.high))
-    time = Axis("time", "steps", range=(0.0, float(PERIODS)))
+    for epsilon in sorted({best, 0.03, 0.1}):
+        times = -curve.data["payoff"].sel(epsilon=epsilon).mean("agent").transpose("session", "time")
+        band = curve_interval(times.values)
+        lines.append(Line(times["time"].values, band.centre, f"ε = {epsilon:g}", low=band.low, high=band.high))
     shares = curve.data["frequency"].sel(epsilon=best).mean(["session", "agent"])
     parts = {route: shares.isel(action=k).values for k, route in enumerate(GAME.actions().labels)}
+    time = Axis("time", "steps")
     return (
-        Chart("Travel time over time", time, Axis("mean travel time"), (*lines, *BENCHMARKS), BANDS),
+        Chart("Travel time over time", time, Axis("mean travel time", TIME.unit), (*lines, *BENCHMARKS), BANDS),
         Chart(f"Routes over time at ε = {best:g}", time, Axis("share of drivers", range=(0.0, 1.0)),
               (Area(shares["time"].values, parts),), "Mean over sessions and drivers."),
     )  # fmt: skip

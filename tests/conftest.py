@@ -1,0 +1,38 @@
+"""Small experiments that many tests play."""
+
+import pytest
+
+from tacit.lab.experiment import Experiment, from_mapping
+
+DUOPOLY = {
+    "name": "small",
+    "environment": {"kind": "bertrand", "n_prices": 5},
+    "learners": {"kind": "q-learning", "memory": 1, "exploration": {"kind": "exponential", "beta": 1e-3}},
+    "length": {"periods": 200_000, "stable_for": 2_000},
+    "sessions": 10,
+    "seed": 3,
+    "trace": {"window": 500, "windows": 20},
+}
+
+
+@pytest.fixture
+def duopoly() -> Experiment:
+    """Ten sessions of a five-price duopoly: milliseconds."""
+    return from_mapping(DUOPOLY)
+
+
+@pytest.fixture
+def drivers() -> Experiment:
+    """Twelve drivers in Braess's paradox, two exploration rates."""
+    return from_mapping(
+        {
+            "name": "drivers",
+            "environment": {"kind": "braess", "players": 12},
+            "learners": {"kind": "q-learning", "gamma": 0, "exploration": {"kind": "constant", "epsilon": 0.1}},
+            "length": {"periods": 400},
+            "sessions": 6,
+            "trace": {"window": 20, "windows": 20},
+            "keep_values": True,
+            "sweep": {"learners.exploration.epsilon": [0.05, 0.5, 1.0]},
+        }
+    )

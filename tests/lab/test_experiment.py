@@ -1,0 +1,163 @@
+"""Scenarios: read, changed, refused in one line."""
+
+import math
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tacit.errors import TacitError
+from tacit.games import Bertrand
+from tacit.lab.experiment import Experiment, from_mapping, load, parse_overrides, scenarios
+from tacit.learners import QLearning
+
+BASE = {"environment": {"kind": "bertrand"}, "learners": {"kind": "q-learning"}}
+
+
+def refused(overrides, base=BASE):
+    with pytest.raises(TacitError) as error:
+        from_mapping(base, overrides)
+    text = str(error.value)
+    assert "\n" not in text
+    assert len(text) < 300
+    return text
+
+
+@pytest.mark.parametrize("name", scenarios())
+def test_shipped_scenarios_are_valid_and_described(name):
+    experiment = load(name)
+    assert experiment.name == name
+    assert experiment.description
+    assert from_mapping(experiment.dump()) == experiment
+    assert from_mapping(yaml.safe_load(yaml.safe_dump(experiment.dump()))) == experiment
+
+
+def test_overrides_reach_single_learners_lists_and_nested_fields():
+    experiment = load("bertrand", ["learners.alpha=0.05", "sessions=7", "environment.mu=0.5", "learners.exploration.beta=1e-5"])
+    assert experiment.learners[0].alpha == 0.05
+    assert experiment.sessions == 7
+    assert experiment.environment.mu == 0.5
+    assert experiment.learners[0].exploration.beta == 1e-5
+    two = {**BASE, "learners": [{"kind": "q-learning", "agents": 1}, {"kind": "sarsa"}]}
+    assert [x.alpha for x in from_mapping(two, [("learners.alpha", 0.3)]).learners] == [0.3, 0.3]
+    assert [x.alpha for x in from_mapping(two, [("learners.1.alpha", 0.3)]).learners] == [0.15, 0.3]
+
+
+def test_override_does_not_change_what_it_was_given():
+    base = {"environment": {"kind": "bertrand"}, "learners": {"kind": "q-learning"}}
+    from_mapping(base, [("learners.alpha", 0.5), ("environment.cost", [1, 2])])
+    assert base == BASE
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        ([("learners.alpha", 2)], ["learners.alpha", "2", "at most 1"]),
+        ([("learners.alhpa", 0.1)], ["learners.alhpa", "alpha"]),
+        ([("environment.players", 0)], ["environment.players", "0", "at least 2"]),
+        ([("environment.cost", math.nan)], ["environment.cost", "nan", "finite"]),
+        ([("environment.cost", [1, math.inf])], ["environment.cost", "inf"]),
+        ([("environment.kind", "bertrnd")], ["environment.kind", "bertrand"]),
+        ([("environment.mu", "wide")], ["environment.mu", "wide", "number"]),
+        ([("learners.kind", "dqn")], ["learners.kind", "dqn"]),
+        ([("learners", [])], ["learners"]),
+        ([("sessions", 0)], ["sessions", "at least 1"]),
+        ([("sessions", 2.5)], ["sessions", "2.5"]),
+        ([("seed", -1)], ["seed"]),
+        ([("sesions", 3)], ["sesions", "sessions"]),
+        ([("timing", "sometimes")], ["timing", "simultaneous"]),
+        ([("learners.exploration", {"kind": "exponential"})], ["learners.exploration", "beta"]),
+        ([("learners.exploration", {"kind": "constant", "epsilon": 1.5})], ["learners.exploration.epsilon", "1.5"]),
+        ([("learners.exploration.points", [[5, 0.1]]), ("learners.exploration.kind", "schedule")], ["points", "start at 0"]),
+        ([("learners.initial", {"kind": "uniform", "low": 1, "high": 0})], ["high"]),
+        ([("learners.alpha.x", 1)], ["learners.alpha"]),
+        ([("name", "../evil")], ["name"]),
+        ([("length.periods", 10**12)], ["length.periods", "stable_for"]),
+        ([("sweep", {"learners.alpha": []})], ["sweep.learners.alpha"]),
+    ],
+)
+def test_mistakes_name_field_value_and_mend(overrides, words):
+    text = refused(overrides)
+    for word in words:
+        assert word in text, text
+
+
+def test_missing_parts_are_named():
+    assert "environment" in refused([], {"learners": {"kind": "random"}})
+    assert "learners" in refused([], {"environment": {"kind": "bertrand"}})
+    assert "kind" in refused([], {"environment": {}, "learners": {"kind": "random"}})
+
+
+def test_python_construction_gives_the_same_errors():
+    with pytest.raises(TacitError, match="alpha: 2 is too large"):
+        QLearning(alpha=2)
+    with pytest.raises(TacitError, match="sessions"):
+        Experiment(environment=Bertrand(), learners=QLearning(), sessions=0)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("a: [1,", "not YAML"),
+        ("just text", "not a scenario"),
+        ("- 1\n- 2", "not a scenario"),
+        ("", "not a scenario"),
+        ("environment: bertrand\nlearners: {kind: random}", "environment"),
+        (b"\xff\xfe\x00", "not text"),
+        ("a: b: c", "not YAML"),
+        ("{kind: bertrand}: 1", "not YAML"),
+    ],
+)
+def test_files_that_are_no_scenarios(tmp_path, content, words):
+    path = tmp_path / "x.yaml"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(TacitError, match=words) as error:
+        load(str(path))
+    assert "\n" not in str(error.value)
+
+
+def test_missing_files_and_names():
+    with pytest.raises(TacitError, match="did you mean 'bertrand'"):
+        load("bertrnd")
+    with pytest.raises(TacitError, match="cannot be read"):
+        load("nowhere.yaml")
+    with pytest.raises(TacitError, match="not an override"):
+        load("bertrand", ["sessions"])
+    with pytest.raises(TacitError, match="not a YAML value"):
+        parse_overrides(["x=[1"])
+
+
+JUNK = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+PATHS = st.sampled_from(
+    ["environment", "environment.cost", "environment.price_grid", "environment.n_prices", "learners", "learners.alpha",
+     "learners.exploration", "learners.initial", "learners.initial.table", "learners.agents", "sessions", "seed", "name",
+     "length", "length.periods", "trace", "trace.window", "sweep", "timing", "environment.kind", "learners.0.memory"]
+)  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.tuples(PATHS, JUNK), min_size=1, max_size=3))
+def test_junk_is_refused_in_one_line_or_accepted(overrides):
+    try:
+        experiment = from_mapping(BASE, overrides)
+    except TacitError as error:
+        assert "\n" not in str(error)
+        assert str(error)
+    else:
+        assert from_mapping(experiment.dump()) == experiment
+
+
+def test_sweep_cells_are_every_combination_in_order():
+    experiment = from_mapping(BASE, [("sweep", {"learners.alpha": [0.1, 0.2], "environment.mu": [0.25, 0.5, 1]})])
+    cells = list(experiment.cells())
+    assert [(c.learners[0].alpha, c.environment.mu) for c in cells] == [
+        (a, mu) for a in (0.1, 0.2) for mu in (0.25, 0.5, 1)
+    ]
+    assert list(experiment.sweep_dimensions()) == ["alpha", "mu"]
+    clash = from_mapping(BASE, [("sweep", {"length.periods": [10], "trace.windows": [1], "seed": [1]})])
+    assert list(clash.sweep_dimensions()) == ["periods", "windows", "seed"]

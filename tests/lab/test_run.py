@@ -1,0 +1,240 @@
+"""Playing experiments: same bits whatever the threads, batches and interruptions."""
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tacit
+from tacit.errors import Interrupted, TacitError
+from tacit.lab import run as lab
+from tacit.lab.experiment import from_mapping
+from tacit.store.folder import RunFolder
+
+
+def fingerprints(folder: Path) -> dict[str, str]:
+    """Content of every data and policy file of a run."""
+    files = [p for part in ("data.zarr", "policies") for p in (folder / part).rglob("*") if p.is_file()]
+    return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+
+
+def test_threads_and_batches_do_not_change_a_bit(duopoly, tmp_path, monkeypatch):
+    one = tacit.run(duopoly, tmp_path / "one", threads=1)
+    two = tacit.run(duopoly, tmp_path / "two", threads=2)
+    monkeypatch.setattr(lab, "_split", lambda first, count, workers: [(first, count)])
+    whole = tacit.run(duopoly, tmp_path / "whole", threads=2)
+    memory = tacit.run(duopoly)
+    assert fingerprints(tmp_path / "one") == fingerprints(tmp_path / "two") == fingerprints(tmp_path / "whole")
+    for other in (two, whole, memory):
+        assert one.data.equals(other.data)
+        assert one.manifest["content_hash"] == other.manifest["content_hash"]
+        for a, b in zip(one.strategies(), other.strategies(), strict=True):
+            assert np.array_equal(a, b)
+
+
+def test_more_sessions_keep_the_first_ones(duopoly):
+    few = tacit.run(duopoly)
+    many = tacit.run(from_mapping(duopoly.dump(), [("sessions", 25)]))
+    assert many.data.isel(session=slice(0, 10)).equals(few.data)
+
+
+def test_seed_changes_everything(duopoly):
+    a, b = tacit.run(duopoly), tacit.run(from_mapping(duopoly.dump(), [("seed", 4)]))
+    assert not np.array_equal(a.data.periods, b.data.periods)
+
+
+def test_stored_and_loaded_results_are_equal(drivers, tmp_path):
+    result = tacit.run(drivers, tmp_path / "run")
+    again = tacit.load(tmp_path / "run")
+    assert again.data.equals(result.data)
+    assert again.experiment == drivers
+    assert result.data.sizes["epsilon"] == 3
+    assert again.manifest["status"] == "complete"
+    for cell in range(3):
+        for a, b in zip(again.values(cell), result.values(cell), strict=True):
+            assert np.array_equal(a, b)
+            assert a.shape == (6, 1, 3)
+    import xarray as xr
+
+    with xr.open_zarr(tmp_path / "run" / "data.zarr", consolidated=False) as raw:
+        assert raw["payoff"].dims == ("cell", "session", "time", "agent")
+        assert raw["payoff"].attrs["units"] == "time"
+
+
+def test_sweep_cells_are_the_single_experiments(drivers):
+    swept = tacit.run(drivers)
+    alone = tacit.run(from_mapping(drivers.dump(), [("sweep", {}), ("learners.exploration.epsilon", 0.5)]))
+    cell = swept.data.sel(epsilon=0.5).drop_vars("epsilon")
+    assert cell.equals(alone.data)
+
+
+def test_resume_after_an_interruption_gives_the_same_bytes(duopoly, tmp_path, monkeypatch):
+    full = tacit.run(duopoly, tmp_path / "full")
+    written = RunFolder.write_shard
+
+    def stop_after_three(self, index, *rest):
+        if index == 3:
+            raise KeyboardInterrupt
+        written(self, index, *rest)
+
+    monkeypatch.setattr(RunFolder, "write_shard", stop_after_three)
+    with pytest.raises(Interrupted, match="3 of 10 sessions are safe"):
+        tacit.run(duopoly, tmp_path / "part")
+    monkeypatch.setattr(RunFolder, "write_shard", written)
+    with pytest.raises(TacitError, match="only 3 of 10 parts"):
+        tacit.load(tmp_path / "part")
+    seen = []
+    resumed = tacit.resume(tmp_path / "part", progress=lambda done, total: seen.append((done, total)))
+    assert seen[0] == (3, 10)
+    assert seen[-1] == (10, 10)
+    assert resumed.data.equals(full.data)
+    assert fingerprints(tmp_path / "part") == fingerprints(tmp_path / "full")
+    assert resumed.manifest["content_hash"] == full.manifest["content_hash"]
+    assert tacit.resume(tmp_path / "full").data.equals(full.data)  # nothing left to do
+
+
+KILLED = """
+import sys, tacit
+from tacit.lab.experiment import from_mapping
+import yaml
+tacit.run(from_mapping(yaml.safe_load(open(sys.argv[1]))), sys.argv[2], threads=1)
+"""
+
+
+def test_resume_after_kill_9_gives_the_same_bytes(duopoly, tmp_path):
+    import yaml
+
+    long = from_mapping(duopoly.dump(), [("sessions", 60), ("length.stable_for", 100_000), ("length.periods", 10**7)])
+    (tmp_path / "long.yaml").write_text(yaml.safe_dump(long.dump()))
+    full = tacit.run(long, tmp_path / "full")
+    process = subprocess.Popen([sys.executable, "-c", KILLED, tmp_path / "long.yaml", tmp_path / "part"])
+    journal = tmp_path / "part" / "journal.jsonl"
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and not (journal.is_file() and journal.read_text().count("\n") >= 2):
+        time.sleep(0.002)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    done = len(RunFolder(tmp_path / "part").finished())
+    assert done >= 2
+    # What a write was doing when the process died may also lie there.
+    (tmp_path / "part" / "data.zarr" / "payoff" / "x.partial").write_bytes(b"half")
+    with journal.open("a") as torn:
+        torn.write('{"shard": 1')
+    assert tacit.resume(tmp_path / "part").data.equals(full.data)
+    assert fingerprints(tmp_path / "part") == fingerprints(tmp_path / "full")
+
+
+def test_ctrl_c_stops_within_a_window(tmp_path):
+    endless = from_mapping(
+        {"environment": {"kind": "bertrand"}, "learners": {"kind": "random"}, "length": {"periods": 10**10},
+         "sessions": 4, "trace": {"window": 10_000, "windows": 1}}
+    )  # fmt: skip
+    threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+    began = time.monotonic()
+    with pytest.raises(Interrupted, match="0 of 4 sessions"):
+        tacit.run(endless, tmp_path / "endless")
+    assert time.monotonic() - began < 30
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (lambda run: (run / "manifest.json").write_text("{"), "manifest.json"),
+        (lambda run: (run / "manifest.json").unlink(), "no run"),
+        (lambda run: (run / "scenario.yaml").write_text("["), "scenario.yaml"),
+        (lambda run: (run / "journal.jsonl").write_text('nonsense\n{"shard": 0, "digest": ""}\n'), "journal.jsonl, line 1"),
+        (lambda run: next((run / "policies").iterdir()).write_bytes(b"abc"), "policies"),
+        (lambda run: next((run / "policies").iterdir()).unlink(), "policies"),
+        (lambda run: _flip(next((run / "data.zarr" / "payoff" / "c").rglob("0"))), "payoff"),
+        (lambda run: next(p for p in (run / "data.zarr" / "payoff").rglob("*") if p.is_file() and "c" in p.parts).unlink(), "payoff"),
+        (lambda run: (run / "data.zarr" / "zarr.json").write_text("{"), "data.zarr"),
+        (lambda run: __import__("shutil").rmtree(run / "data.zarr" / "periods"), "periods"),
+    ],
+)  # fmt: skip
+def test_damaged_runs_are_told_in_one_line(duopoly, tmp_path, damage, words):
+    run = tmp_path / "run"
+    tacit.run(duopoly, run)
+    damage(run)
+    with pytest.raises(TacitError, match=words) as error:
+        tacit.load(run).strategies()
+    assert "\n" not in str(error.value)
+
+
+def _flip(path: Path) -> None:
+    content = bytearray(path.read_bytes() if path.is_file() else next(p for p in path.rglob("*") if p.is_file()).read_bytes())
+    target = path if path.is_file() else next(p for p in path.rglob("*") if p.is_file())
+    content[len(content) // 2] ^= 0xFF
+    target.write_bytes(bytes(content))
+
+
+def test_folders_that_cannot_be_used(duopoly, tmp_path):
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "letter.txt").write_text("mine")
+    with pytest.raises(TacitError, match="exists already"):
+        tacit.run(duopoly, tmp_path / "full")
+    assert (tmp_path / "full" / "letter.txt").read_text() == "mine"
+    (tmp_path / "file").write_text("")
+    with pytest.raises(TacitError, match="file"):
+        tacit.run(duopoly, tmp_path / "file" / "run")
+    with pytest.raises(TacitError, match="no such folder"):
+        tacit.load(tmp_path / "nowhere")
+
+
+LIMITED = """
+import resource, signal, sys, tacit, yaml
+from tacit.cli import guarded
+from tacit.lab.experiment import from_mapping
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+experiment = from_mapping(yaml.safe_load(open(sys.argv[1])))
+tacit.run(experiment)  # compiled before the disk is full
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), int(sys.argv[3])))
+sys.exit(guarded(lambda: tacit.run(experiment, sys.argv[2])))
+"""
+
+
+def test_a_disk_that_fills_up_is_one_line_and_loses_nothing(duopoly, tmp_path):
+    import yaml
+
+    scenario = from_mapping(duopoly.dump(), [("keep_values", True), ("trace.windows", 300)])
+    (tmp_path / "s.yaml").write_text(yaml.safe_dump(scenario.dump()))
+    out = subprocess.run(
+        [sys.executable, "-c", LIMITED, tmp_path / "s.yaml", tmp_path / "run", "2200"], capture_output=True, text=True, check=False
+    )  # fmt: skip
+    assert out.returncode == 2, out.stderr
+    assert out.stderr.startswith("tacit: ")
+    assert out.stderr.count("\n") == 1
+    assert "--resume" in out.stderr
+    assert tacit.resume(tmp_path / "run").data.equals(tacit.run(scenario).data)
+
+
+def test_a_sweep_must_not_change_the_size_of_the_results(duopoly):
+    with pytest.raises(TacitError, match="changes the size"):
+        tacit.run(from_mapping(duopoly.dump(), [("sweep", {"environment.n_prices": [5, 6]})]))
+
+
+def test_trained_strategies_meet_again(duopoly, tmp_path):
+    first = tacit.run(from_mapping(duopoly.dump(), [("keep_values", True)]), tmp_path / "first")
+    run = str(tmp_path / "first")
+    trained = [
+        {"kind": "trained", "agents": 1, "run": run, "agent": 0},
+        {"kind": "trained", "agents": 1, "run": run, "agent": 1},
+    ]
+    play = [("learners", trained), ("length", {"periods": 1000})]
+    together = tacit.run(from_mapping(duopoly.dump(), play))
+    for a, b in zip(together.strategies(), first.strategies(), strict=True):
+        assert np.array_equal(a, b)
+    rematched = tacit.run(from_mapping(duopoly.dump(), [*play, ("learners.1.shift", 3)]))
+    assert np.array_equal(rematched.strategies()[1], np.roll(first.strategies()[1], -3, axis=0))
+    warm = tacit.run(
+        from_mapping(duopoly.dump(), [("learners.initial", {"kind": "trained", "run": run}), ("learners.alpha", 0)])
+    )
+    assert np.array_equal(warm.strategies()[0], first.strategies()[0])
+    with pytest.raises(TacitError, match="agents 0 to 1"):
+        tacit.run(from_mapping(duopoly.dump(), [*play, ("learners.0.agent", 5)]))
