@@ -113,7 +113,7 @@ def from_mapping(data: Mapping[str, Any], overrides: Sequence[tuple[str, Any]] =
     """Validate plain data, after setting dotted fields such as ``("learners.alpha", 0.05)``."""
     tree = _copy(data)
     for path, value in overrides:
-        _set(tree, path, value)
+        _set(tree, path.split("."), value, path)
     single = isinstance(tree.get("learners"), Mapping)
     try:
         return validate(Experiment, tree)
@@ -193,31 +193,21 @@ def _copy(data: Any) -> Any:
     return [_copy(item) for item in data] if isinstance(data, list | tuple) else data
 
 
-def _set(tree: Any, path: str, value: Any) -> None:
+def _set(node: Any, parts: Sequence[str], value: Any, path: str) -> None:
     """Set a dotted field; ``learners.alpha`` reaches every learner of a list, ``learners.1.alpha`` the second."""
-    *parents, last = path.split(".")
-    nodes = [tree]
-    for part in parents:
-        nodes = [child for node in nodes for child in _children(node, part, path)]
-    for node in nodes:
-        for target in node if isinstance(node, list) and not last.isdigit() else [node]:
-            if isinstance(target, list):
-                if int(last) >= len(target):
-                    raise TacitError(f"{path}: the list has only {len(target)} entries; count from 0")
-                target[int(last)] = _copy(value)
-            elif isinstance(target, dict):
-                target[last] = _copy(value)
-            else:
-                raise TacitError(f"{path}: no such field; {parents[-1]!r} is a plain value")
-
-
-def _children(node: Any, part: str, path: str) -> list[Any]:
-    if isinstance(node, list):
-        if not part.isdigit():
-            return [child for item in node for child in _children(item, part, path)]
-        if int(part) >= len(node):
-            raise TacitError(f"{path}: the list has only {len(node)} entries; count from 0")
-        return [node[int(part)]]
-    if not isinstance(node, dict):
+    part, *rest = parts
+    if isinstance(node, list) and not part.isdigit():
+        for item in node:
+            _set(item, parts, value, path)
+        return
+    if isinstance(node, list) and int(part) >= len(node):
+        raise TacitError(f"{path}: the list has only {len(node)} entries; count from 0")
+    if not isinstance(node, dict | list):
         raise TacitError(f"{path}: no such field; remove {part!r} (`tacit show` lists the fields)")
-    return [node.setdefault(part, {})]
+    key: Any = int(part) if isinstance(node, list) else part
+    if not rest:
+        node[key] = _copy(value)
+    elif isinstance(node, dict):
+        _set(node.setdefault(key, {}), rest, value, path)
+    else:
+        _set(node[key], rest, value, path)

@@ -3,15 +3,24 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
-from tacit.lab.result import Result
-from tacit.report.answer import Answer, answer
+if TYPE_CHECKING:
+    from tacit.lab.result import Result
+    from tacit.report.answer import Answer
 
 MOST_ROWS = 30  # cells of a sweep that are printed
 
@@ -30,17 +39,24 @@ def bars() -> Iterator[Callable[[str], Callable[[int, int], None]]]:
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("sessions"),
         TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
     )  # fmt: skip
-    with Progress(*columns, console=Console(stderr=True)) as display:
+    display = Progress(*columns, console=Console(stderr=True))
 
-        def add(name: str) -> Callable[[int, int], None]:
-            task = display.add_task(name, total=None)
+    def add(name: str) -> Callable[[int, int], None]:
+        tasks: list[TaskID] = []  # the bar appears once something is played
 
-            def report(done: int, total: int) -> None:
-                display.update(task, completed=done, total=total)
+        def report(done: int, total: int) -> None:
+            if not tasks:
+                display.start()
+                tasks.append(display.add_task(name, total=total))
+            display.update(tasks[0], completed=done)
 
-            return report
+        return report
 
+    try:
         yield add
+    finally:
+        if display.tasks:
+            display.stop()
 
 
 def free_folder(parent: Path, name: str) -> Path:
@@ -51,8 +67,10 @@ def free_folder(parent: Path, name: str) -> Path:
     return parent / f"{name}-{number}"
 
 
-def print_answer(result: Result) -> None:
+def print_answer(result: "Result") -> None:
     """The answer in words and numbers, with the benchmarks beside it."""
+    from tacit.report.answer import answer  # xarray and its kin: not for `tacit list`
+
     out = console()
     dims = result.experiment.sweep_dimensions()
     shape = tuple(len(values) for values in dims.values())
@@ -74,7 +92,7 @@ def print_answer(result: Result) -> None:
         out.print(f"... and {cells - MOST_ROWS} cells more in the report")
 
 
-def _print_cell(out: Console, found: Answer) -> None:
+def _print_cell(out: Console, found: "Answer") -> None:
     table = Table(box=None, pad_edge=False)
     for title in ("", "mean over sessions", *found.labels):
         table.add_column(title, no_wrap=True)

@@ -33,15 +33,14 @@ FORMAT = 1
 
 
 @contextlib.contextmanager
-def _explained(path: Path, doing: str) -> Iterator[None]:
+def _explained(path: Path, doing: str, mend: str = "") -> Iterator[None]:
     """Turn what the operating system says into one line that names the folder and the mend."""
+    mend = mend or f"what was complete is safe: mend that, then `tacit run --resume {path}`"
     try:
         yield
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
-        raise TacitError(
-            f"{path}: {doing} failed ({reason}); what was complete is safe: mend that, then `tacit run --resume {path}`"
-        ) from None
+        raise TacitError(f"{path}: {doing} failed ({reason}); {mend}") from None
 
 
 def create(path: Path, scenario: Mapping[str, Any], layout: Layout, facts: Mapping[str, Any]) -> "RunFolder":
@@ -52,7 +51,7 @@ def create(path: Path, scenario: Mapping[str, Any], layout: Layout, facts: Mappi
     TacitError
         If the folder exists and is not empty, or cannot be written.
     """
-    with _explained(path, "creating the run folder"):
+    with _explained(path, "creating the run folder", "name a folder that can be written"):
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             mend = f"name another folder, or continue it with `tacit run --resume {path}`"
             raise TacitError(f"{path}: exists already; {mend}")

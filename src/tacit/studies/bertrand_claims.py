@@ -103,7 +103,7 @@ def deviation_claims(e: Evidence) -> Iterator[Claim]:
     """One-period deviations to the static best reply, and the control against a constant rival."""
     n, found, control = e.sessions, e.deviations, e.control
     ties = ~found.profitable & ~found.incentive_compatible
-    note = f"{ties.mean():.1%} of the observations are ties, see above"
+    note = f"{100 * ties.mean():.1f} % of the observations are ties, see above"
     strict = over_observations(found.session, found.incentive_compatible)
     yield beside("deviation deterred (IC), strictly", strict, published.DETERRED, n, note)
     yield beside(

@@ -60,7 +60,7 @@ def notes(e: Evidence) -> tuple[str, ...]:
     """What a reader must know to judge the comparison."""
     ties = ~e.deviations.profitable & ~e.deviations.incentive_compatible
     deterred = (
-        f"IC: in {ties.mean():.1%} of the observations the deviation earns exactly as much as the path, because the "
+        f"IC: in {_percent(ties.mean())} of the observations the deviation earns exactly as much as the path, because the "
         "static best reply is the price of the path itself. The definition wants strictly less; the published .936 "
         "agrees with the share with ties counted as deterred (a large validation run gave .920 strictly and .938 with "
         "ties)."
@@ -91,27 +91,31 @@ def punished(e: Evidence) -> bool:
     return lost.high < 0 and by_answer.high < 0
 
 
+def _percent(share: float, digits: int = 1) -> str:
+    return f"{100 * share:.{digits}f} %"
+
+
 def _mechanism(e: Evidence) -> str:
     found, control = e.deviations, e.control
     gain, without = found.gain_percent.mean(), control.gain_percent.mean()
     return (
         f"Supported by punishment: {'yes' if punished(e) else 'not shown'}, against a deviation of one period. It is "
-        f"deterred in {1 - found.profitable.mean():.1%} of the cases and changes the deviator's discounted profit by "
-        f"{gain:+.1f} %: the rival changes its price by {found.immediate_response.mean():+.1%}, and in "
-        f"{found.returned.mean():.2%} of the cases play returns to the path, after {found.length.mean():.1f} periods. "
-        f"Against a rival who keeps its price the same deviation would bring {without:+.1f} % and be deterred in "
-        f"{1 - control.profitable.mean():.1%}."
+        f"deterred in {_percent(1 - found.profitable.mean())} of the cases and changes the deviator's discounted profit "
+        f"by {gain:+.1f} %: the rival changes its price by {_percent(found.immediate_response.mean())}, and in "
+        f"{_percent(found.returned.mean(), 2)} of the cases play returns to the path, after {found.length.mean():.1f} "
+        f"periods. Against a rival who keeps its price the same deviation would bring {without:+.1f} % and be deterred "
+        f"in {_percent(1 - control.profitable.mean())}."
     )
 
 
 def _equilibrium(e: Evidence) -> str:
     nash, full = e.one_step.nash_on_path.mean(), e.full.equilibrium_on_path.mean()
-    verdict = "almost never" if full < RARE else f"in {full:.0%} of the sessions"
+    verdict = "almost never" if full < RARE else f"in {_percent(full, 0)} of the sessions"
     return (
-        f"Best responses: {verdict}. The published one-step test finds {nash:.1%} of the sessions in equilibrium on "
-        f"path; full re-optimisation finds {full:.1%}. A rational firm in the place of either one would earn "
-        f"{e.forgone.per_period.mean():.4f} money a period more, {e.forgone.share.mean():.1%} of what it then earns, "
-        f"and would cost the other one {e.forgone.rivals_loss.mean():.4f}."
+        f"Best responses: {verdict}. The published one-step test finds {_percent(nash)} of the sessions in equilibrium "
+        f"on path; full re-optimisation finds {_percent(full)}. A rational firm in the place of either one would earn "
+        f"{e.forgone.per_period.mean():.4f} money a period more, {_percent(e.forgone.share.mean())} of what it then "
+        f"earns, and would cost the other one {e.forgone.rivals_loss.mean():.4f}."
     )
 
 

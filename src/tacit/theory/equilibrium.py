@@ -100,8 +100,7 @@ def mixed_nash(payoffs: NDArray[np.float64]) -> tuple[list[Strategies], bool]:
 
     After elimination of dominated actions, all extreme equilibria are read off the vertices of the two
     best-response polytopes (Qhull through SciPy). Where these would have too many vertices, QuantEcon's
-    Lemke-Howson is run from every pivot instead, for some seconds at most. Each equilibrium is checked and spurious
-    ones are dropped.
+    Lemke-Howson is run from every pivot instead, for some seconds. Spurious results are dropped.
 
     Parameters
     ----------
@@ -122,9 +121,9 @@ def mixed_nash(payoffs: NDArray[np.float64]) -> tuple[list[Strategies], bool]:
 
     Notes
     -----
-    Theory: B. von Stengel, "Equilibrium computation for two-player games in strategic and extensive form",
-    chapter 3 of *Algorithmic Game Theory* (2007). QuantEcon's own vertex enumeration is not used because it
-    misses extreme equilibria of most degenerate games and is compiled anew, for seconds, in every process.
+    B. von Stengel, "Equilibrium computation for two-player games in strategic and extensive form", chapter 3 of
+    *Algorithmic Game Theory* (2007). QuantEcon's own vertex enumeration is not used: it misses extreme equilibria
+    of most degenerate games and is compiled anew, for seconds, in every process.
 
     Examples
     --------
@@ -154,7 +153,7 @@ def mixed_nash(payoffs: NDArray[np.float64]) -> tuple[list[Strategies], bool]:
 
 
 def joint_optimum(payoffs: NDArray[np.float64]) -> NDArray[np.int64]:
-    """The joint action with the largest sum of payoffs, the first in row-major order on ties.
+    """The joint action with the largest sum of payoffs, the first in row-major order on ties (up to rounding).
 
     Parameters
     ----------
@@ -163,7 +162,6 @@ def joint_optimum(payoffs: NDArray[np.float64]) -> NDArray[np.int64]:
     Returns
     -------
     (players,) int64 array
-        Sums that differ by rounding only count as ties.
 
     Examples
     --------
@@ -392,9 +390,10 @@ def _lemke_howson(payoffs: NDArray[np.float64]) -> list[Strategies]:
     steps = PIVOT_WORK // (rows * columns)
     longest = steps // 20  # one endless path must not use up all
     for pivot in range(rows + columns):
-        pair, path = lemke_howson(game, init_pivot=pivot, max_iter=max(min(steps, longest), 0), full_output=True)
-        steps -= path.num_iter + 5  # the tableau is built anew
-        found += [pair] if path.converged else []
+        if steps > 0:
+            pair, path = lemke_howson(game, init_pivot=pivot, max_iter=min(steps, longest), full_output=True)
+            steps -= path.num_iter + 5  # the tableau is built anew
+            found += [pair] if path.converged else []
     distinct: dict[bytes, Strategies] = {}
     for pair in found:
         distinct.setdefault((np.round(np.concatenate(pair), 9) + 0.0).tobytes(), pair)  # no negative zeros
