@@ -12,6 +12,7 @@ from tacit.errors import TacitError
 from tacit.schema import Spec, param
 
 Knots = NDArray[np.float64]
+NEVER = 2.0**62  # periods that no session lasts
 
 
 class Constant(Spec):
@@ -130,5 +131,7 @@ def _decay(start: float, rate: float, floor: float) -> Knots:
         raise TacitError(f"learners.exploration.floor: {floor} is above the start {start}; lower the floor")
     rows = [[0.0, start, math.exp(-rate), 0.0]]
     if floor > 0 and rate > 0:
-        rows.append([max(1.0, math.ceil(math.log(start / floor) / rate)), floor, 1.0, 0.0])
+        reached = float(np.ceil(math.log(start / floor) / rate))
+        if reached < NEVER:
+            rows.append([max(1.0, reached), floor, 1.0, 0.0])
     return np.array(rows)

@@ -216,9 +216,6 @@ def _steepest(means: Floats, epsilon: Floats) -> Floats:
     return np.asarray((epsilon[place] + epsilon[place + 1]) / 2)
 
 
-# --- claims ----------------------------------------------------------------------------------------------------
-
-
 def _curve_claims(curve: Curve) -> list[Claim]:
     claims = [
         Claim(f"travel time at epsilon {epsilon:g}", mean_interval(curve.at(epsilon)), time, RERUN,
@@ -316,14 +313,12 @@ def _answer(curve: Curve, horizons: Mapping[int, Curve], ties: Mapping[str, Curv
     return (
         f"{'Yes, for a while' if curve.least().high < NASH else 'No'}. Drivers who explore at a rate of "
         f"{curve.best().mean:g} need {curve.least():.3f} after {PERIODS:,} steps; the Nash equilibrium takes {NASH:g}, "
-        f"the optimum {OPTIMUM:g}. From epsilon = {LARGE:g} on they need, within {abs(distance):.4f}, what they would if "
-        f"all preferred to cross.\n\nThe minimum is passed on the way from the initial tie to the equilibrium. It lies "
-        f"at {places} steps, after {min(explored):.0f} to {max(explored):.0f} explorations of each driver. With random "
+        f"the optimum {OPTIMUM:g}. From epsilon = {LARGE:g} on they need, within {abs(distance):.4f}, what they would "
+        f"if all preferred to cross.\n\nThe minimum is passed on the way from the initial tie to the equilibrium. It "
+        f"lies at {places} steps, after {min(explored):.0f} to {max(explored):.0f} explorations of each driver. With random "
         f"ties drivers need {ties['random'].at(0.0).mean():.3f} without any exploration.\n\n{tally(claims)}"
     )
 
-
-# --- tables and figures ----------------------------------------------------------------------------------------
 
 TIME = Axis("travel time, mean of the last fifth", "fixed road = 1")
 BANDS = "Mean over sessions with its pointwise 95 % interval."
