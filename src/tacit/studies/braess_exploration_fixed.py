@@ -315,8 +315,8 @@ def _answer(curve: Curve, horizons: Mapping[int, Curve], ties: Mapping[str, Curv
         f"{curve.best().mean:g} need {curve.least():.3f} after {PERIODS:,} steps; the Nash equilibrium takes {NASH:g}, "
         f"the optimum {OPTIMUM:g}. From epsilon = {LARGE:g} on they need, within {abs(distance):.4f}, what they would "
         f"if all preferred to cross.\n\nThe minimum is passed on the way from the initial tie to the equilibrium. It "
-        f"lies at {places} steps, after {min(explored):.0f} to {max(explored):.0f} explorations of each driver. With random "
-        f"ties drivers need {ties['random'].at(0.0).mean():.3f} without any exploration.\n\n{tally(claims)}"
+        f"lies at {places} steps, after {min(explored):.0f} to {max(explored):.0f} explorations of each driver. With "
+        f"random ties drivers need {ties['random'].at(0.0).mean():.3f} without any exploration.\n\n{tally(claims)}"
     )
 
 

@@ -45,8 +45,6 @@ def pure_nash(payoffs: NDArray[np.float64], tolerance: float = 0.0) -> NDArray[n
 
     Examples
     --------
-    Chicken (row player's payoff first) has two:
-
     >>> chicken = np.array([[[0, 0], [7, 2]], [[2, 7], [6, 6]]], dtype=float)
     >>> pure_nash(chicken)
     array([[0, 1],
