@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tacit.engine.streams import INITIAL_STATE, INITIAL_VALUES, NATURE, PLAY, tape, tape_at
-from tacit.games.base import CongestionForm, NormalForm
+from tacit.games.base import NormalForm
 from tacit.learners.base import Behaviour, Choice, Rule
 
 

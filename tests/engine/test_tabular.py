@@ -50,7 +50,11 @@ CASES = {
     "q three players": (TRIO, [QLearning(memory=1, exploration=EXPLORING, initial=UniformValues())], {}),
     "q rivals": (TRIO, [QLearning(memory=1, observes="rivals", exploration=EXPLORING)], {}),
     "q own": (TRIO, [QLearning(memory=2, observes="own", exploration=EXPLORING)], {}),
-    "q random ties": (DUEL, [QLearning(ties="random", exploration=EXPLORING, initial=ConstantValue(value=0), alpha=0)], {}),
+    "q random ties": (
+        DUEL,
+        [QLearning(ties="random", exploration=EXPLORING, initial=ConstantValue(value=0), alpha=0)],
+        {},
+    ),
     "q optimistic": (DUEL, [QLearning(memory=1, exploration=Constant(epsilon=0), initial=ConstantValue(value=30))], {}),
     "q schedules": (
         DUEL,
@@ -72,7 +76,11 @@ CASES = {
     "scripted": (TRIO, [Fixed(agents=1, action=1), Random(agents=1), BestReply()], {}),
     "mixed": (
         TRIO,
-        [QLearning(agents=1, memory=1, exploration=EXPLORING), Sarsa(agents=1, alpha=0.5, exploration=EXPLORING), Ucb1()],
+        [
+            QLearning(agents=1, memory=1, exploration=EXPLORING),
+            Sarsa(agents=1, alpha=0.5, exploration=EXPLORING),
+            Ucb1(),
+        ],
         {},
     ),
     "alternating": (DUEL, [QLearning(memory=1, observes="rivals", exploration=DECAY)], {"alternating": True}),
@@ -98,9 +106,17 @@ CASES = {
 
 def prepare(form, learners, *, alternating=False, stable_for=0, periods=400, window=1):
     return tabular.prepare(
-        form, learners, alternating=alternating, periods=periods, stable_for=stable_for, window=window,
-        windows=min(periods // window, 400), sessions=3, keep_values=True, trained=lambda *_: pytest.fail("nothing is trained"),
-    )  # fmt: skip
+        form,
+        learners,
+        alternating=alternating,
+        periods=periods,
+        stable_for=stable_for,
+        window=window,
+        windows=min(periods // window, 400),
+        sessions=3,
+        keep_values=True,
+        trained=lambda *_: pytest.fail("nothing is trained"),
+    )
 
 
 def reference(form, learners, plan, session, *, alternating=False, stable_for=0, periods=400):
@@ -113,13 +129,15 @@ def reference(form, learners, plan, session, *, alternating=False, stable_for=0,
             memory, observes = learner.memory_of()
             agents.append(
                 Agent(
-                    behaviour, np.array(behaviour.values[0]), memory, observes, seat.codes,
+                    behaviour,
+                    np.array(behaviour.values[0]),
+                    memory,
+                    observes,
+                    seat.codes,
                     visits=np.zeros(behaviour.values.shape[1:]),
                 )
-            )  # fmt: skip
-    return Play(
-        form, agents, alternating=alternating, periods=periods, stable_for=stable_for, seed=11, session=session
-    )
+            )
+    return Play(form, agents, alternating=alternating, periods=periods, stable_for=stable_for, seed=11, session=session)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -157,7 +175,9 @@ def test_convergence_stops_early_and_leaves_windows_empty():
     assert not np.isnan(record.payoff[0, : int(record.periods[0])]).any()
 
 
-@pytest.mark.parametrize("case", ["q memory 1", "q memory 2", "q rivals", "alternating", "roads memory", "roads alternating"])
+@pytest.mark.parametrize(
+    "case", ["q memory 1", "q memory 2", "q rivals", "alternating", "roads memory", "roads alternating"]
+)
 def test_limit_cycle_is_what_greedy_play_repeats(case):
     form, learners, options = CASES[case]
     plan = prepare(form, learners, **options)

@@ -54,7 +54,7 @@ def tape(seed: int, session: int, purpose: int, draws: int) -> NDArray[np.float6
     Examples
     --------
     >>> tape(seed=1, session=0, purpose=PLAY, draws=3).round(4)
-    array([0.6486, 0.7229, 0.6494])
+    array([0.3722, 0.355 , 0.3674])
     """
     return np.array([tape_at(seed, session, purpose, draw) for draw in range(draws)])
 

@@ -3,7 +3,14 @@
 from tacit.learners.base import TabularLearner
 from tacit.learners.exp3 import Exp3
 from tacit.learners.exploration import Boltzmann, Constant, Exponential, Schedule
-from tacit.learners.initial import ConstantValue, GivenValues, StrategyValues, TrainedValues, UniformRivals, UniformValues
+from tacit.learners.initial import (
+    ConstantValue,
+    GivenValues,
+    StrategyValues,
+    TrainedValues,
+    UniformRivals,
+    UniformValues,
+)
 from tacit.learners.q_learning import QLearning
 from tacit.learners.sarsa import Sarsa
 from tacit.learners.scripted import BestReply, Fixed, Random, Trained

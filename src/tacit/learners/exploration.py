@@ -65,9 +65,8 @@ class Schedule(Spec):
 
     Examples
     --------
-    >>> Schedule(points=[(0, 1.0), (100, 0.0)], between="linear").knots(periods=1000)
-    array([[ 0.  ,  1.  ,  1.  , -0.01],
-           [100.  ,  0.  ,  1.  ,  0.  ]])
+    >>> Schedule(points=[(0, 1.0), (100, 0.0)], between="linear").knots(periods=1000).tolist()
+    [[0.0, 1.0, 1.0, -0.01], [100.0, 0.0, 1.0, 0.0]]
     """
 
     kind: Literal["schedule"] = "schedule"

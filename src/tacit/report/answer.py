@@ -67,7 +67,14 @@ def answer(result: Result, cell: int = 0) -> Answer:
         benchmarks.nash.name if benchmarks.competitive else "no equilibrium",
         benchmarks.optimum.name if benchmarks.cooperative else "no optimum",
     )
-    return Answer(tuple(findings), gain, _verdict(gain, _best_equilibrium(benchmarks), labels), _convergence(result, data), labels, benchmarks.notes)
+    return Answer(
+        tuple(findings),
+        gain,
+        _verdict(gain, _best_equilibrium(benchmarks), labels),
+        _convergence(result, data),
+        labels,
+        benchmarks.notes,
+    )
 
 
 def _payoff_finding(game: Any, payoff: xr.DataArray, data: xr.Dataset) -> Finding:

@@ -261,7 +261,7 @@ def claim_table(claims: Sequence[Claim]) -> Table:
     rows = []
     for c in claims:
         published = None if c.published is None else f"{c.published:g}"
-        rows.append((c.name, str(c.measured), published, c.z, str(c.judged()), c.source, c.note))
+        rows.append((c.name, str(c.measured), published, round(c.z, 1), str(c.judged()), c.source, c.note))
     columns = ("claim", "measured", "published", "z", "verdict", "source", "note")
     caption = (
         "z: distance from the published value, beyond its rounding, in combined standard errors of both. Reproduced "

@@ -82,7 +82,7 @@ def groups(e: Evidence) -> Table:
     for group in published.GROUPS:
         cells: list[Cell] = [group]
         for claim in group_claims(e, group):
-            cells += [claim.measured.mean, claim.published, claim.z]
+            cells += [round(claim.measured.mean, 3), claim.published, round(claim.z, 1)]
         rows.append(tuple(cells))
     return Table(tuple(columns), tuple(rows), f"Source: {published.PAPER}. Nash on path by the one-step test.")
 
@@ -108,7 +108,7 @@ def series_table(e: Evidence, ours: Series, theirs: published.Series, source: st
 
 
 def _signed(z: float) -> str:
-    return "–" if np.isnan(z) else f"{z:+.1f}"
+    return "–" if np.isnan(z) else f"{round(z, 1) + 0.0:+.1f}"  # without the sign of a negative zero
 
 
 def response_chart(e: Evidence, ours: Series, theirs: published.Series, title: str) -> Chart:
@@ -180,7 +180,11 @@ def control_table(e: Evidence) -> Table:
     ):
         here, there = np.asarray(values, dtype=np.float64), np.asarray(without, dtype=np.float64)
         rows.append((name, *(str(over_observations(found.session, x)) for x in (here, there, here - there))))
-    return Table(columns, tuple(rows), "Means over sessions, cycle states and firms.")
+    caption = (
+        "Means over all observations: session, cycle state and firm. Gains and returns are relative to what follows "
+        "in the same world without the deviation."
+    )
+    return Table(columns, tuple(rows), caption)
 
 
 def _own_price(response: ImpulseResponse, period: int) -> Floats:

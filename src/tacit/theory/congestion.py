@@ -155,18 +155,20 @@ def congestion_benchmarks(
         players; quantities are each action's "share" and its "payoff", or its cost under the name ``cost``.
         Numbers: "price of anarchy" (worst Nash equilibrium against optimum: the ratio of the costs, or the
         inverse ratio of positive payoffs) and "price of anarchy (nonatomic)".
+
+    Examples
+    --------
+    >>> from tacit.games.pigou import Pigou
+    >>> benchmarks = congestion_benchmarks(Pigou(players=10).form(), Pigou().actions(), cost="travel time")
+    >>> [(profile.name, round(profile.average, 3)) for profile in benchmarks.competitive]
+    [('Nash', -1.0), ('Nash 2', -0.91), ('Wardrop', -1.0)]
     """
     nash, complete = (known.nash, True) if known.nash is not None else nash_counts(form, limit)
     best, exact = (known.optimum, True) if known.optimum is not None else optimum_counts(form, limit)
     searched = f"enumeration of {_profiles(form):,} count profiles"
     how_nash = _method(known.nash, searched if complete else _descent(form))
     how_best = _method(known.optimum, searched if exact else "local search of single moves from several starts")
-    worth = (nash * form.payoffs(nash)).sum(axis=1) / form.players
-    nash = nash[np.argsort(np.round(worth / _rounding(form)), kind="stable")]
-    competitive = [
-        _profile(f"Nash {rank}" if rank > 1 else "Nash", "nash", _at(form, counts), cost, how_nash)
-        for rank, counts in enumerate(nash[:LISTED], start=1)
-    ]
+    competitive = _equilibria(form, nash, cost, how_nash)
     optimum = _profile("social optimum", "joint-optimum", _at(form, best), cost, how_best, exact)
     cooperative = [optimum]
     notes = _notes(competitive, len(nash), complete, optimum, _rounding(form))
@@ -181,8 +183,15 @@ def congestion_benchmarks(
     numbers = {name: number for name, number in numbers.items() if not np.isnan(number)}
     for profile in () if actions.labels else competitive + cooperative:
         profile.quantities[actions.name] = actions.values @ profile.quantities["share"]
-    complete = complete and len(nash) <= LISTED
-    return Benchmarks(tuple(competitive), tuple(cooperative), complete, numbers, tuple(notes))
+    return Benchmarks(tuple(competitive), tuple(cooperative), complete and len(nash) <= LISTED, numbers, tuple(notes))
+
+
+def _equilibria(form: "CongestionForm", nash: Counts, cost: str, method: str) -> list[Profile]:
+    """Profiles of the equilibria, the least profitable one first."""
+    worth = (nash * form.payoffs(nash)).sum(axis=1) / form.players
+    order = np.argsort(np.round(worth / _rounding(form)), kind="stable")[:LISTED]
+    flows = [_at(form, counts) for counts in nash[order]]
+    return [_profile(f"Nash {i + 1}" if i else "Nash", "nash", flow, cost, method) for i, flow in enumerate(flows)]
 
 
 def _profile(name: str, concept: Concept, flow: Flow, cost: str, method: str, exact: bool = True) -> Profile:
