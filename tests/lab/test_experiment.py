@@ -139,9 +139,29 @@ JUNK = st.recursive(
     max_leaves=6,
 )
 PATHS = st.sampled_from(
-    """environment environment.cost environment.price_grid environment.n_prices environment.kind learners learners.alpha
-    learners.exploration learners.initial learners.initial.table learners.agents learners.0.memory sessions seed name
-    length length.periods trace trace.window sweep timing""".split()
+    [
+        "environment",
+        "environment.cost",
+        "environment.price_grid",
+        "environment.n_prices",
+        "environment.kind",
+        "learners",
+        "learners.alpha",
+        "learners.exploration",
+        "learners.initial",
+        "learners.initial.table",
+        "learners.agents",
+        "learners.0.memory",
+        "sessions",
+        "seed",
+        "name",
+        "length",
+        "length.periods",
+        "trace",
+        "trace.window",
+        "sweep",
+        "timing",
+    ]
 )
 
 

@@ -49,12 +49,20 @@ class Estimate:
     n: int
     level: float = 0.95
 
-    def __str__(self) -> str:
+    @property
+    def precision(self) -> str:
+        """Format with as many digits as half a standard error deserves."""
         half = (self.high - self.low) / 2
-        if math.isfinite(half) and half > 0:
-            # As many digits as half a standard error deserves.
-            return format(self, f".{max(0, -math.floor(math.log10(half / 4)))}f")
-        return format(self, ".4g")
+        known = math.isfinite(half) and half > 0
+        return f".{max(0, -math.floor(math.log10(half / 4)))}f" if known else ".4g"
+
+    @property
+    def interval(self) -> str:
+        """The bounds alone, "0.842 to 0.856"; empty if there are none."""
+        return "" if math.isnan(self.low) else f"{self.low:{self.precision}} to {self.high:{self.precision}}"
+
+    def __str__(self) -> str:
+        return format(self, self.precision)
 
     def __format__(self, spec: str) -> str:
         if not spec:

@@ -1,5 +1,7 @@
 """The report of one run: what happened, beside what theory predicts."""
 
+import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,18 +10,19 @@ import xarray as xr
 
 from tacit.lab.result import Result
 from tacit.measures import outcome
-from tacit.measures.statistics import curve_interval, mean_interval
+from tacit.measures.statistics import Estimate, curve_interval, mean_interval
 from tacit.report import page
 from tacit.report.answer import Answer, Finding, answer, cell_data, ends_by_limit
 from tacit.report.chart import Area, Axis, Bars, Chart, Histogram, HLine, Line, VLine
 from tacit.report.page import Page, Section, Table
 from tacit.theory.benchmarks import Benchmarks, Profile
 
-MOST_CELLS = 12  # drawn in one picture
 MANY_AGENTS = 6  # from here on only their mean is drawn
+MOST_LINES, MOST_BARS = 6, 12  # in one picture
+GOES_ON = "; a converged session goes on along its limit cycle"
 
 
-def write(result: Result, path: Path) -> Path:
+def write(result: Result, path: str | os.PathLike[str]) -> Path:
     """Write the report of a run as one HTML file that needs no network."""
     return page.write(build(result), path)
 
@@ -32,7 +35,8 @@ def build(result: Result) -> Page:
         sections = sweep_sections(result)
         text = f"{result.data.sizes['session']} sessions in each of {_cells(result)} cells of the sweep."
     else:
-        sections = [_findings(first), *cell_sections(result)]
+        after = () if ends_by_limit(result) else (_greedy_play(result),)
+        sections = [_findings(first, after), *cell_sections(result)]
         text = first.sentence()
     sections += [_benchmarks(result.benchmarks()), _provenance(result)]
     return Page(f"{experiment.name}: {experiment.description}".rstrip(": "), text, tuple(sections))
@@ -49,17 +53,18 @@ def cell_sections(result: Result) -> list[Section]:
 
 def charts_of(result: Result, cell: int = 0) -> dict[str, list[Chart]]:
     """Charts of one cell by section."""
-    data, benchmarks, game = cell_data(result, cell), result.benchmarks(cell), result.experiment.game
+    data, benchmarks = cell_data(result, cell), result.benchmarks(cell)
+    game, by_limit = result.cell_experiment(cell).game, ends_by_limit(result)
     learning = [payoff_curve(data, benchmarks, game)]
     if game.actions().unit:
         learning.insert(0, action_curve(data, benchmarks, game))
     else:
         learning.append(share_curve(data, game))
     sessions = []
-    place = outcome.gain(outcome.final_payoff(data, ends_by_limit(result)), data)
+    place = outcome.gain(outcome.final_payoff(data, by_limit), data)
     if data.sizes["session"] > 1 and bool(place.notnull().all()):
         sessions.append(gain_histogram(place, benchmarks))
-    if ends_by_limit(result) and data.sizes["session"] > 1:
+    if by_limit and data.sizes["session"] > 1:
         sessions.append(cycle_bars(data))
     return {"learning": learning, "sessions": sessions}
 
@@ -69,12 +74,9 @@ def action_curve(data: xr.Dataset, benchmarks: Benchmarks, game: Any) -> Chart:
     actions = game.actions()
     values = (outcome.learning_curve(data, "frequency") * data["action_value"]).sum("action")
     return Chart(
-        f"Learning: {actions.name}s",
-        Axis("time", "periods"),
-        Axis(f"mean {actions.name}", actions.unit),
-        (*_agent_lines(values, game), *_references(benchmarks, actions.name)),
-        "Mean over sessions with its pointwise 95 % interval; a converged session goes on along its limit cycle.",
-    )
+        f"Learning: {actions.name}", _time_axis(values), _axis(f"mean {actions.name}", actions.unit),
+        (*_agent_lines(values, game), *_references(benchmarks, actions.name)), _averaged(data),
+    )  # fmt: skip
 
 
 def payoff_curve(data: xr.Dataset, benchmarks: Benchmarks, game: Any) -> Chart:
@@ -86,12 +88,9 @@ def payoff_curve(data: xr.Dataset, benchmarks: Benchmarks, game: Any) -> Chart:
         for profile in (*benchmarks.competitive[:1], *benchmarks.cooperative[:1])
     ]
     return Chart(
-        f"Learning: {name}",
-        Axis("time", "periods"),
-        Axis(f"mean {name}", game.payoff_unit),
-        (*_agent_lines(values, game), *lines),
-        "Mean over sessions with its pointwise 95 % interval.",
-    )
+        f"Learning: {name}", _time_axis(values), _axis(f"mean {name}", game.payoff_unit),
+        (*_agent_lines(values, game), *lines), _averaged(data),
+    )  # fmt: skip
 
 
 def share_curve(data: xr.Dataset, game: Any) -> Chart:
@@ -101,12 +100,9 @@ def share_curve(data: xr.Dataset, game: Any) -> Chart:
     names = actions.labels or tuple(f"{actions.name} {value:g}" for value in actions.values[0])
     parts = {name: shares.isel(action=k).values for k, name in enumerate(names)}
     return Chart(
-        f"Shares of each {actions.name}",
-        Axis("time", "periods"),
-        Axis("share of agents", range=(0.0, 1.0)),
-        (Area(shares["time"].values, parts),),
-        "Mean over sessions and agents.",
-    )
+        f"Shares of each {actions.name}", Axis("time", "periods"), Axis(f"share of {game.role}s", range=(0.0, 1.0)),
+        (Area(shares["time"].values, parts),), f"Mean over sessions and {game.role}s.",
+    )  # fmt: skip
 
 
 def gain_histogram(place: xr.DataArray, benchmarks: Benchmarks) -> Chart:
@@ -125,20 +121,18 @@ def cycle_bars(data: xr.Dataset) -> Chart:
     lengths = data["cycle_length"].values
     names = ["1", "2", "3", "4", "5", "6 and more"] + (["none found"] if (lengths == 0).any() else [])
     groups = [lengths == k for k in range(1, 6)] + [lengths >= 6] + ([lengths == 0] if len(names) > 6 else [])
-    estimates = [mean_interval(group.astype(float)) for group in groups]
+    estimates = [mean_interval(group) for group in groups]
     return Chart(
-        "Limit cycles of greedy play",
-        Axis("cycle length", "periods"),
-        Axis("share of sessions"),
-        (Bars(tuple(names), [e.mean for e in estimates], low=[e.low for e in estimates],
-              high=[e.high for e in estimates]),),
-        "With 95 % intervals over sessions." if len(lengths) > 1 else "",
-        legend=False,
+        "Limit cycles of greedy play", Axis("cycle length", "periods"), Axis("share of sessions"),
+        (_bars(names, estimates),), "With 95 % intervals over sessions.", legend=False,
     )  # fmt: skip
 
 
+# --- sweeps ----------------------------------------------------------------------------------------------------
+
+
 def sweep_sections(result: Result) -> list[Section]:
-    """Outcome by cell: a curve where one number is swept, and always a table."""
+    """Outcome by cell: curves or bars where they can be drawn, and always a table."""
     answers = [answer(result, cell) for cell in range(_cells(result))]
     dims = result.experiment.sweep_dimensions()
     names = [finding.name for finding in answers[0].findings]
@@ -148,31 +142,171 @@ def sweep_sections(result: Result) -> list[Section]:
         estimates = [f.estimate for f in one.findings] + ([one.gain] if one.gain else [])
         rows.append((*settings, *(str(e) for e in estimates)))
     columns = (*dims, *names, *(["gain"] if answers[0].gain else []))
-    charts = ()
-    if len(dims) == 1 and all(isinstance(v, int | float) for v in next(iter(dims.values()))) and len(answers) > 1:
-        charts = tuple(sweep_curve(result, answers, k) for k in range(len(names)))
-    return [Section("Outcome by cell", charts=charts, table=Table(columns, tuple(rows)))]
+    sections = [Section("Outcome by cell", charts=sweep_charts(result, answers), table=Table(columns, tuple(rows)))]
+    if len(answers) > 1 and result.data.sizes["time"] > 1:
+        sections.append(Section("Learning", charts=(sweep_learning(result),)))
+    return sections
 
 
-def sweep_curve(result: Result, answers: list[Answer], k: int) -> Chart:
-    """One outcome against the number that is swept, with its benchmarks."""
-    ((name, values),) = result.experiment.sweep_dimensions().items()
-    order = np.argsort(values)
-    x = np.array(values, dtype=float)[order]
-    found = [answers[i].findings[k] for i in order]
-    y = [f.estimate for f in found]
-    curve = Line(x, [e.mean for e in y], low=[e.low for e in y], high=[e.high for e in y])
+def sweep_charts(result: Result, answers: Sequence[Answer]) -> list[Chart]:
+    """Each outcome against the swept numbers of which there are most, a line for each setting of the others.
+
+    Bars where no numbers are swept; nothing where lines or bars would be too many.
+    """
+    dims = result.experiment.sweep_dimensions()
+    numbers = [name for name, values in dims.items() if len(values) > 1 and all(_is_number(v) for v in values)]
+    places = np.arange(len(answers)).reshape([len(values) for values in dims.values()])
+    if not numbers:
+        names = _settings(result, list(range(len(answers))), list(dims))
+        few = 1 < len(answers) <= MOST_BARS and len(set(names)) == len(names)
+        return [_sweep_bars(answers, names, k) for k in range(len(answers[0].findings))] if few else []
+    along = max(numbers, key=lambda name: len(dims[name]))
+    order = np.argsort(dims[along], kind="stable")
+    rows = np.moveaxis(places, list(dims).index(along), -1).reshape(-1, len(order))[:, order]
+    if len(rows) > MOST_LINES:
+        return []
+    others = [name for name in dims if name != along]
+    names = _settings(result, [int(row[0]) for row in rows], others) if others else [""]
+    curves = dict(zip(names, rows, strict=True))
+    charts = [_sweep_curve(result, answers, along, curves, k) for k in range(len(answers[0].findings))]
+    first = answers[0].findings[0]
+    same_benchmarks = all(
+        (one.findings[0].nash, one.findings[0].optimum) == (first.nash, first.optimum) for one in answers
+    )
+    if not same_benchmarks and all(one.gain is not None for one in answers):
+        charts.append(_sweep_curve(result, answers, along, curves, None))
+    return charts
+
+
+def _sweep_curve(result: Result, answers: Sequence[Answer], along: str, curves: dict[str, Any], k: int | None) -> Chart:
+    """One outcome (the gain if ``k`` is None) against the numbers that are swept, with benchmarks common to all."""
+    found = [_gain_of(one) if k is None else one.findings[k] for one in answers]
+    cells = next(iter(curves.values()))
+    x = np.array([result.experiment.sweep_dimensions()[along][int(place)] for place in _along(result, along, cells)])
     logarithmic = bool((x > 0).sum() > 4 and x.max() / x[x > 0].min() > 30)
-    references = [
+    lines = [_estimate_line(x, [found[c].estimate for c in row], name) for name, row in curves.items()]
+    caption = "Mean over sessions with its 95 % interval"
+    if k == 0 and len(curves) == 1 and not ends_by_limit(result):
+        after = [_greedy_play(result, int(c)).estimate for c in cells]
+        lines = [_estimate_line(x, [found[c].estimate for c in cells], "while learning, at the end")]
+        lines.append(_estimate_line(x, after, "greedy play after it"))
+    if logarithmic and (x <= 0).any():
+        at_zero = "; ".join(str(found[row[0]].estimate) for row in curves.values())
+        caption += f". At {along} = {x[0]:g}, which the logarithmic axis cannot show: {at_zero}"
+    first = found[cells[0]]
+    shared = [
         HLine(value, f"{label} {value:.4g}")
-        for label, value in ((answers[0].labels[0], found[0].nash), (answers[0].labels[1], found[0].optimum))
-        if value is not None and all(f.nash == found[0].nash and f.optimum == found[0].optimum for f in found)
+        for label, value, values in (
+            (answers[0].labels[0], first.nash, {f.nash for f in found}),
+            (answers[0].labels[1], first.optimum, {f.optimum for f in found}),
+        )
+        if value is not None and np.isfinite(value) and len(values) == 1
     ]
-    left_out = "; values of 0 are left out on the logarithmic axis" if logarithmic and (x <= 0).any() else ""
+    label, unit = _swept(result, along)
     return Chart(
-        f"{found[0].name} against {name}", Axis(name, log=logarithmic), Axis(found[0].name, found[0].unit),
-        (curve, *references), f"Mean over sessions with its 95 % interval{left_out}.", legend=False,
+        f"{first.name} against {along}", Axis(label, unit, log=logarithmic), _axis(first.name, first.unit),
+        (*lines, *shared), f"{caption}.",
     )  # fmt: skip
+
+
+def _along(result: Result, along: str, cells: Sequence[int]) -> list[int]:
+    """Places of cells on one axis of the sweep."""
+    dims = result.experiment.sweep_dimensions()
+    shape = tuple(len(values) for values in dims.values())
+    return [int(place) for place in np.unravel_index(cells, shape)[list(dims).index(along)]]
+
+
+def _sweep_bars(answers: Sequence[Answer], names: Sequence[str], k: int) -> Chart:
+    first = answers[0].findings[k]
+    bars = _bars(names, [one.findings[k].estimate for one in answers])
+    return Chart(f"{first.name} by setting", Axis(""), _axis(first.name, first.unit), (bars,),
+                 "Mean over sessions with its 95 % interval.", legend=False)  # fmt: skip
+
+
+def sweep_learning(result: Result) -> Chart:
+    """Mean payoff or cost over time in some cells, evenly chosen."""
+    game, dims = result.experiment.game, result.experiment.sweep_dimensions()
+    name, sign = game.cost_name or game.payoff_name, -1.0 if game.cost_name else 1.0
+    cells = sorted(set(np.linspace(0, _cells(result) - 1, MOST_LINES).round().astype(int).tolist()))
+    lines = []
+    for cell, setting in zip(cells, _settings(result, cells, list(dims)), strict=True):
+        curve = sign * outcome.learning_curve(cell_data(result, cell), "payoff").mean("agent")
+        band = curve_interval(curve.transpose("session", "time").values)
+        lines.append(Line(curve["time"].values, band.centre, setting, low=band.low, high=band.high))
+    time = Axis("time", "periods", range=(0.0, float(max(line.x.max() for line in lines))))
+    some = "" if len(cells) == _cells(result) else f" {len(cells)} of {_cells(result)} cells."
+    return Chart(f"Learning: {name}", time, _axis(f"mean {name}", game.payoff_unit), lines,
+                 f"{_averaged(result.data)}{some}")  # fmt: skip
+
+
+def _settings(result: Result, cells: Sequence[int], names: Sequence[str]) -> list[str]:
+    """What distinguishes cells: "alpha = 0.1, ties = random"."""
+    dims = result.experiment.sweep_dimensions()
+    shape = tuple(len(values) for values in dims.values())
+    places = [dict(zip(dims, np.unravel_index(cell, shape), strict=True)) for cell in cells]
+    return [", ".join(f"{name} = {_cell_text(dims[name][int(place[name])])}" for name in names) for place in places]
+
+
+def _swept(result: Result, name: str) -> tuple[str, str]:
+    """Meaning and unit of a swept parameter, as its schema gives them."""
+    experiment = result.experiment
+    path = list(experiment.sweep)[list(experiment.sweep_dimensions()).index(name)]
+    node: Any = result.cell_experiment(0)
+    for part in path.split(".")[:-1]:
+        if isinstance(node, tuple) and not part.isdigit():
+            node = node[0]
+        node = node[int(part)] if part.isdigit() else getattr(node, part, None)
+    if isinstance(node, tuple) and node:
+        node = node[0]
+    field = getattr(type(node), "model_fields", {}).get(path.split(".")[-1])
+    if field is None or not field.description:
+        return name, ""
+    extra = field.json_schema_extra or {}
+    return field.description, str(extra.get("unit", "") or "")
+
+
+def _gain_of(one: Answer) -> Finding:
+    assert one.gain is not None
+    return Finding("gain", one.gain, 0.0, 1.0)
+
+
+def _greedy_play(result: Result, cell: int = 0) -> Finding:
+    """Payoff of greedy play with what was learned: without exploration and without learning."""
+    data, game = cell_data(result, cell), result.experiment.game
+    name, sign = game.cost_name or game.payoff_name, -1.0 if game.cost_name else 1.0
+    return Finding(f"{name} of greedy play after it", mean_interval(sign * data["limit_payoff"].mean("agent").values),
+                   sign * float(data["nash_payoff"].mean()), sign * float(data["optimum_payoff"].mean()),
+                   game.payoff_unit)  # fmt: skip
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+# --- parts -----------------------------------------------------------------------------------------------------
+
+
+def _axis(name: str, unit: str) -> Axis:
+    """An axis; a unit that only repeats the name ("travel time", "time") is left out."""
+    return Axis(name, "" if name.endswith(unit) else unit)
+
+
+def _time_axis(values: xr.DataArray) -> Axis:
+    return Axis("time", "periods", range=(0.0, float(values["time"].values.max())) if values.sizes["time"] else None)
+
+
+def _averaged(data: xr.Dataset) -> str:
+    goes_on = GOES_ON if bool(data["converged"].any()) else ""
+    return f"Mean over sessions with its pointwise 95 % interval{goes_on}."
+
+
+def _estimate_line(x: Any, estimates: Sequence[Estimate], name: str) -> Line:
+    return Line(x, [e.mean for e in estimates], name, low=[e.low for e in estimates], high=[e.high for e in estimates])
+
+
+def _bars(names: Sequence[str], estimates: Sequence[Estimate]) -> Bars:
+    low, high = [e.low for e in estimates], [e.high for e in estimates]
+    return Bars(names, [e.mean for e in estimates], low=low, high=high)
 
 
 def _agent_lines(values: xr.DataArray, game: Any) -> list[Line]:
@@ -198,9 +332,9 @@ def _references(benchmarks: Benchmarks, quantity: str) -> list[HLine]:
     return lines[:MANY_AGENTS]
 
 
-def _findings(found: Answer) -> Section:
+def _findings(found: Answer, more: Sequence[Finding]) -> Section:
     columns = ("outcome", "mean over sessions", found.labels[0], found.labels[1], "unit")
-    rows = [_finding_row(finding) for finding in found.findings]
+    rows = [_finding_row(finding) for finding in (*found.findings, *more)]
     if found.gain is not None:
         rows.append(("gain (0 to 1 between the two)", str(found.gain), 0.0, 1.0, ""))
     return Section("Outcome and benchmarks", text=found.verdict, table=Table(columns, tuple(rows)))

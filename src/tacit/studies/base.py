@@ -16,7 +16,7 @@ from tacit.lab.result import Result
 from tacit.lab.run import load, resume, run
 from tacit.measures.statistics import Estimate
 from tacit.report import page
-from tacit.report.page import Page, Section, Table
+from tacit.report.page import Align, Page, Section, Table
 from tacit.store.folder import MANIFEST, RunFolder
 
 STANDARD_ERRORS = 2.0  # a published value is reproduced if it lies within so many of ours (its own error included)
@@ -245,10 +245,21 @@ def write_report(study: Study, preset: str, finding: Finding, folder: Path) -> P
     text = json.dumps({**found, "claims": claims}, indent=2, ensure_ascii=False, allow_nan=False)
     atomic.replace(folder / "claims.json", (text + "\n").encode())
     sections = (
-        Section("Claims", text="\n\n".join(finding.notes), table=claim_table(finding.claims)), *finding.sections,
+        Section("Claims", text="\n\n".join(finding.notes), table=claim_table(finding.claims)),
+        *_notes(finding.claims), *finding.sections,
         Section("Source", text=f"{study.source}\n\nReproduce: tacit study {study.name} --preset {preset}"),
     )  # fmt: skip
     return page.write(Page(f"{study.name}: {study.question}", finding.answer, sections), folder / "report.html")
+
+
+def _notes(claims: Sequence[Claim]) -> list[Section]:
+    """Why a verdict is what it is, for the claims that need a word: equal words once."""
+    claims_by_note: dict[str, list[str]] = {}
+    for c in claims:
+        if c.note:
+            claims_by_note.setdefault(c.note, []).append(c.name)
+    rows = tuple((", ".join(names), note) for note, names in claims_by_note.items())
+    return [Section("Notes on the claims", table=Table(("claim", "note"), rows))] if rows else []
 
 
 def _finite(value: float | None) -> float | None:
@@ -260,11 +271,14 @@ def claim_table(claims: Sequence[Claim]) -> Table:
     """Claims as a table: measured, published, distance, verdict."""
     rows = []
     for c in claims:
+        mean = f"{c.measured.mean:{c.measured.precision}}"
         published = None if c.published is None else f"{c.published:g}"
-        rows.append((c.name, str(c.measured), published, round(c.z, 1), str(c.judged()), c.source, c.note))
-    columns = ("claim", "measured", "published", "z", "verdict", "source", "note")
+        z = None if math.isnan(c.z) else f"{c.z:+.1f}"
+        rows.append((c.name, mean, c.measured.interval, c.measured.n, published, z, str(c.judged()), c.source))
+    columns = ("claim", "measured", "95 % interval", "n", "published", "z", "verdict", "source")
+    align: tuple[Align, ...] = ("left", "right", "right", "right", "right", "right", "left", "left")
     caption = (
         "z: distance from the published value, beyond its rounding, in combined standard errors of both. Reproduced "
         f"means at most {STANDARD_ERRORS:g}, or Bonferroni's bound where the farthest of several values is shown."
     )
-    return Table(columns, tuple(rows), caption)
+    return Table(columns, tuple(rows), caption, align)

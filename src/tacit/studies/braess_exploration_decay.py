@@ -87,8 +87,8 @@ INITIAL = (
 )
 NOTES = (
     "Readings: the reference does not say of what its band is, nor whether the dip is that of a session or of the mean "
-    "over sessions. We read the middle half of the sessions, and the dip of a session; sessions dip at different times, "
-    "and their mean is least earlier.",
+    "over sessions. We read the middle half of the sessions, and the dip of a session; sessions dip at different "
+    "times, and their mean is least earlier.",
     f"Published values carry no errors; theirs are taken to be those of {REPEATS} sessions like ours.",
     "Lyapunov exponents: a series driven by random exploration has a positive estimate without any chaos, as its "
     "shuffled copy shows. With gamma = 0 the learning itself contracts: two value tables that meet the same draws "
@@ -233,9 +233,10 @@ def _answer(run: Welfare, claims: Sequence[Claim]) -> str:
     lower, upper = np.quantile(run.closing, [0.25, 0.75])
     return (
         f"{yes}: in the last fifth drivers reach a welfare of {closing:.3f}, where 0 is the Nash equilibrium and 1 the "
-        f"optimum. They begin with random play ({run.path[:, 0].mean():.2f}), come down to {smooth.min(axis=1).mean():.2f} "
-        f"near step {centres[smooth.argmin(axis=1)].mean():,.0f} while they still explore, and coordinate as exploration "
-        f"dies out. Sessions differ: the middle half ends between {lower:.2f} and {upper:.2f}.\n\n{tally(claims)}"
+        f"optimum. They begin with random play ({run.path[:, 0].mean():.2f}), come down to "
+        f"{smooth.min(axis=1).mean():.2f} near step {centres[smooth.argmin(axis=1)].mean():,.0f} while they still "
+        f"explore, and coordinate as exploration dies out. Sessions differ: the middle half ends between {lower:.2f} "
+        f"and {upper:.2f}.\n\n{tally(claims)}"
     )
 
 
@@ -254,10 +255,13 @@ def _charts(run: Welfare) -> tuple[Chart, ...]:
         HLine(1.0, "optimum 1"),
         HLine(START, f"random play {START:g}"),
     )
+    epsilon = np.exp(-TOTAL_DECAY * centres / PERIODS)
+    if_crossing = [GAME.welfare(GAME.epsilon_rational_time(float(e))) for e in epsilon]
     lines = (
         Line(centres, band.centre, "mean over sessions", low=band.low, high=band.high),
         Line(centres, middle, "median and middle half of the sessions", low=lower, high=upper, dash=True),
-        Line(centres, np.exp(-TOTAL_DECAY * centres / PERIODS), "exploration rate ε"),
+        Line(centres, epsilon, "exploration rate ε"),
+        Line(centres, if_crossing, "closed form: all prefer to cross", dash=True),
     )
     time = Axis("time", "steps", range=(0.0, float(PERIODS)))
     shares = run.data["frequency"].mean(["session", "agent"])

@@ -313,7 +313,7 @@ def _answer(curve: Curve, horizons: Mapping[int, Curve], ties: Mapping[str, Curv
     return (
         f"{'Yes, for a while' if curve.least().high < NASH else 'No'}. Drivers who explore at a rate of "
         f"{curve.best().mean:g} need {curve.least():.3f} after {PERIODS:,} steps; the Nash equilibrium takes {NASH:g}, "
-        f"the optimum {OPTIMUM:g}. From epsilon = {LARGE:g} on they need, within {abs(distance):.4f}, what they would "
+        f"the optimum {OPTIMUM:g}. From epsilon = {LARGE:g} on they need, within {abs(distance):.5f}, what they would "
         f"if all preferred to cross.\n\nThe minimum is passed on the way from the initial tie to the equilibrium. It "
         f"lies at {places} steps, after {min(explored):.0f} to {max(explored):.0f} explorations of each driver. With "
         f"random ties drivers need {ties['random'].at(0.0).mean():.3f} without any exploration.\n\n{tally(claims)}"
