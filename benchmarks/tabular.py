@@ -34,7 +34,7 @@ def engine(scenario: str, overrides: list[str]) -> Callable[[], int]:
     experiment = tacit.load_scenario(scenario, overrides)
     plan, session = _plan(experiment), iter(range(10**9))
     stop = np.zeros(1, np.bool_)
-    agents = len(plan.agents.actions) if plan.pooled else 1
+    agents = len(plan.agents) if plan.pooled else 1
 
     def play() -> int:
         return int(tabular.play(plan, 0, next(session), 1, stop).periods[0]) * agents

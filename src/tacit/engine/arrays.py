@@ -1,6 +1,7 @@
-"""The plain arrays that the compiled loop reads: one experiment, flattened.
+"""The plain arrays that the compiled loop reads and writes: one experiment, flattened.
 
-All counters and indices are unsigned 64-bit (see :mod:`tacit.engine.rules`).
+Agents and groups are rows of structured arrays: the loop then needs few base addresses, and what it needs of an agent
+lies together. All counters and indices are unsigned 64-bit (see :mod:`tacit.engine.rules`).
 """
 
 from typing import NamedTuple
@@ -10,6 +11,65 @@ from numpy.typing import NDArray
 
 U64 = NDArray[np.uint64]
 F64 = NDArray[np.float64]
+Rows = NDArray[np.void]
+
+#: One agent: what never changes, then what changes during a session.
+AGENT = np.dtype(
+    [
+        # hot: read or written in every period
+        ("row", "u8"),  # where the values of the present state begin
+        ("cell", "u8"),  # place of the present state in `greedy`
+        ("old_row", "u8"),  # the same at the own last move
+        ("old_cell", "u8"),
+        ("action", "u8"),  # being chosen, or standing
+        ("last", "u8"),  # action of the last settled period
+        ("chosen", "u8"),  # action of the own last move
+        ("payoff", "f8"),  # of the last settled period
+        ("n_actions", "u8"),
+        ("stride", "u8"),  # joint action = sum of stride * action
+        ("history", "u8"),  # code of the last periods' observations
+        ("memory", "u8"),
+        ("observes", "i8"),
+        ("first_value", "u8"),  # offset of the agent's value table
+        ("first_cell", "u8"),  # offset of the agent's states in `greedy`
+        # rarely needed
+        ("n_states", "u8"),
+        ("base", "u8"),  # number of codes of one period's observation
+        ("span", "u8"),  # base ** memory: number of histories
+        ("waiting", "u8"),  # has moved and not yet learned
+        ("gathered", "f8"),  # discounted payoffs since the own last move
+        ("discount", "f8"),  # gamma to the number of periods since then
+        ("probability", "f8"),  # of the chosen action, for rules that weigh by it
+        ("marked_history", "u8"),  # where the search for a limit cycle stands
+        ("marked_action", "u8"),
+    ]
+)
+
+#: One group: consecutive agents that learn in the same way with the same numbers.
+GROUP = np.dtype(
+    [
+        ("start", "u8"),  # its agents are start ... stop - 1
+        ("stop", "u8"),
+        ("choice", "i8"),
+        ("rule", "i8"),
+        ("alpha", "f8"),
+        ("gamma", "f8"),
+        ("mixing", "f8"),  # EXP3's share of uniform play; UCB1's width
+        ("low", "f8"),  # payoffs are scaled to [0, 1] by (payoff - low) * scale where a rule needs that
+        ("scale", "f8"),
+        ("fixed", "u8"),  # the action of a fixed policy
+        ("random_ties", "u8"),
+        ("random_values", "u8"),  # initial values uniform on [value_low, value_high)
+        ("value_low", "f8"),
+        ("value_high", "f8"),
+        # exploration today, and how it moves until the next knot
+        ("level", "f8"),
+        ("factor", "f8"),
+        ("step", "f8"),
+        ("next_knot", "u8"),  # period in which it comes
+        ("knot", "u8"),  # its number
+    ]
+)
 
 
 class GameArrays(NamedTuple):
@@ -18,8 +78,8 @@ class GameArrays(NamedTuple):
     congestion: bool
     sequential: bool  # one player moves a period, in turn
     gathering: bool  # some agents do not move in every period, and gather payoffs in between
+    stateless: bool  # nobody remembers or sees anything
     payoffs: F64  # (regimes, joint, players)
-    strides: U64  # (players,): joint action = sum of stride * action
     transition: F64  # (regimes, regimes): cumulated along the rows
     start: F64  # (regimes,): cumulated stationary distribution
     observed: bool
@@ -30,38 +90,6 @@ class GameArrays(NamedTuple):
     own: F64  # (actions,)
 
 
-class GroupArrays(NamedTuple):
-    """One row a group: consecutive agents that learn in the same way with the same numbers."""
-
-    start: U64  # (groups + 1,): agents start[g] ... start[g+1]-1
-    choice: NDArray[np.int64]
-    rule: NDArray[np.int64]
-    alpha: F64
-    gamma: F64
-    mixing: F64  # EXP3's share of uniform play; UCB1's width
-    low: F64  # payoffs are scaled to [0, 1] by (payoff - low) * scale where a rule needs that
-    scale: F64
-    fixed: U64  # the action of a fixed policy
-    random_ties: NDArray[np.bool_]
-    random_values: NDArray[np.bool_]  # initial values uniform on [value_low, value_high)
-    value_low: F64
-    value_high: F64
-    knots: F64  # (groups, knots, 4): from period `time` on, level = value, then level * factor + step each period
-
-
-class AgentArrays(NamedTuple):
-    """One row an agent."""
-
-    actions: U64  # number of actions
-    states: U64  # number of states
-    table: U64  # offset of the agent's first value
-    cell: U64  # offset of the agent's first state in `greedy`
-    observes: NDArray[np.int64]
-    memory: U64
-    base: U64  # number of codes of one period's observation
-    span: U64  # base ** memory: number of histories
-
-
 class Limits(NamedTuple):
     """How long a session lasts and what is recorded."""
 
@@ -70,6 +98,23 @@ class Limits(NamedTuple):
     window: np.uint64
     limit_steps: np.uint64  # longest search for a limit cycle
     average_steps: np.uint64  # greedy periods averaged where play is random
+
+
+class Table(NamedTuple):
+    """What changes during a session."""
+
+    agents: Rows  # of AGENT
+    groups: Rows  # of GROUP
+    knots: F64  # (groups, knots, 4): from period `time` on, level = value, then level * factor + step each period
+    values: F64  # all value tables, one after the other
+    visits: F64  # tries of every value, for rules that count them
+    greedy: U64  # first best action by agent and state
+    counts: U64  # (actions,) players on each action
+    loads: U64  # (facilities,)
+    worth: F64  # (actions,) payoff of each action
+    targets: F64  # (actions,) scratch
+    played: NDArray[np.float32]  # (agents, or 1 if anonymous, actions) times played since the sums were emptied
+    earned: F64  # (agents or 1,) payoffs earned since then
 
 
 class Record(NamedTuple):

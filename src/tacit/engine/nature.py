@@ -30,48 +30,49 @@ def first_regime(game, key):
 
 
 @native
-def initial_values(groups, agents, table, key):
-    """Draw the initial values of groups that start at random, and find every greedy action."""
-    for g in range(uint64(groups.choice.size)):
-        low, width = groups.value_low[g], groups.value_high[g] - groups.value_low[g]
-        for i in range(groups.start[g], groups.start[g + ONE]):
-            n_actions = agents.actions[i]
-            if groups.random_values[g]:
-                for k in range(agents.table[i], agents.table[i] + agents.states[i] * n_actions):
-                    table.values[k] = low + width * uniform(key, k)
-            for s in range(agents.states[i]):
-                row = agents.table[i] + s * n_actions
-                table.greedy[agents.cell[i] + s] = rules.first_maximum(table.values, row, n_actions)
+def initial_values(table, given, row, key):
+    """Values of a session, given (row ``row``) or drawn, and every greedy action."""
+    for k in range(uint64(given.shape[1])):
+        table.values[k] = given[row, k]
+    for g in range(uint64(table.groups.size)):
+        group = table.groups[g]
+        for i in range(group.start, group.stop):
+            agent = table.agents[i]
+            if group.random_values != ZERO:
+                for k in range(agent.first_value, agent.first_value + agent.n_states * agent.n_actions):
+                    table.values[k] = group.value_low + (group.value_high - group.value_low) * uniform(key, k)
+            agent.row, agent.cell = agent.first_value, agent.first_cell
+            for s in range(agent.n_states):
+                row_of_state = agent.first_value + s * agent.n_actions
+                table.greedy[agent.first_cell + s] = rules.first_maximum(table.values, row_of_state, agent.n_actions)
 
 
 @native
-def initial_state(game, agents, table, key, regime):
+def initial_state(game, table, key, regime):
     """Uniform random play of as many periods as the longest memory; returns the last joint action."""
-    joint, draw, longest = ZERO, ZERO, ONE
-    for i in range(uint64(table.actions.size)):
-        longest = max(longest, agents.memory[i])
+    n, joint, draw, longest = uint64(table.agents.size), ZERO, ZERO, ONE
+    for i in range(n):
+        longest = max(longest, table.agents[i].memory)
     for _ in range(longest):
-        for i in range(uint64(table.actions.size)):
-            n_actions = agents.actions[i]
-            action = min(uint64(uniform(key, draw) * n_actions), n_actions - ONE)
-            table.actions[i] = action if game.active[regime, i] else ZERO
+        for i in range(n):
+            agent = table.agents[i]
+            action = min(uint64(uniform(key, draw) * agent.n_actions), agent.n_actions - ONE)
+            agent.action = action if game.active[regime, i] else ZERO
             draw += ONE
-        joint = settle(game, table, regime)
-        remember(game, agents, table, joint, regime)
+        joint, _mean = settle(game, table, regime, False)
+        remember(game, table, joint, regime)
     return joint
 
 
 @inlined
-def advance_schedules(groups, clock, t):
-    """Exploration levels of period t: geometric and arithmetic steps between the knots of each group."""
-    for g in range(uint64(clock.level.size)):
-        if t == clock.following[g]:
-            k = clock.pointer[g]
-            clock.level[g] = groups.knots[g, k, 1]
-            clock.factor[g] = groups.knots[g, k, 2]
-            clock.step[g] = groups.knots[g, k, 3]
-            clock.pointer[g] = k + ONE
-            last = k + ONE >= uint64(groups.knots.shape[1])
-            clock.following[g] = NEVER if last else uint64(groups.knots[g, k + ONE, 0])
-        else:
-            clock.level[g] = clock.level[g] * clock.factor[g] + clock.step[g]
+def advance_schedule(table, g, t):
+    """Exploration level of a group in period t: geometric and arithmetic steps between its knots."""
+    group = table.groups[g]
+    if t == group.next_knot:
+        k = group.knot
+        group.level, group.factor, group.step = table.knots[g, k, 1], table.knots[g, k, 2], table.knots[g, k, 3]
+        group.knot = k + ONE
+        last = k + ONE >= uint64(table.knots.shape[1])
+        group.next_knot = NEVER if last else uint64(table.knots[g, k + ONE, 0])
+    else:
+        group.level = group.level * group.factor + group.step

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tacit.engine.arrays import AgentArrays, GameArrays, GroupArrays, Limits, Record
+from tacit.engine.arrays import AGENT, GROUP, GameArrays, Limits, Record, Rows
 from tacit.errors import TacitError
 from tacit.games.base import CongestionForm, NormalForm
 from tacit.learners.base import Behaviour, Observes, Rule, Seat, TabularLearner, refuse
@@ -24,8 +24,9 @@ class Plan:
     """An experiment in arrays; made by :func:`prepare`."""
 
     game: GameArrays
-    groups: GroupArrays
-    agents: AgentArrays
+    agents: Rows  # of AGENT
+    groups: Rows  # of GROUP
+    knots: NDArray[np.float64]
     limits: Limits
     given: NDArray[np.float64]
     windows: int
@@ -38,7 +39,7 @@ class Plan:
 
     @property
     def recorded_agents(self) -> int:
-        return 1 if self.pooled else len(self.agents.actions)
+        return 1 if self.pooled else len(self.agents)
 
     def bytes_per_session(self) -> int:
         """Size of what one session leaves."""
@@ -92,9 +93,10 @@ def prepare(
         seats += group
     starts, merged = _merge(behaviours)
     return Plan(
-        game=_game_arrays(form, alternating, any(seat.regimes > 1 for seat in seats)),
-        groups=_group_arrays(starts, merged),
-        agents=_agent_arrays(seats),
+        game=_game_arrays(form, alternating, seats),
+        agents=_agent_rows(form, seats),
+        groups=_group_rows(starts, merged),
+        knots=_knots(merged),
         limits=Limits(*(np.uint64(x) for x in (periods, stable_for, max(window, 1), LIMIT_STEPS, AVERAGE_STEPS))),
         given=_join(tables),
         windows=windows,
@@ -112,16 +114,16 @@ def play(plan: Plan, seed: int, first: int, count: int, stop: NDArray[np.bool_])
 
     record = new_record(plan, count)
     play_sessions(
-        plan.game, plan.groups, plan.agents, plan.limits, plan.given,
-        np.uint64(seed), np.uint64(first), stop, record,
+        plan.game, plan.agents, plan.groups, plan.knots, plan.limits, plan.given,
+        bool((plan.groups["rule"] == Rule.AVERAGE).any()), np.uint64(seed), np.uint64(first), stop, record,
     )  # fmt: skip
     return record
 
 
 def new_record(plan: Plan, sessions: int) -> Record:
     """Empty arrays for the outcome of some sessions."""
-    n, recorded, actions = len(plan.agents.actions), plan.recorded_agents, int(plan.agents.actions.max())
-    cells, values = int(plan.agents.states.sum()), plan.given.shape[1] if plan.keep_values else 0
+    n, recorded, actions = len(plan.agents), plan.recorded_agents, int(plan.agents["n_actions"].max())
+    cells, values = int(plan.agents["n_states"].sum()), plan.given.shape[1] if plan.keep_values else 0
     return Record(
         periods=np.zeros(sessions, np.uint64),
         converged=np.zeros(sessions, np.bool_),
@@ -190,18 +192,18 @@ def _merge(behaviours: list[Behaviour]) -> tuple[list[int], list[Behaviour]]:
     return [*starts, len(behaviours)], [behaviours[i] for i in starts]
 
 
-def _game_arrays(form: NormalForm | CongestionForm, alternating: bool, observed: bool) -> GameArrays:
-    empty = np.zeros((0, 0))
+def _game_arrays(form: NormalForm | CongestionForm, alternating: bool, seats: list[Seat]) -> GameArrays:
+    empty, stateless = np.zeros((0, 0)), all(seat.states == 1 for seat in seats)
     if isinstance(form, NormalForm):
         return GameArrays(
             congestion=False,
             sequential=alternating,
             gathering=alternating or not bool(form.active.all()),
+            stateless=stateless,
             payoffs=form.payoffs,
-            strides=np.array([np.prod(form.shape[i + 1 :]) for i in range(form.players)], dtype=np.uint64),
             transition=_cumulated(form.transition),
             start=_cumulated(form.stationary()),
-            observed=observed,
+            observed=any(seat.regimes > 1 for seat in seats),
             active=form.active,
             incidence=empty.astype(np.uint64),
             weights=empty,
@@ -212,8 +214,8 @@ def _game_arrays(form: NormalForm | CongestionForm, alternating: bool, observed:
         congestion=True,
         sequential=alternating,
         gathering=alternating,
+        stateless=stateless,
         payoffs=np.zeros((1, 0, 0)),
-        strides=np.zeros(form.players, np.uint64),
         transition=np.ones((1, 1)),
         start=np.ones(1),
         observed=False,
@@ -231,42 +233,39 @@ def _cumulated(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
     return total
 
 
-def _group_arrays(starts: list[int], behaviours: list[Behaviour]) -> GroupArrays:
-    longest = max(len(b.knots) for b in behaviours)
-    never = [2.0**63, 0.0, 1.0, 0.0]
-    low, high = np.array([b.payoff_range for b in behaviours]).T
-    uniform = np.array([b.uniform_values or (0.0, 0.0) for b in behaviours])
-    return GroupArrays(
-        start=np.array(starts, np.uint64),
-        choice=np.array([b.choice for b in behaviours], np.int64),
-        rule=np.array([b.rule for b in behaviours], np.int64),
-        alpha=np.array([b.alpha for b in behaviours]),
-        gamma=np.array([b.gamma for b in behaviours]),
-        mixing=np.array([b.mixing for b in behaviours]),
-        low=low.copy(),
-        scale=1.0 / np.where(high > low, high - low, 1.0),
-        fixed=np.array([b.fixed for b in behaviours], np.uint64),
-        random_ties=np.array([b.random_ties for b in behaviours]),
-        random_values=np.array([b.uniform_values is not None for b in behaviours]),
-        value_low=uniform[:, 0].copy(),
-        value_high=uniform[:, 1].copy(),
-        knots=np.array([[*b.knots.tolist(), *[never] * (longest - len(b.knots))] for b in behaviours]),
-    )
+def _group_rows(starts: list[int], behaviours: list[Behaviour]) -> Rows:
+    rows = np.zeros(len(behaviours), GROUP)
+    for row, start, stop, b in zip(rows, starts, starts[1:], behaviours, strict=False):
+        low, high = b.payoff_range
+        row["start"], row["stop"], row["choice"], row["rule"] = start, stop, b.choice, b.rule
+        row["alpha"], row["gamma"], row["mixing"] = b.alpha, b.gamma, b.mixing
+        row["low"], row["scale"] = low, 1.0 / (high - low if high > low else 1.0)
+        row["fixed"], row["random_ties"] = b.fixed, b.random_ties
+        if b.uniform_values is not None:
+            row["random_values"] = True
+            row["value_low"], row["value_high"] = b.uniform_values
+    return rows
 
 
-def _agent_arrays(seats: list[Seat]) -> AgentArrays:
-    actions = np.array([seat.actions for seat in seats], np.uint64)
-    states = np.array([seat.states for seat in seats], np.uint64)
-    return AgentArrays(
-        actions=actions,
-        states=states,
-        table=_offsets(actions * states),
-        cell=_offsets(states),
-        observes=np.array([seat.observes for seat in seats], np.int64),
-        memory=np.array([seat.memory for seat in seats], np.uint64),
-        base=np.array([seat.codes for seat in seats], np.uint64),
-        span=np.array([seat.histories for seat in seats], np.uint64),
-    )
+def _knots(behaviours: list[Behaviour]) -> NDArray[np.float64]:
+    """Schedules of all groups, the shorter ones filled with knots that never come."""
+    longest, never = max(len(b.knots) for b in behaviours), [2.0**63, 0.0, 1.0, 0.0]
+    return np.array([[*b.knots.tolist(), *[never] * (longest - len(b.knots))] for b in behaviours])
+
+
+def _agent_rows(form: NormalForm | CongestionForm, seats: list[Seat]) -> Rows:
+    rows = np.zeros(len(seats), AGENT)
+    rows["n_actions"] = [seat.actions for seat in seats]
+    rows["n_states"] = [seat.states for seat in seats]
+    rows["first_value"] = _offsets(rows["n_actions"] * rows["n_states"])
+    rows["first_cell"] = _offsets(rows["n_states"])
+    rows["observes"] = [seat.observes for seat in seats]
+    rows["memory"] = [seat.memory for seat in seats]
+    rows["base"] = [seat.codes for seat in seats]
+    rows["span"] = [seat.histories for seat in seats]
+    if isinstance(form, NormalForm):
+        rows["stride"] = [np.prod(form.shape[i + 1 :], dtype=np.uint64) for i in range(form.players)]
+    return rows
 
 
 def _offsets(sizes: NDArray[np.uint64]) -> NDArray[np.uint64]:

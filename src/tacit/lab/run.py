@@ -247,7 +247,7 @@ def _trained(folder: str, agent: int) -> tuple[NDArray[np.float64] | None, NDArr
 
 
 def _variables(plan: tabular.Plan, experiment: Experiment) -> dict[str, Variable]:
-    game, n, m = experiment.game, plan.recorded_agents, int(plan.agents.actions.max())
+    game, n, m = experiment.game, plan.recorded_agents, int(plan.agents["n_actions"].max())
     unit, time = game.payoff_unit, ("time",)
     w, by_agent, by_action = (plan.windows,), ("agent",), ("agent", "action")
     name = game.actions().name
@@ -288,7 +288,7 @@ def _policies(record: Record) -> dict[str, NDArray[np.generic]]:
 
 
 def _tables(plan: tabular.Plan) -> dict[str, NDArray[np.generic]]:
-    return {"states": plan.agents.states.astype(np.int64), "actions": plan.agents.actions.astype(np.int64)}
+    return {key: plan.agents[f"n_{key}"].astype(np.int64) for key in ("states", "actions")}
 
 
 def _concatenated(parts: Sequence[Policies]) -> dict[str, NDArray[np.generic]]:
@@ -299,7 +299,7 @@ def _coordinates(plans: tuple[tabular.Plan, ...], cells: list[Experiment]) -> di
     """Axis values, and what is known of each cell before anything is played: action values and benchmarks."""
     plan, experiment = plans[0], cells[0]
     game, actions = experiment.game, experiment.game.actions()
-    n, m = plan.recorded_agents, int(plan.agents.actions.max())
+    n, m = plan.recorded_agents, int(plan.agents["n_actions"].max())
     values = np.full((len(cells), n, m), np.nan)
     nash, optimum = np.full((len(cells), n), np.nan), np.full((len(cells), n), np.nan)
     for k, cell in enumerate(cells):

@@ -13,12 +13,12 @@ from tacit.measures import outcome
 from tacit.measures.statistics import Estimate, curve_interval, mean_interval
 from tacit.report import page
 from tacit.report.answer import Answer, Finding, answer, cell_data, ends_by_limit
-from tacit.report.chart import Area, Axis, Bars, Chart, Histogram, HLine, Line, VLine
+from tacit.report.chart import Area, Axis, Bars, Chart, Histogram, HLine, Line, Mark, VLine
 from tacit.report.page import Page, Section, Table
 from tacit.theory.benchmarks import Benchmarks, Profile
 
 MANY_AGENTS = 6  # from here on only their mean is drawn
-MOST_LINES, MOST_BARS = 6, 12  # in one picture
+MOST_LINES, MOST_AREAS, MOST_BARS = 6, 7, 12  # in one picture
 GOES_ON = "; a converged session goes on along its limit cycle"
 
 
@@ -38,7 +38,8 @@ def build(result: Result) -> Page:
         after = () if ends_by_limit(result) else (_greedy_play(result),)
         sections = [_findings(first, after), *cell_sections(result)]
         text = first.sentence()
-    sections += [_benchmarks(result.benchmarks()), _provenance(result)]
+    sections += [_benchmarks(result.benchmarks(), "Benchmarks of the first cell" if experiment.sweep else "Benchmarks")]
+    sections.append(_provenance(result))
     return Page(f"{experiment.name}: {experiment.description}".rstrip(": "), text, tuple(sections))
 
 
@@ -99,6 +100,10 @@ def share_curve(data: xr.Dataset, game: Any) -> Chart:
     shares = outcome.learning_curve(data, "frequency").mean(["session", "agent"])
     names = actions.labels or tuple(f"{actions.name} {value:g}" for value in actions.values[0])
     parts = {name: shares.isel(action=k).values for k, name in enumerate(names)}
+    if len(parts) > MOST_AREAS:
+        common = sorted(parts, key=lambda name: -parts[name].mean())[: MOST_AREAS - 1]
+        rest = np.sum([part for name, part in parts.items() if name not in common], axis=0)
+        parts = {**{name: parts[name] for name in common}, f"{len(parts) - len(common)} others": rest}
     return Chart(
         f"Shares of each {actions.name}", Axis("time", "periods"), Axis(f"share of {game.role}s", range=(0.0, 1.0)),
         (Area(shares["time"].values, parts),), f"Mean over sessions and {game.role}s.",
@@ -134,18 +139,31 @@ def cycle_bars(data: xr.Dataset) -> Chart:
 def sweep_sections(result: Result) -> list[Section]:
     """Outcome by cell: curves or bars where they can be drawn, and always a table."""
     answers = [answer(result, cell) for cell in range(_cells(result))]
-    dims = result.experiment.sweep_dimensions()
     names = [finding.name for finding in answers[0].findings]
+    vary = [len(_shared(answers, [one.findings[k] for one in answers])) < 2 for k in range(len(names))]
     rows = []
-    for place, one in zip(np.ndindex(*[len(v) for v in dims.values()]), answers, strict=True):
-        settings = [_cell_text(values[k]) for values, k in zip(dims.values(), place, strict=True)]
-        estimates = [f.estimate for f in one.findings] + ([one.gain] if one.gain else [])
-        rows.append((*settings, *(str(e) for e in estimates)))
-    columns = (*dims, *names, *(["gain"] if answers[0].gain else []))
-    sections = [Section("Outcome by cell", charts=sweep_charts(result, answers), table=Table(columns, tuple(rows)))]
+    for place, one in zip(_places(result), answers, strict=True):
+        row: list[Any] = [*place]
+        for finding, varies in zip(one.findings, vary, strict=True):
+            row += [str(finding.estimate), *((finding.nash, finding.optimum) if varies else ())]
+        rows.append([*row, None if one.gain is None else str(one.gain)])
+    columns = [*result.experiment.sweep_dimensions()]
+    for name, varies in zip(names, vary, strict=True):
+        columns += [name, *(answers[0].labels if varies else ())]
+    table = Table((*columns, "gain"), rows)
+    sections = [Section("Outcome by cell", charts=sweep_charts(result, answers), table=table)]
     if len(answers) > 1 and result.data.sizes["time"] > 1:
-        sections.append(Section("Learning", charts=(sweep_learning(result),)))
+        sections.append(Section("Learning", charts=(sweep_learning(result, answers),)))
     return sections
+
+
+def _places(result: Result) -> list[list[str]]:
+    """Settings of each cell as texts."""
+    dims = result.experiment.sweep_dimensions()
+    return [
+        [_cell_text(values[k]) for values, k in zip(dims.values(), place, strict=True)]
+        for place in np.ndindex(*[len(values) for values in dims.values()])
+    ]
 
 
 def sweep_charts(result: Result, answers: Sequence[Answer]) -> list[Chart]:
@@ -169,11 +187,7 @@ def sweep_charts(result: Result, answers: Sequence[Answer]) -> list[Chart]:
     names = _settings(result, [int(row[0]) for row in rows], others) if others else [""]
     curves = dict(zip(names, rows, strict=True))
     charts = [_sweep_curve(result, answers, along, curves, k) for k in range(len(answers[0].findings))]
-    first = answers[0].findings[0]
-    same_benchmarks = all(
-        (one.findings[0].nash, one.findings[0].optimum) == (first.nash, first.optimum) for one in answers
-    )
-    if not same_benchmarks and all(one.gain is not None for one in answers):
+    if len(_shared(answers, [one.findings[0] for one in answers])) < 2 and any(one.gain for one in answers):
         charts.append(_sweep_curve(result, answers, along, curves, None))
     return charts
 
@@ -182,48 +196,46 @@ def _sweep_curve(result: Result, answers: Sequence[Answer], along: str, curves: 
     """One outcome (the gain if ``k`` is None) against the numbers that are swept, with benchmarks common to all."""
     found = [_gain_of(one) if k is None else one.findings[k] for one in answers]
     cells = next(iter(curves.values()))
-    x = np.array([result.experiment.sweep_dimensions()[along][int(place)] for place in _along(result, along, cells)])
+    x = np.sort(result.experiment.sweep_dimensions()[along])
     logarithmic = bool((x > 0).sum() > 4 and x.max() / x[x > 0].min() > 30)
     lines = [_estimate_line(x, [found[c].estimate for c in row], name) for name, row in curves.items()]
     caption = "Mean over sessions with its 95 % interval"
     if k == 0 and len(curves) == 1 and not ends_by_limit(result):
         after = [_greedy_play(result, int(c)).estimate for c in cells]
-        lines = [_estimate_line(x, [found[c].estimate for c in cells], "while learning, at the end")]
-        lines.append(_estimate_line(x, after, "greedy play after it"))
+        lines = [_estimate_line(x, [found[c].estimate for c in cells], "while learning, last fifth")]
+        lines.append(_estimate_line(x, after, "greedy play afterwards"))
     if logarithmic and (x <= 0).any():
-        at_zero = "; ".join(str(found[row[0]].estimate) for row in curves.values())
+        at_zero = "; ".join(f"{name} {found[row[0]].estimate}".strip() for name, row in curves.items())
         caption += f". At {along} = {x[0]:g}, which the logarithmic axis cannot show: {at_zero}"
     first = found[cells[0]]
-    shared = [
-        HLine(value, f"{label} {value:.4g}")
-        for label, value, values in (
-            (answers[0].labels[0], first.nash, {f.nash for f in found}),
-            (answers[0].labels[1], first.optimum, {f.optimum for f in found}),
-        )
-        if value is not None and np.isfinite(value) and len(values) == 1
-    ]
+    references: list[Mark] = [*_shared(answers, found)]
+    if len(references) < 2 and len(curves) == 1:
+        sides = ([found[c].nash for c in cells], [found[c].optimum for c in cells])
+        for name, side in zip(answers[0].labels, sides, strict=True):
+            references += [Line(x, side, name, dash=True)] if len(set(side)) > 1 else []
     label, unit = _swept(result, along)
     return Chart(
-        f"{first.name} against {along}", Axis(label, unit, log=logarithmic), _axis(first.name, first.unit),
-        (*lines, *shared), f"{caption}.",
+        f"{_capital(first.name)} against {along}", Axis(label, unit, log=logarithmic), _axis(first.name, first.unit),
+        (*lines, *references), f"{caption}.",
     )  # fmt: skip
 
 
-def _along(result: Result, along: str, cells: Sequence[int]) -> list[int]:
-    """Places of cells on one axis of the sweep."""
-    dims = result.experiment.sweep_dimensions()
-    shape = tuple(len(values) for values in dims.values())
-    return [int(place) for place in np.unravel_index(cells, shape)[list(dims).index(along)]]
+def _shared(answers: Sequence[Answer], found: Sequence[Finding]) -> list[HLine]:
+    """Benchmarks that are the same in all cells."""
+    sides = ({f.nash for f in found}, {f.optimum for f in found})
+    known = [(label, next(iter(side))) for label, side in zip(answers[0].labels, sides, strict=True) if len(side) == 1]
+    return [HLine(v, f"{label} {v:.4g}") for label, v in known if v is not None and np.isfinite(v)]
 
 
 def _sweep_bars(answers: Sequence[Answer], names: Sequence[str], k: int) -> Chart:
     first = answers[0].findings[k]
     bars = _bars(names, [one.findings[k].estimate for one in answers])
-    return Chart(f"{first.name} by setting", Axis(""), _axis(first.name, first.unit), (bars,),
+    marks: list[Mark] = [bars, *_shared(answers, [one.findings[k] for one in answers])]
+    return Chart(f"{_capital(first.name)} by setting", Axis(""), _axis(first.name, first.unit), marks,
                  "Mean over sessions with its 95 % interval.", legend=False)  # fmt: skip
 
 
-def sweep_learning(result: Result) -> Chart:
+def sweep_learning(result: Result, answers: Sequence[Answer]) -> Chart:
     """Mean payoff or cost over time in some cells, evenly chosen."""
     game, dims = result.experiment.game, result.experiment.sweep_dimensions()
     name, sign = game.cost_name or game.payoff_name, -1.0 if game.cost_name else 1.0
@@ -235,16 +247,15 @@ def sweep_learning(result: Result) -> Chart:
         lines.append(Line(curve["time"].values, band.centre, setting, low=band.low, high=band.high))
     time = Axis("time", "periods", range=(0.0, float(max(line.x.max() for line in lines))))
     some = "" if len(cells) == _cells(result) else f" {len(cells)} of {_cells(result)} cells."
-    return Chart(f"Learning: {name}", time, _axis(f"mean {name}", game.payoff_unit), lines,
+    marks: list[Mark] = [*lines, *_shared(answers, [one.findings[0] for one in answers])]
+    return Chart(f"Learning: {name}", time, _axis(f"mean {name}", game.payoff_unit), marks,
                  f"{_averaged(result.data)}{some}")  # fmt: skip
 
 
 def _settings(result: Result, cells: Sequence[int], names: Sequence[str]) -> list[str]:
     """What distinguishes cells: "alpha = 0.1, ties = random"."""
-    dims = result.experiment.sweep_dimensions()
-    shape = tuple(len(values) for values in dims.values())
-    places = [dict(zip(dims, np.unravel_index(cell, shape), strict=True)) for cell in cells]
-    return [", ".join(f"{name} = {_cell_text(dims[name][int(place[name])])}" for name in names) for place in places]
+    dims, places = list(result.experiment.sweep_dimensions()), _places(result)
+    return [", ".join(f"{name} = {places[cell][dims.index(name)]}" for name in names) for cell in cells]
 
 
 def _swept(result: Result, name: str) -> tuple[str, str]:
@@ -266,17 +277,21 @@ def _swept(result: Result, name: str) -> tuple[str, str]:
 
 
 def _gain_of(one: Answer) -> Finding:
-    assert one.gain is not None
-    return Finding("gain", one.gain, 0.0, 1.0)
+    unknown = Estimate(np.nan, np.nan, np.nan, np.nan, 0)
+    return Finding("gain", one.gain or unknown, 0.0, 1.0)
 
 
 def _greedy_play(result: Result, cell: int = 0) -> Finding:
     """Payoff of greedy play with what was learned: without exploration and without learning."""
     data, game = cell_data(result, cell), result.experiment.game
     name, sign = game.cost_name or game.payoff_name, -1.0 if game.cost_name else 1.0
-    return Finding(f"{name} of greedy play after it", mean_interval(sign * data["limit_payoff"].mean("agent").values),
+    return Finding(f"{name} of greedy play afterwards", mean_interval(sign * data["limit_payoff"].mean("agent").values),
                    sign * float(data["nash_payoff"].mean()), sign * float(data["optimum_payoff"].mean()),
                    game.payoff_unit)  # fmt: skip
+
+
+def _capital(name: str) -> str:
+    return name[:1].upper() + name[1:]
 
 
 def _is_number(value: Any) -> bool:
@@ -344,13 +359,13 @@ def _finding_row(finding: Finding) -> tuple[str, str, float | None, float | None
     return finding.name, str(finding.estimate), finding.nash, finding.optimum, finding.unit
 
 
-def _benchmarks(benchmarks: Benchmarks) -> Section:
+def _benchmarks(benchmarks: Benchmarks, heading: str) -> Section:
     rows = [_profile_row(profile) for profile in (*benchmarks.competitive, *benchmarks.cooperative)]
     notes = [*benchmarks.notes, *(f"{name}: {value:.6g}" for name, value in benchmarks.numbers.items())]
     if not benchmarks.complete:
         notes.append("These are not proven to be all pure equilibria.")
     columns = ("benchmark", "payoff", "where", "method", "error")
-    return Section("Benchmarks", text="\n\n".join(notes), table=Table(columns, tuple(rows)))
+    return Section(heading, text="\n\n".join(notes), table=Table(columns, tuple(rows)))
 
 
 def _profile_row(profile: Profile) -> tuple[str, str, str, str, str]:
