@@ -6,7 +6,6 @@ interleaved, the best of each contender counts, and what matters is the ratio.
 
 import argparse
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -98,12 +97,12 @@ def both_cores(sessions: int) -> tuple[float, float, int]:
     """Seconds and peak memory (MB) of the baseline to convergence, in a process of its own; sessions converged."""
     code = (
         "import sys, tacit, time; e = tacit.load_scenario('bertrand', [f'sessions={sys.argv[1]}']);"
-        "t = time.perf_counter(); r = tacit.run(e); print(time.perf_counter() - t, int(r.data.converged.sum()))"
+        "t = time.perf_counter(); r = tacit.run(e); print(time.perf_counter() - t, int(r.data.converged.sum()));"
+        "print(next(l.split()[1] for l in open('/proc/self/status') if l.startswith('VmHWM')))"
     )
     out = subprocess.run([sys.executable, "-c", code, str(sessions)], capture_output=True, text=True, check=True)
-    seconds, converged = out.stdout.split()
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    return float(seconds), peak, int(converged)
+    seconds, converged, peak = out.stdout.split()
+    return float(seconds), int(peak) / 1024, int(converged)
 
 
 def main() -> None:

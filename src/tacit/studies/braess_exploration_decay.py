@@ -171,9 +171,9 @@ def _path_claims(run: Welfare) -> list[Claim]:
         Claim(f"welfare of the first {WINDOW} steps", mean_interval(run.path[:, 0]), START, "random play (P)",
               rounding=5e-3, note=f"exploration has fallen to {math.exp(-TOTAL_DECAY * WINDOW / PERIODS):.3f} by then"),
         Claim("least welfare of a session", least, 0.1, FIGURE, _error(least), rounding=0.05, note=wide),
-        Claim("when (steps)", when, 3_400, FIGURE, _error(when), rounding=50, note=wide),
+        Claim("  when (steps)", when, 3_400, FIGURE, _error(when), rounding=50, note=wide),
         Claim("least welfare of the mean curve", of_means(smooth.T, lambda means: means.min(axis=1)), note=wide),
-        Claim("when (steps)", of_means(smooth.T, lambda means: centres[means.argmin(axis=1)]), note=wide),
+        Claim("  when, mean curve (steps)", of_means(smooth.T, lambda means: centres[means.argmin(axis=1)]), note=wide),
     ]  # fmt: skip
 
 
