@@ -17,6 +17,8 @@ app = typer.Typer(
 Overrides = Annotated[
     list[str] | None, typer.Argument(help="field=value, for example sessions=200", metavar="[FIELD=VALUE]...")
 ]
+Figures = Annotated[Path | None, typer.Option(help="also write every figure into this folder, for papers")]
+Suffix = Annotated[str, typer.Option(help="format of these figures: pdf, svg or png")]
 Threads = Annotated[int | None, typer.Option(min=1, help="cores to use; all if left out")]
 
 
@@ -75,8 +77,8 @@ def show(name: Annotated[str, typer.Argument(help="a scenario, game or learner")
 def report(
     folder: Annotated[Path, typer.Argument(help="a run folder")],
     out: Annotated[Path | None, typer.Option(help="HTML file; FOLDER/report.html if left out")] = None,
-    figures: Annotated[Path | None, typer.Option(help="also write every figure into this folder, for papers")] = None,
-    suffix: Annotated[str, typer.Option(help="pdf, svg or png")] = "pdf",
+    figures: Figures = None,
+    suffix: Suffix = "pdf",
 ) -> None:
     """Write figures and tables of a run as one HTML file that needs no network."""
     from tacit.lab.run import load
@@ -114,11 +116,13 @@ def study(
     preset: Annotated[str, typer.Option(help="quick (minutes) or paper")] = "quick",
     out: Annotated[Path | None, typer.Option(help="folder; runs/study-NAME-PRESET if left out")] = None,
     threads: Threads = None,
+    figures: Figures = None,
+    suffix: Suffix = "pdf",
 ) -> None:
     """Run a published claim as a program: statistics with intervals, and a verdict."""
     from tacit.studies import run_study
 
-    run_study(name, preset, out or Path("runs") / f"study-{name}-{preset}", threads)
+    run_study(name, preset, out or Path("runs") / f"study-{name}-{preset}", threads, figures, suffix)
 
 
 def main() -> None:

@@ -137,8 +137,9 @@ def _table(table: Table) -> str:
     body = "\n".join(row(cells, "td") for cells in table.rows)
     head = row(table.columns, "th", " scope='col'")
     caption = f"<figcaption>{html.escape(table.caption)}</figcaption>" if table.caption else ""
+    size = "table wide" if len(table.columns) > 5 else "table"
     return (
-        f"<figure class='table{' wide' if len(table.columns) > 5 else ''}'><div class='scroll'><table>\n<thead>{head}</thead>\n<tbody>\n{body}\n</tbody>\n"
+        f"<figure class='{size}'><div class='scroll'><table>\n<thead>{head}</thead>\n<tbody>\n{body}\n</tbody>\n"
         f"</table></div>{caption}</figure>"
     )
 
@@ -231,7 +232,8 @@ p { margin: .6rem 0; white-space: pre-line; }
 .answer { font-size: 1.1rem; background: var(--tint); border-left: 4px solid var(--mark); padding: .5rem 1.1rem; }
 figure { margin: 1.75rem 0; }
 figcaption { color: var(--soft); font-size: .875rem; margin-top: .4rem; }
-.wide { width: min(1040px, 100vw - 48px); margin-left: 50%; transform: translateX(-50%); }
+.wide { width: fit-content; min-width: 100%; max-width: min(1040px, 100vw - 48px);
+  margin-left: 50%; transform: translateX(-50%); }
 .scroll { overflow-x: auto; overflow-wrap: normal; }
 table { border-collapse: collapse; font-size: .9rem; line-height: 1.4; font-variant-numeric: tabular-nums;
   border-top: 1.5px solid var(--ink); border-bottom: 1.5px solid var(--ink); min-width: 50%; }

@@ -22,8 +22,10 @@ STUDIES: dict[str, tuple[str, str]] = {
 }
 
 
-def run_study(name: str, preset: str, folder: Path, threads: int | None = None) -> None:
-    """Run a study, print its claims with verdicts and write its report.
+def run_study(
+    name: str, preset: str, folder: Path, threads: int | None = None, figures: Path | None = None, suffix: str = "pdf"
+) -> None:
+    """Run a study, print its claims with verdicts and write its report, and its figures where they are wanted.
 
     Raises
     ------
@@ -33,7 +35,8 @@ def run_study(name: str, preset: str, folder: Path, threads: int | None = None) 
     import difflib
 
     from tacit.report import terminal
-    from tacit.studies.base import Player, write_report
+    from tacit.report.figures import save_all
+    from tacit.studies.base import Player, build_page, write_report
 
     if name not in STUDIES:
         close = difflib.get_close_matches(name, STUDIES, n=1, cutoff=0.4)
@@ -46,4 +49,7 @@ def run_study(name: str, preset: str, folder: Path, threads: int | None = None) 
     with terminal.bars() as progress:
         finding = study.find(preset, Player(folder, threads, progress))
     terminal.print_claims(finding)
+    if figures is not None:
+        for path in save_all(build_page(study, preset, finding), figures, suffix):
+            print(f"figure  {path}")
     print(f"report  {write_report(study, preset, finding, folder)}")

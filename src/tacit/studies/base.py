@@ -244,12 +244,17 @@ def write_report(study: Study, preset: str, finding: Finding, folder: Path) -> P
     found = {"study": study.name, "preset": preset, "verdict": str(finding.verdict()), "answer": finding.answer}
     text = json.dumps({**found, "claims": claims}, indent=2, ensure_ascii=False, allow_nan=False)
     atomic.replace(folder / "claims.json", (text + "\n").encode())
+    return page.write(build_page(study, preset, finding), folder / "report.html")
+
+
+def build_page(study: Study, preset: str, finding: Finding) -> Page:
+    """The report of a study: answer, claims, figures, source."""
     sections = (
         Section("Claims", text="\n\n".join(finding.notes), table=claim_table(finding.claims)),
         *_notes(finding.claims), *finding.sections,
         Section("Source", text=f"{study.source}\n\nReproduce: tacit study {study.name} --preset {preset}"),
     )  # fmt: skip
-    return page.write(Page(f"{study.name}: {study.question}", finding.answer, sections), folder / "report.html")
+    return Page(f"{study.name}: {study.question}", finding.answer, sections)
 
 
 def _notes(claims: Sequence[Claim]) -> list[Section]:

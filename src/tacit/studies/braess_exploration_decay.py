@@ -87,8 +87,8 @@ INITIAL = (
 )
 NOTES = (
     "Readings: the reference does not say of what its band is, nor whether the dip is that of a session or of the mean "
-    "over sessions. We read the middle half of the sessions, and the dip of a session; sessions dip at different "
-    "times, and their mean is least earlier.",
+    "over sessions. We read the middle half of the sessions, and the dip of a session: the readings that fit. Sessions "
+    "dip at different times, and their mean is least earlier.",
     f"Published values carry no errors; theirs are taken to be those of {REPEATS} sessions like ours.",
     "Lyapunov exponents: a series driven by random exploration has a positive estimate without any chaos, as its "
     "shuffled copy shows. With gamma = 0 the learning itself contracts: two value tables that meet the same draws "

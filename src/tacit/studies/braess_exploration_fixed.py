@@ -242,7 +242,7 @@ def _curve_claims(curve: Curve) -> list[Claim]:
 
 def _large_epsilon_claims(curve: Curve) -> list[Claim]:
     one_shot = mean_interval(curve.one_shot[curve.epsilon >= LARGE].mean(axis=0))
-    continuum = _distance(curve, "continuum's closed form", continuum_time)
+    continuum = _distance(curve, "continuum's", continuum_time)
     return [
         _distance(curve, "closed form", GAME.epsilon_rational_time),
         replace(continuum, published=None, note="2 - 2/3 epsilon + 2/9 epsilon^2; 100 drivers: 4/900 above it at 1"),
