@@ -1,0 +1,34 @@
+"""What the README shows works."""
+
+import re
+from pathlib import Path
+
+import tacit
+from tacit.lab.experiment import load
+
+README = (Path(__file__).parents[1] / "README.md").read_text()
+
+
+def test_the_python_example_runs():
+    code = re.search(r"```python\n(.*?)```", README, re.DOTALL).group(1)
+    names: dict = {}
+    exec(code.replace("sessions=100", "sessions=2").replace("100_000", "500"), names)
+    assert names["result"].data.sizes["session"] == 2
+    assert set(names["result"].data.dims) >= {"session", "agent", "time", "action"}
+
+
+def test_the_commands_name_what_exists(tmp_path):
+    for scenario in re.findall(r"tacit (?:run|show) ([a-z-]+)(?: |$)", README):
+        if not scenario.startswith("-"):
+            assert load(scenario).sessions
+    for study in re.findall(r"tacit study ([a-z-]+)", README):
+        from tacit.studies import STUDIES
+
+        assert study in STUDIES
+    for link in re.findall(r"\]\(([^)]+)\)", README):
+        assert (Path(__file__).parents[1] / link).exists(), link
+
+
+def test_public_names():
+    for name in tacit.__all__:
+        assert getattr(tacit, name) is not None
