@@ -188,3 +188,20 @@ def test_sweep_cells_are_every_combination_in_order():
     assert list(experiment.sweep_dimensions()) == ["alpha", "mu"]
     clash = from_mapping(BASE, [("sweep", {"length.periods": [10], "trace.windows": [1], "seed": [1]})])
     assert list(clash.sweep_dimensions()) == ["periods", "windows", "seed"]
+
+
+def test_traces_cover_sessions_of_a_fixed_length():
+    def recorded(**overrides):
+        return from_mapping(BASE, [(k.replace("_", ".", 1), v) for k, v in overrides.items()]).recorded()
+
+    assert recorded(length_periods=10_000) == (100, 100)
+    assert recorded(length_periods=30) == (1, 30)
+    assert recorded(length_periods=1234, trace_windows=200) == (7, 176)
+    assert recorded(length_stable_for=100_000) == (25_000, 100)
+    assert recorded(length_periods=1000, trace_window=10) == (10, 100)
+    assert "leave out the last 2000 of 3000" in refused([("length.periods", 3000), ("trace.window", 10)])
+
+
+def test_numbers_in_scientific_notation_stay_numbers_in_a_sweep():
+    experiment = load("bertrand", ["sweep={learners.exploration.beta: [4e-6, 1e-5], learners.initial.kind: [nash]}"])
+    assert experiment.sweep_dimensions() == {"beta": [4e-6, 1e-5], "kind": ["nash"]}

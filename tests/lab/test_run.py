@@ -132,14 +132,14 @@ def test_resume_after_kill_9_gives_the_same_bytes(duopoly, tmp_path):
     assert fingerprints(tmp_path / "part") == fingerprints(tmp_path / "full")
 
 
-def test_ctrl_c_stops_within_a_window(tmp_path):
+def test_ctrl_c_stops_within_a_million_periods(tmp_path):
     endless = from_mapping(
         {
             "environment": {"kind": "bertrand"},
             "learners": {"kind": "random"},
             "length": {"periods": 10**10},
             "sessions": 4,
-            "trace": {"window": 10_000, "windows": 1},
+            "trace": {"windows": 0},
         }
     )
     threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
@@ -230,6 +230,12 @@ def test_a_disk_that_fills_up_is_one_line_and_loses_nothing(duopoly, tmp_path):
 def test_a_sweep_must_not_change_the_size_of_the_results(duopoly):
     with pytest.raises(TacitError, match="changes the size"):
         tacit.run(from_mapping(duopoly.dump(), [("sweep", {"environment.n_prices": [5, 6]})]))
+
+
+def test_a_sweep_over_the_length_needs_one_window(drivers):
+    swept = from_mapping(drivers.dump(), [("sweep", {"length.periods": [400, 800]}), ("trace.window", None)])
+    with pytest.raises(TacitError, match=r"trace\.window: it differs"):
+        tacit.run(swept)
 
 
 def test_trained_strategies_meet_again(duopoly, tmp_path):

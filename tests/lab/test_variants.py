@@ -10,7 +10,7 @@ import pytest
 import tacit
 
 DOCS = Path(__file__).parents[2] / "docs" / "bertrand-variants.md"
-SHORT = ["sessions=2", "length={periods: 3000}", "trace={window: 500, windows: 6}"]
+SHORT = ["sessions=2", "length={periods: 3000}", "trace={windows: 6}"]
 COMMANDS = re.findall(r"^\| ([^|]+) \| `tacit run ([^`]+)` \|$", DOCS.read_text(), re.MULTILINE)
 
 

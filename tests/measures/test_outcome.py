@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
+import tacit
 from tacit.lab.experiment import from_mapping
 from tacit.lab.run import run
 from tacit.measures import outcome
@@ -130,3 +131,15 @@ def test_learning_curves_of_sweeps_keep_their_dimensions():
     shares = outcome.learning_curve(data, "frequency")
     assert shares.sizes == {"alpha": 2, "session": 4, "time": 20, "agent": 1, "action": 3}
     np.testing.assert_allclose(shares.sum("action"), 1.0, rtol=1e-5)
+
+
+def test_closing_averages_end_with_the_session_whatever_its_length():
+    sweep = ["sweep={length.periods: [3000, 10000]}", "trace={window: 50, windows: 200}"]
+    data = tacit.run(tacit.load_scenario("braess", ["sessions=3", *sweep])).data
+    for periods in (3000, 10_000):
+        alone = tacit.run(tacit.load_scenario("braess", ["sessions=3", f"length.periods={periods}", "trace.window=10",
+                                                         f"trace.windows={periods // 10}"])).data  # fmt: skip
+        swept = outcome.closing(data.sel(periods=periods, drop=True), "payoff")
+        assert np.allclose(swept, outcome.closing(alone, "payoff"), rtol=1e-9)
+        last = alone.payoff.isel(time=slice(-periods // 50, None)).mean("time")
+        assert np.allclose(swept, last, rtol=1e-9)

@@ -8,7 +8,14 @@ import scipy.stats
 
 from tacit.errors import TacitError
 from tacit.measures import statistics
-from tacit.measures.statistics import Estimate, curve_interval, interquartile_mean, mean_interval, proportion
+from tacit.measures.statistics import (
+    Estimate,
+    curve_interval,
+    interquartile_mean,
+    mean_interval,
+    proportion,
+    statistic_of_means,
+)
 
 
 def test_mean_interval_is_scipys():
@@ -167,3 +174,14 @@ def test_curve_of_one_session_has_no_band():
 def test_mistakes_are_named(call, field):
     with pytest.raises(TacitError, match=f"^{field}"):
         call()
+
+
+def test_bootstrap_of_a_statistic_of_means():
+    rng = np.random.default_rng(1)
+    values = rng.normal([[1.0], [0.0]], 1.0, size=(2, 400))
+    found = statistic_of_means(values, lambda means: means[:, 0] - means[:, 1])
+    paired = values[0] - values[1]
+    assert found.mean == pytest.approx(paired.mean())
+    assert found.se == pytest.approx(paired.std(ddof=1) / 20, rel=0.05)
+    assert found.low == pytest.approx(paired.mean() - 1.96 * found.se, abs=0.02)
+    assert found.n == 400

@@ -231,4 +231,5 @@ def test_scenarios_of_braess_report_what_they_trace(name):
 @pytest.mark.parametrize("name", ["braess", "braess-exploration", "braess-decay"])
 def test_scenarios_of_braess_trace_the_whole_session(name):
     scenario = load(name)
-    assert scenario.trace.window * scenario.trace.windows == scenario.length.periods
+    window, windows = scenario.recorded()
+    assert window * windows == scenario.length.periods

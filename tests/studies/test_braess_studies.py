@@ -118,17 +118,6 @@ def test_random_play_takes_the_closed_form():
     assert times.mean() == pytest.approx(fixed.RANDOM, abs=4 * times.std(ddof=1) / 8**0.5)
 
 
-def test_bootstrap_of_a_statistic_of_means():
-    rng = np.random.default_rng(1)
-    values = rng.normal([[1.0], [0.0]], 1.0, size=(2, 400))
-    found = fixed.of_means(values, lambda means: means[:, 0] - means[:, 1])
-    paired = values[0] - values[1]
-    assert found.mean == pytest.approx(paired.mean())
-    assert found.se == pytest.approx(paired.std(ddof=1) / 20, rel=0.05)
-    assert found.low == pytest.approx(paired.mean() - 1.96 * found.se, abs=0.02)
-    assert found.n == 400
-
-
 def test_steepest_rise_lies_above_the_minimum():
     epsilon = np.array([0.0, 0.01, 0.02, 0.03, 0.2])
     means = np.array([[9.0, 1.0, 1.5, 3.0, 9.0]])

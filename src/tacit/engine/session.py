@@ -16,6 +16,8 @@ from tacit.engine.limit import greedy_play
 from tacit.engine.nature import advance_schedule, first_regime, initial_state, initial_values, next_regime
 from tacit.engine.streams import stream_key, uniform
 
+LISTEN = np.uint64(2**20 - 1)  # an interruption is heard every million periods
+
 
 @inlined
 def _move(game, table, group, i, u, joint, regime, moved, choosing):
@@ -91,8 +93,8 @@ def _learn_and_play(game, table, limits, play_key, nature_key, joint, regime, st
                 empty_sums(game, table, frequency, payoff, window, limits.window)
                 square[window] = squares / limits.window
             squares, in_window, window = 0.0, ZERO, window + ONE
-            if stop[0]:
-                return t, False, joint, regime
+        if t & LISTEN == ZERO and stop[0]:
+            return t, False, joint, regime
 
 
 @native

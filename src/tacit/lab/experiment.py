@@ -33,14 +33,28 @@ class Length(Spec):
 
 
 class Trace(Spec):
-    """What is recorded of learning: means over consecutive windows of periods."""
+    """What is recorded of learning: means over consecutive windows of periods, from the first period on."""
 
-    window: int = param(1_000, "length of a window", "periods", ge=1)
-    windows: int = param(100, "how many windows are recorded, from the first period on", ge=0, le=1_000_000)
+    window: int | None = param(
+        None, "length of a window; none: a part of the session, or a quarter of length.stable_for", "periods", ge=1
+    )
+    windows: int = param(100, "how many windows are recorded at most", ge=0, le=1_000_000)
 
 
 def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, Mapping | TabularLearner) else value
+
+
+def _numbers(values: Any) -> Any:
+    """YAML reads 4e-6 as a text; on an axis it must be a number."""
+
+    def number(value: Any) -> Any:
+        try:
+            return float(value) if isinstance(value, str) else value
+        except ValueError:
+            return value
+
+    return [number(value) for value in values] if isinstance(values, list) else values
 
 
 class Experiment(Spec):
@@ -67,7 +81,9 @@ class Experiment(Spec):
     seed: int = param(0, "random seed", ge=0, lt=2**63)
     trace: Trace = param(Trace(), "what is recorded of learning")
     keep_values: bool = param(False, "keep the value tables, not only the greedy strategies")
-    sweep: dict[str, list[Scalar]] = param({}, "fields and the values they take: every combination is a cell")
+    sweep: dict[str, Annotated[list[Scalar], BeforeValidator(_numbers)]] = param(
+        {}, "fields and the values they take: every combination is a cell"
+    )
 
     @model_validator(mode="after")
     def _recordable(self) -> "Experiment":
@@ -78,7 +94,25 @@ class Experiment(Spec):
         for path, values in self.sweep.items():
             if not values:
                 raise ValueError(f"sweep.{path}: no values; list at least one")
+        window, windows = self.recorded()
+        left = self.length.periods - window * windows
+        if windows and not self.length.stable_for and left >= window:
+            raise ValueError(
+                f"trace.window: {windows} windows of {window} periods leave out the last {left} of "
+                f"{self.length.periods}; remove trace.window, or raise it"
+            )
         return self
+
+    def recorded(self) -> tuple[int, int]:
+        """Length and number of the windows that are recorded."""
+        length, trace = self.length, self.trace
+        window = trace.window
+        if window is None and length.stable_for:
+            window = max(1, length.stable_for // 4)
+        elif window is None:
+            window = -(-length.periods // max(1, trace.windows))
+        # A given window keeps its number of windows, so that a sweep over the length keeps the size of the results.
+        return window, trace.windows if trace.window else min(trace.windows, length.periods // window)
 
     @property
     def game(self) -> StageGame:

@@ -111,6 +111,8 @@ class Job:
         plans = tuple(_plan(cell) for cell in cells)
         first = tabular.new_record(plans[0], 1)
         for plan in plans[1:]:
+            if plan.limits.window != plans[0].limits.window:
+                raise TacitError("trace.window: it differs between cells of the sweep; set it, for example to 100")
             if [a.shape for a in tabular.new_record(plan, 1)] != [a.shape for a in first]:
                 raise TacitError(
                     f"sweep: {', '.join(experiment.sweep)} changes the size of the results between cells; "
@@ -229,8 +231,8 @@ def _plan(experiment: Experiment) -> tabular.Plan:
         alternating=experiment.timing == "alternating",
         periods=experiment.length.periods,
         stable_for=experiment.length.stable_for,
-        window=experiment.trace.window,
-        windows=experiment.trace.windows,
+        window=experiment.recorded()[0],
+        windows=experiment.recorded()[1],
         sessions=experiment.sessions,
         keep_values=experiment.keep_values,
         trained=_trained,
@@ -312,7 +314,7 @@ def _coordinates(plans: tuple[tabular.Plan, ...], cells: list[Experiment]) -> di
             optimum[k] = found.optimum.payoffs if len(found.optimum.payoffs) == n else found.optimum.average
     return {
         "session": (("session",), np.arange(experiment.sessions), ""),
-        "time": (("time",), (np.arange(plan.windows) + 1) * experiment.trace.window, "periods"),
+        "time": (("time",), (np.arange(plan.windows) + 1) * int(plan.limits.window), "periods"),
         "action_value": (("cell", "agent", "action"), values, actions.unit),
         "nash_payoff": (("cell", "agent"), nash, game.payoff_unit),
         "optimum_payoff": (("cell", "agent"), optimum, game.payoff_unit),

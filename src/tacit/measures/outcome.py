@@ -11,10 +11,13 @@ CLOSING_SHARE = 0.2  # the last fifth of the periods: Carissimo (2024) averages 
 def closing(data: xr.Dataset, name: str, share: float = CLOSING_SHARE) -> xr.DataArray:
     """Mean of a traced variable over the last ``share`` of the recorded windows.
 
-    For sessions of a fixed length; windows that a session did not reach count for nothing.
+    For sessions of a fixed length. Where a sweep changes the length, each session's own windows count.
     """
-    windows = data.sizes["time"]
-    return data[name].isel(time=slice(windows - max(1, round(share * windows)), None)).mean("time")
+    reached = data["payoff_square"].notnull()
+    windows = reached.sum("time")
+    first = windows - (share * windows).round().clip(min=1)
+    number = xr.DataArray(range(data.sizes["time"]), dims="time")
+    return data[name].where(number >= first).mean("time")
 
 
 def closing_spread(data: xr.Dataset, share: float = CLOSING_SHARE) -> xr.DataArray:

@@ -4,6 +4,7 @@ Periods of one session are no independent evidence; average them first.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -159,6 +160,31 @@ def _bootstrap(values: Floats, weights: Floats | None, level: float, resamples: 
         rng=np.random.default_rng(seed),
     )
     return float(result.confidence_interval.low), float(result.confidence_interval.high)
+
+
+def statistic_of_means(values: ArrayLike, statistic: Callable[[Floats], ArrayLike], resamples: int = 4000) -> Estimate:
+    """A statistic of means over sessions, such as the place of their minimum, with its bootstrap interval.
+
+    A session is resampled with all its cells: the cells of a sweep share their random numbers.
+
+    Parameters
+    ----------
+    values : (cells, sessions) array
+    statistic : callable
+        Maps means of shape (resamples, cells) to one number each.
+
+    Examples
+    --------
+    >>> print(statistic_of_means([[1.0, 2.0, 3.0], [0.0, 0.0, 1.0]], lambda means: means.argmin(axis=1)))
+    1 (95 % CI 1 to 1, n=3)
+    """
+    table = np.asarray(values, dtype=np.float64)
+    n = table.shape[1]
+    found = float(np.asarray(statistic(table.mean(axis=1)[None]))[0])
+    counts = np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), size=resamples)
+    drawn = np.asarray(statistic(counts @ table.T / n), dtype=np.float64)
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return Estimate(found, float(low), float(high), float(drawn.std()), n)
 
 
 def proportion(successes: int, n: int, level: float = 0.95) -> Estimate:

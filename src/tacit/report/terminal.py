@@ -97,7 +97,8 @@ def _print_cell(out: Console, found: "Answer") -> None:
     for title in ("", "mean over sessions", *found.labels):
         table.add_column(title, no_wrap=True)
     for finding in found.findings:
-        name = f"{finding.name} ({finding.unit})" if finding.unit else finding.name
+        repeats = finding.unit in finding.name.split()  # "travel time (time)"
+        name = f"{finding.name} ({finding.unit})" if finding.unit and not repeats else finding.name
         table.add_row(name, str(finding.estimate), _number(finding.nash), _number(finding.optimum))
     if found.gain is not None:
         table.add_row("gain", str(found.gain), "0", "1")

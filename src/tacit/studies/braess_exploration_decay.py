@@ -15,12 +15,11 @@ from tacit.lab.result import Result
 from tacit.learners import Constant, ConstantValue, Exponential, GivenValues, QLearning, UniformValues
 from tacit.measures import outcome
 from tacit.measures.chaos import largest_lyapunov
-from tacit.measures.statistics import Estimate, curve_interval, mean_interval
+from tacit.measures.statistics import Estimate, curve_interval, mean_interval, statistic_of_means
 from tacit.report.chart import Area, Axis, Chart, Histogram, HLine, Line, VLine
 from tacit.report.page import Section, Table
 from tacit.studies.base import Claim, Finding, Player, Study, tally
 from tacit.studies.braess_exploration_fixed import LEARNER as CONSTANT
-from tacit.studies.braess_exploration_fixed import of_means
 
 Floats = NDArray[np.float64]
 
@@ -167,13 +166,15 @@ def _path_claims(run: Welfare) -> list[Claim]:
     centres, smooth = run.smooth()
     wide = f"in windows of {WINDOW * SMOOTH} steps"
     least, when = mean_interval(smooth.min(axis=1)), mean_interval(centres[smooth.argmin(axis=1)])
+    least_of_mean = statistic_of_means(smooth.T, lambda means: means.min(axis=1))
+    when_of_mean = statistic_of_means(smooth.T, lambda means: centres[means.argmin(axis=1)])
     return [
         Claim(f"welfare of the first {WINDOW} steps", mean_interval(run.path[:, 0]), START, "random play (P)",
               rounding=5e-3, note=f"exploration has fallen to {math.exp(-TOTAL_DECAY * WINDOW / PERIODS):.3f} by then"),
         Claim("least welfare of a session", least, 0.1, FIGURE, _error(least), rounding=0.05, note=wide),
         Claim("  when (steps)", when, 3_400, FIGURE, _error(when), rounding=50, note=wide),
-        Claim("least welfare of the mean curve", of_means(smooth.T, lambda means: means.min(axis=1)), note=wide),
-        Claim("  when, mean curve (steps)", of_means(smooth.T, lambda means: centres[means.argmin(axis=1)]), note=wide),
+        Claim("least welfare of the mean curve", least_of_mean, note=wide),
+        Claim("  when, mean curve (steps)", when_of_mean, note=wide),
     ]  # fmt: skip
 
 

@@ -6,14 +6,14 @@ from typing import ClassVar
 
 import numpy as np
 import xarray as xr
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from tacit.games import Braess
 from tacit.lab.experiment import Experiment, Length, Trace
 from tacit.lab.result import Result
 from tacit.learners import Constant, ConstantValue, QLearning
 from tacit.measures import outcome
-from tacit.measures.statistics import Estimate, curve_interval, mean_interval
+from tacit.measures.statistics import Estimate, curve_interval, mean_interval, statistic_of_means
 from tacit.report.chart import Area, Axis, Chart, HLine, Line, Mark, Points, VLine
 from tacit.report.page import Section, Table
 from tacit.studies.base import Claim, Finding, Player, Study, Verdict, tally
@@ -152,7 +152,7 @@ class Curve:
     @classmethod
     def of(cls, result: Result, periods: int = PERIODS, cell: Mapping[str, str] | None = None) -> "Curve":
         """The first ``periods`` of a result; ``cell`` fixes what else was swept."""
-        data = result.data.sel(cell or {}).isel(time=slice(0, periods // result.experiment.trace.window))
+        data = result.data.sel(cell or {}).isel(time=slice(0, periods // result.experiment.recorded()[0]))
         columns = (
             -outcome.closing(data, "payoff").mean("agent"), outcome.closing_spread(data),
             -data["limit_payoff"].mean("agent"),
@@ -166,41 +166,16 @@ class Curve:
 
     def best(self, factor: float = 1.0) -> Estimate:
         """Exploration rate of the least travel time below :data:`LARGE`, times a factor."""
-        return of_means(self.times, lambda means: factor * self.epsilon[_lowest(means, self.epsilon)])
+        return statistic_of_means(self.times, lambda means: factor * self.epsilon[_lowest(means, self.epsilon)])
 
     def least(self) -> Estimate:
         """The least travel time below :data:`LARGE`."""
-        return of_means(self.times[self.epsilon < LARGE], lambda means: means.min(axis=1))
+        return statistic_of_means(self.times[self.epsilon < LARGE], lambda means: means.min(axis=1))
 
     def resolution(self) -> float:
         """Half the distance from the best exploration rate to its neighbours in the grid."""
         place = int(np.flatnonzero(self.epsilon == self.best().mean)[0])
         return float(np.diff(self.epsilon[max(place - 1, 0) : place + 2]).max()) / 2
-
-
-def of_means(values: ArrayLike, statistic: Callable[[Floats], ArrayLike], resamples: int = 4000) -> Estimate:
-    """A statistic of means over sessions, such as the place of their minimum, with its bootstrap interval.
-
-    A session is resampled with all its cells: the cells of a sweep share their random numbers.
-
-    Parameters
-    ----------
-    values : (cells, sessions) array
-    statistic : callable
-        Maps means of shape (resamples, cells) to one number each.
-
-    Examples
-    --------
-    >>> print(of_means([[1.0, 2.0, 3.0], [0.0, 0.0, 1.0]], lambda means: means.argmin(axis=1)))
-    1 (95 % CI 1 to 1, n=3)
-    """
-    table = np.asarray(values, dtype=np.float64)
-    n = table.shape[1]
-    found = float(np.asarray(statistic(table.mean(axis=1)[None]))[0])
-    counts = np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), size=resamples)
-    drawn = np.asarray(statistic(counts @ table.T / n), dtype=np.float64)
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    return Estimate(found, float(low), float(high), float(drawn.std()), n)
 
 
 def _lowest(means: Floats, epsilon: Floats) -> NDArray[np.int64]:
@@ -223,8 +198,8 @@ def _curve_claims(curve: Curve) -> list[Claim]:
         for epsilon, (time, sd, rounding) in CURVE.items()
     ]  # fmt: skip
     best = curve.best()
-    saved = of_means(curve.times[curve.epsilon < LARGE], lambda means: 100 * (1 - means.min(axis=1) / NASH))
-    steep = of_means(curve.times, lambda means: _steepest(means, curve.epsilon))
+    saved = statistic_of_means(curve.times[curve.epsilon < LARGE], lambda means: 100 * (1 - means.min(axis=1) / NASH))
+    steep = statistic_of_means(curve.times, lambda means: _steepest(means, curve.epsilon))
     inside = best.mean < steep.low and steep.high <= 2 * best.mean
     outside = steep.low > 2 * best.mean
     return [
@@ -298,7 +273,7 @@ def _horizon_claims(horizons: Mapping[int, Curve]) -> list[Claim]:
         ]
     longest = max(horizons)
     rows = NASH - np.stack([horizons[periods].at(0.007) for periods in (PERIODS, longest)])
-    left = of_means(rows, lambda means: means[:, 1] / means[:, 0])
+    left = statistic_of_means(rows, lambda means: means[:, 1] / means[:, 0])
     verdict = Verdict.REPRODUCED if left.high < 0.5 else Verdict.NOT if left.low > 0.5 else Verdict.UNDECIDED
     long = longest >= 100_000
     return [
