@@ -187,7 +187,7 @@ def test_sweep_cells_are_every_combination_in_order():
     ]
     assert list(experiment.sweep_dimensions()) == ["alpha", "mu"]
     clash = from_mapping(BASE, [("sweep", {"length.periods": [10], "trace.windows": [1], "seed": [1]})])
-    assert list(clash.sweep_dimensions()) == ["periods", "windows", "seed"]
+    assert list(clash.sweep_dimensions()) == ["length.periods", "windows", "seed"]
 
 
 def test_traces_cover_sessions_of_a_fixed_length():

@@ -257,3 +257,10 @@ def test_trained_strategies_meet_again(duopoly, tmp_path):
     assert np.array_equal(warm.strategies()[0], first.strategies()[0])
     with pytest.raises(TacitError, match="agents 0 to 1"):
         tacit.run(from_mapping(duopoly.dump(), [*play, ("learners.0.agent", 5)]))
+
+
+def test_names_that_a_sweep_must_not_take(duopoly):
+    from tacit.lab.experiment import TAKEN
+
+    data = tacit.run(duopoly).data
+    assert {*data.variables, *data.dims} <= TAKEN

@@ -139,7 +139,7 @@ def test_closing_averages_end_with_the_session_whatever_its_length():
     for periods in (3000, 10_000):
         alone = tacit.run(tacit.load_scenario("braess", ["sessions=3", f"length.periods={periods}", "trace.window=10",
                                                          f"trace.windows={periods // 10}"])).data  # fmt: skip
-        swept = outcome.closing(data.sel(periods=periods, drop=True), "payoff")
+        swept = outcome.closing(data.sel({"length.periods": periods}, drop=True), "payoff")
         assert np.allclose(swept, outcome.closing(alone, "payoff"), rtol=1e-9)
         last = alone.payoff.isel(time=slice(-periods // 50, None)).mean("time")
         assert np.allclose(swept, last, rtol=1e-9)

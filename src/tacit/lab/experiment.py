@@ -23,6 +23,13 @@ AnyLearner = Annotated[Union[*LEARNERS], Field(discriminator="kind")]  # type: i
 Scalar = bool | int | float | str | list[Any] | dict[str, Any] | None
 
 
+#: Names of a result's own dimensions and variables.
+TAKEN = frozenset(
+    """session agent time action cell periods converged cycle_length payoff payoff_square frequency limit_payoff
+    limit_frequency action_value nash_payoff optimum_payoff""".split()  # noqa: SIM905
+)
+
+
 class Length(Spec):
     """When a session ends."""
 
@@ -123,10 +130,10 @@ class Experiment(Spec):
         return self.model_dump(mode="json")
 
     def sweep_dimensions(self) -> dict[str, list[Any]]:
-        """Dimension name (last part of the path, or the whole where that is ambiguous) and values of the sweep."""
+        """Dimension name (last part of the path, or the whole where that is taken) and values of the sweep."""
         short = [path.rsplit(".", 1)[-1] for path in self.sweep]
         return {
-            (name if short.count(name) == 1 else path): values
+            (name if short.count(name) == 1 and name not in TAKEN else path): values
             for (path, values), name in zip(self.sweep.items(), short, strict=True)
         }
 
