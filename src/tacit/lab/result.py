@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from tacit.errors import TacitError
+from tacit.games.base import StageGame
 from tacit.lab.experiment import Experiment
 from tacit.store.layout import Variable
 from tacit.theory.benchmarks import Benchmarks
@@ -41,16 +43,16 @@ class Result:
     policy_reader: Callable[[int], Policies]
     folder: Path | None = None
 
+    @cached_property
+    def cells(self) -> list[Experiment]:
+        """The experiments of the sweep's cells, last field fastest; one where nothing is swept."""
+        return list(self.experiment.cells())
+
     def benchmarks(self, cell: int = 0) -> Benchmarks:
         """What theory predicts for the game of a cell."""
-        return self.cell_experiment(cell).game.benchmarks()
-
-    def cell_experiment(self, cell: int = 0) -> Experiment:
-        """The experiment of one cell of the sweep."""
-        for number, experiment in enumerate(self.experiment.cells()):
-            if number == cell:
-                return experiment
-        raise TacitError(f"cell: {cell} is too large; the sweep has {number + 1} cells, counted from 0")
+        if cell >= len(self.cells):
+            raise TacitError(f"cell: {cell} is too large; the sweep has {len(self.cells)} cells, counted from 0")
+        return benchmarks_of(self.cells[cell].game)
 
     def strategies(self, cell: int = 0) -> list[NDArray[np.int16]]:
         """Greedy action by session and state, one array (sessions, states) for each agent.
@@ -74,6 +76,12 @@ class Result:
     def final_history(self, cell: int = 0) -> NDArray[np.int64]:
         """Each agent's history code on the limit cycle, shape (sessions, agents)."""
         return np.asarray(self.policy_reader(cell)["history"]).astype(np.int64)
+
+
+@lru_cache(maxsize=256)
+def benchmarks_of(game: StageGame) -> Benchmarks:
+    """Benchmarks of a game, computed once however many cells play it."""
+    return game.benchmarks()
 
 
 def _split(flat: NDArray[np.generic], sizes: Sequence[int] | NDArray[np.generic]) -> list[NDArray[Any]]:

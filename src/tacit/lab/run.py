@@ -19,10 +19,9 @@ from tacit.engine import tabular
 from tacit.engine.arrays import Record
 from tacit.errors import Interrupted, TacitError
 from tacit.lab.experiment import Experiment, from_mapping
-from tacit.lab.result import Policies, Result, label
+from tacit.lab.result import Policies, Result, benchmarks_of, label
 from tacit.store.folder import RunFolder, create
 from tacit.store.layout import Arrays, Layout, Variable, combined, digest, shard_length
-from tacit.theory.benchmarks import Benchmarks
 
 Progress = Callable[[int, int], None]  # sessions done, sessions in all
 
@@ -307,7 +306,7 @@ def _coordinates(plans: tuple[tabular.Plan, ...], cells: list[Experiment]) -> di
     for k, cell in enumerate(cells):
         table = cell.game.actions().values
         values[k, :, : table.shape[1]] = table[:n] if len(table) >= n else table
-        found = _benchmarks(cell.game.model_dump_json(), cell)
+        found = benchmarks_of(cell.game)
         if found.competitive:
             nash[k] = found.nash.payoffs if len(found.nash.payoffs) == n else found.nash.average
         if found.cooperative:
@@ -319,18 +318,6 @@ def _coordinates(plans: tuple[tabular.Plan, ...], cells: list[Experiment]) -> di
         "nash_payoff": (("cell", "agent"), nash, game.payoff_unit),
         "optimum_payoff": (("cell", "agent"), optimum, game.payoff_unit),
     }
-
-
-_KNOWN: dict[str, Benchmarks] = {}
-
-
-def _benchmarks(key: str, experiment: Experiment) -> Benchmarks:
-    """Benchmarks of a game, computed once for all cells that play it."""
-    if key not in _KNOWN:
-        if len(_KNOWN) > 100:
-            _KNOWN.clear()
-        _KNOWN[key] = experiment.game.benchmarks()
-    return _KNOWN[key]
 
 
 def _facts(experiment: Experiment) -> dict[str, Any]:

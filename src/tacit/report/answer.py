@@ -77,6 +77,26 @@ def answer(result: Result, cell: int = 0) -> Answer:
     )
 
 
+def sweep_sentence(result: Result, answers: list[Answer]) -> str:
+    """Where in a sweep the agents fare best and worst, of the cells that were looked at."""
+    dims = result.experiment.sweep_dimensions()
+    shape = tuple(len(values) for values in dims.values())
+
+    def setting(cell: int) -> str:
+        place = np.unravel_index(cell, shape)
+        return ", ".join(f"{name} = {values[k]}" for (name, values), k in zip(dims.items(), place, strict=True))
+
+    gains = [found.gain.mean if found.gain else np.nan for found in answers]
+    sessions = f"{result.data.sizes['session']} sessions in each of {int(np.prod(shape))} cells."
+    if np.isnan(gains).all():
+        return sessions
+    best, worst = int(np.nanargmax(gains)), int(np.nanargmin(gains))
+    return (
+        f"The agents fare best at {setting(best)}, with a gain of {answers[best].gain}, and worst at {setting(worst)}, "
+        f"with {answers[worst].gain}: 0 is {answers[0].labels[0]}, 1 is {answers[0].labels[1]}. {sessions}"
+    )
+
+
 def _payoff_finding(game: Any, payoff: xr.DataArray, data: xr.Dataset) -> Finding:
     sign = -1.0 if game.cost_name else 1.0
     return Finding(

@@ -208,8 +208,9 @@ POLICY = (
 # paper a chart takes the width of the page.
 SCRIPT = """
 function draw(id, figure) {
-  figure.config = {responsive: true, displaylogo: false, typesetMath: false, showSendToCloud: false,
-    plotlyServerURL: "", modeBarButtons: [["toImage", "resetScale2d"]], toImageButtonOptions: {filename: id, scale: 3}};
+  figure.config = {responsive: true, displaylogo: false, displayModeBar: "hover", typesetMath: false,
+    showSendToCloud: false, plotlyServerURL: "", modeBarButtons: [["toImage", "resetScale2d"]],
+    toImageButtonOptions: {filename: id, scale: 3}};
   Plotly.newPlot(id, figure);
 }
 function resize() { document.querySelectorAll(".chart > div").forEach(function (plot) { Plotly.Plots.resize(plot); }); }

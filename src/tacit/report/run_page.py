@@ -12,7 +12,7 @@ from tacit.lab.result import Result
 from tacit.measures import outcome
 from tacit.measures.statistics import Estimate, curve_interval, mean_interval
 from tacit.report import page
-from tacit.report.answer import Answer, Finding, answer, cell_data, ends_by_limit
+from tacit.report.answer import Answer, Finding, answer, cell_data, ends_by_limit, sweep_sentence
 from tacit.report.chart import Area, Axis, Bars, Chart, Histogram, HLine, Line, Mark, VLine
 from tacit.report.page import Page, Section, Table
 from tacit.theory.benchmarks import Benchmarks, Profile
@@ -30,11 +30,11 @@ def write(result: Result, path: str | os.PathLike[str]) -> Path:
 def build(result: Result) -> Page:
     """The report of a run as a page."""
     experiment = result.experiment
-    first = answer(result)
     if experiment.sweep:
-        sections = sweep_sections(result)
-        text = f"{result.data.sizes['session']} sessions in each of {_cells(result)} cells of the sweep."
+        answers = [answer(result, cell) for cell in range(_cells(result))]
+        sections, text = sweep_sections(result, answers), sweep_sentence(result, answers)
     else:
+        first = answer(result)
         after = () if ends_by_limit(result) else (_greedy_play(result),)
         sections = [_findings(first, after), *cell_sections(result)]
         text = first.sentence()
@@ -55,7 +55,7 @@ def cell_sections(result: Result) -> list[Section]:
 def charts_of(result: Result, cell: int = 0) -> dict[str, list[Chart]]:
     """Charts of one cell by section."""
     data, benchmarks = cell_data(result, cell), result.benchmarks(cell)
-    game, by_limit = result.cell_experiment(cell).game, ends_by_limit(result)
+    game, by_limit = result.cells[cell].game, ends_by_limit(result)
     learning = [payoff_curve(data, benchmarks, game)]
     if game.actions().unit:
         learning.insert(0, action_curve(data, benchmarks, game))
@@ -136,9 +136,8 @@ def cycle_bars(data: xr.Dataset) -> Chart:
 # --- sweeps ----------------------------------------------------------------------------------------------------
 
 
-def sweep_sections(result: Result) -> list[Section]:
+def sweep_sections(result: Result, answers: list[Answer]) -> list[Section]:
     """Outcome by cell: curves or bars where they can be drawn, and always a table."""
-    answers = [answer(result, cell) for cell in range(_cells(result))]
     names = [finding.name for finding in answers[0].findings]
     vary = [len(_shared(answers, [one.findings[k] for one in answers])) < 2 for k in range(len(names))]
     rows = []
@@ -262,7 +261,7 @@ def _swept(result: Result, name: str) -> tuple[str, str]:
     """Meaning and unit of a swept parameter, as its schema gives them."""
     experiment = result.experiment
     path = list(experiment.sweep)[list(experiment.sweep_dimensions()).index(name)]
-    node: Any = result.cell_experiment(0)
+    node: Any = result.cells[0]
     for part in path.split(".")[:-1]:
         if isinstance(node, tuple) and not part.isdigit():
             node = node[0]
@@ -352,7 +351,7 @@ def _findings(found: Answer, more: Sequence[Finding]) -> Section:
     rows = [_finding_row(finding) for finding in (*found.findings, *more)]
     if found.gain is not None:
         rows.append(("gain (0 to 1 between the two)", str(found.gain), 0.0, 1.0, ""))
-    return Section("Outcome and benchmarks", text=found.verdict, table=Table(columns, tuple(rows)))
+    return Section("Outcome and benchmarks", table=Table(columns, tuple(rows)))
 
 
 def _finding_row(finding: Finding) -> tuple[str, str, float | None, float | None, str]:

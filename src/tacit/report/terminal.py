@@ -69,7 +69,7 @@ def free_folder(parent: Path, name: str) -> Path:
 
 def print_answer(result: "Result") -> None:
     """The answer in words and numbers, with the benchmarks beside it."""
-    from tacit.report.answer import answer  # xarray and its kin: not for `tacit list`
+    from tacit.report.answer import answer, sweep_sentence  # xarray and its kin: not for `tacit list`
 
     out = console()
     dims = result.experiment.sweep_dimensions()
@@ -79,8 +79,8 @@ def print_answer(result: "Result") -> None:
         return
     table = Table(box=None, pad_edge=False)
     cells = int(np.prod(shape))
-    for cell in range(min(cells, MOST_ROWS)):
-        found = answer(result, cell)
+    answers = [answer(result, cell) for cell in range(cells)]
+    for cell, found in enumerate(answers[:MOST_ROWS]):
         place = np.unravel_index(cell, shape)
         if cell == 0:
             for title in (*dims, *(f.name for f in found.findings), "gain"):
@@ -90,6 +90,7 @@ def print_answer(result: "Result") -> None:
     out.print(table)
     if cells > MOST_ROWS:
         out.print(f"... and {cells - MOST_ROWS} cells more in the report")
+    out.print(sweep_sentence(result, answers))
 
 
 def _print_cell(out: Console, found: "Answer") -> None:
