@@ -60,7 +60,7 @@ def run(
 @app.command("list")
 def list_everything() -> None:
     """Scenarios, games, learners and studies."""
-    from tacit.report import catalogue
+    from tacit import catalogue
 
     catalogue.print_all()
 
@@ -68,7 +68,7 @@ def list_everything() -> None:
 @app.command()
 def show(name: Annotated[str, typer.Argument(help="a scenario, game or learner")], overrides: Overrides = None) -> None:
     """Parameters with units, bounds and defaults; benchmarks of games and scenarios."""
-    from tacit.report import catalogue
+    from tacit import catalogue
 
     catalogue.print_one(name, overrides or [])
 

@@ -46,6 +46,11 @@ def inlined(function: Callable[..., Any]) -> Any:
     return numba.njit(**options)(function)
 
 
+def ready() -> bool:
+    """Whether this version's loop has been compiled before, by any process."""
+    return any(_folder().rglob("*.nbi"))
+
+
 def _folder() -> Path:
     """This version's cache folder; numba falls back to others by itself where it cannot be written."""
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tacit" / "compiled"

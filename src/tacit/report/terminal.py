@@ -1,5 +1,6 @@
 """What a person sees while a run goes on and when it ends."""
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,6 +47,8 @@ def bars() -> Iterator[Callable[[str], Callable[[int, int], None]]]:
 
         def report(done: int, total: int) -> None:
             if not tasks:
+                if not display.tasks:
+                    announce_compilation()
                 display.start()
                 tasks.append(display.add_task(name, total=total))
             display.update(tasks[0], completed=done)
@@ -57,6 +60,14 @@ def bars() -> Iterator[Callable[[str], Callable[[int, int], None]]]:
     finally:
         if display.tasks:
             display.stop()
+
+
+def announce_compilation() -> None:
+    """Say why the first run after an installation begins with a pause."""
+    from tacit.engine.compilation import ready
+
+    if not ready():
+        print("compiling the engine, once after an installation: half a minute", file=sys.stderr)
 
 
 def free_folder(parent: Path, name: str) -> Path:
