@@ -115,6 +115,7 @@ def study(
     name: Annotated[str, typer.Argument(help="a study from `tacit list`")],
     preset: Annotated[str, typer.Option(help="quick (minutes) or paper")] = "quick",
     out: Annotated[Path | None, typer.Option(help="folder; runs/study-NAME-PRESET if left out")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="other sessions than the study's own")] = None,
     threads: Threads = None,
     figures: Figures = None,
     suffix: Suffix = "pdf",
@@ -122,7 +123,8 @@ def study(
     """Run a published claim as a program: statistics with intervals, and a verdict."""
     from tacit.studies import run_study
 
-    run_study(name, preset, out or Path("runs") / f"study-{name}-{preset}", threads, figures, suffix)
+    label = f"study-{name}-{preset}" + ("" if seed is None else f"-seed-{seed}")
+    run_study(name, preset, out or Path("runs") / label, threads, seed, figures, suffix)
 
 
 def main() -> None:

@@ -23,7 +23,13 @@ STUDIES: dict[str, tuple[str, str]] = {
 
 
 def run_study(
-    name: str, preset: str, folder: Path, threads: int | None = None, figures: Path | None = None, suffix: str = "pdf"
+    name: str,
+    preset: str,
+    folder: Path,
+    threads: int | None = None,
+    seed: int | None = None,
+    figures: Path | None = None,
+    suffix: str = "pdf",
 ) -> None:
     """Run a study, print its claims with verdicts and write its report, and its figures where they are wanted.
 
@@ -47,7 +53,7 @@ def run_study(
     if preset not in study.presets:
         raise TacitError(f"preset: {preset!r} is unknown; choose from {', '.join(study.presets)}")
     with terminal.bars() as progress:
-        finding = study.find(preset, Player(folder, threads, progress))
+        finding = study.find(preset, Player(folder, threads, progress, seed))
     terminal.print_claims(finding)
     if figures is not None:
         for path in save_all(build_page(study, preset, finding), figures, suffix):

@@ -214,8 +214,11 @@ class Player:
     folder: Path
     threads: int | None = None
     progress: Progress | None = None
+    seed: int | None = None  # in place of the study's own: other sessions, the same question
 
     def __call__(self, experiment: Experiment) -> Result:
+        if self.seed is not None:
+            experiment = experiment.model_copy(update={"seed": self.seed})
         path = self.folder / experiment.name
         bar = self.progress(experiment.name) if self.progress else None
         if not (path / MANIFEST).is_file():
