@@ -12,7 +12,7 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 
 #: A module may import its own level and lower ones.
 LEVELS = [
-    {"errors", "schema"},
+    {"errors", "schema", "documents"},
     {"theory", "measures"},
     {"games", "learners"},
     {"engine", "store"},

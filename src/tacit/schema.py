@@ -5,10 +5,11 @@ parameters, their units and bounds. This module turns pydantic's complaints into
 """
 
 import difflib
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tacit.errors import TacitError
 
@@ -46,6 +47,16 @@ class Spec(BaseModel, metaclass=_Plain):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_booleans_for_numbers(cls, data: Any) -> Any:
+        for name, value in data.items() if isinstance(data, Mapping) else ():
+            field = cls.model_fields.get(name)
+            values = value if isinstance(value, list | tuple) else [value]
+            if field and field.annotation is not bool and any(isinstance(v, bool) for v in values):
+                raise ValueError(f"{name}: {shorten(value)} is true or false where a number or a name is needed")
+        return data
 
 
 def param(default: Any, description: str, unit: str | None = None, **bounds: Any) -> Any:
@@ -96,7 +107,7 @@ def _known_fields(location: tuple[Any, ...], model: type[BaseModel] | None) -> l
 def _sentence(complaint: Mapping[str, Any], fields: list[str]) -> str:
     kind, value, ctx = complaint["type"], complaint.get("input"), complaint.get("ctx", {})
     where = ".".join(str(part) for part in complaint["loc"] if not _is_variant(part)) or "input"
-    shown = _short(value)
+    shown = shorten(value)
     if kind in _BOUNDS:
         fault, mend = _BOUNDS[kind]
         return f"{where}: {shown} is {fault}; it {mend.format(**ctx)}"
@@ -114,7 +125,8 @@ def _sentence(complaint: Mapping[str, Any], fields: list[str]) -> str:
         return f"{where}.kind: missing; name the kind, for example 'kind: bertrand' (see `tacit list`)"
     message = complaint["msg"].removeprefix("Value error, ")
     if kind == "value_error":
-        return message if where == "input" else f"{where}: {message}"
+        named = re.match(r"[a-z_]+(\.[a-z_0-9]+)*: ", message)  # the validator names a field of its own
+        return message if where == "input" else f"{where}{'.' if named else ': '}{message}"
     return f"{where}: {shown} is wrong: {message[0].lower()}{message[1:]}"
 
 
@@ -133,7 +145,8 @@ def register(*models: type[BaseModel]) -> None:
             _KINDS.setdefault(kind, []).append(model)
 
 
-def _short(value: Any) -> str:
+def shorten(value: Any) -> str:
+    """A value as a person may see it in an error."""
     text = repr(value)
     return text if len(text) <= 40 else text[:37] + "..."
 

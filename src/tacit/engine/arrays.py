@@ -113,7 +113,7 @@ class Table(NamedTuple):
     loads: U64  # (facilities,)
     worth: F64  # (actions,) payoff of each action
     targets: F64  # (actions,) scratch
-    played: NDArray[np.float32]  # (agents, or 1 if anonymous, actions) times played since the sums were emptied
+    played: F64  # (agents, or 1 if anonymous, actions) times played since the sums were emptied
     earned: F64  # (agents or 1,) payoffs earned since then
 
 

@@ -29,7 +29,7 @@ def settle(game, table, regime, recording):
         payoff = game.payoffs[regime, joint, i]
         agent.payoff = payoff
         if recording:
-            table.played[i, agent.last] += np.float32(1.0)
+            table.played[i, agent.last] += 1.0
             table.earned[i] += payoff
             total += payoff
     return joint, total / n
@@ -63,7 +63,7 @@ def _record_loads(table):
     """Add the settled period to the sums over all agents; returns their mean payoff."""
     total = 0.0
     for a in range(uint64(table.counts.size)):
-        table.played[0, a] += np.float32(table.counts[a])
+        table.played[0, a] += table.counts[a]
         total += table.worth[a] * table.counts[a]
     mean = total / table.agents.size
     table.earned[0] += mean
@@ -78,7 +78,7 @@ def empty_sums(game, table, frequency, payoff, slot, periods):
         payoff[slot, i] = table.earned[i] / periods
         table.earned[i] = 0.0
         for a in range(table.played.shape[1]):
-            frequency[slot, i, a] = table.played[i, a] / np.float32(float(periods) * crowd)
+            frequency[slot, i, a] = np.float32(table.played[i, a] / (float(periods) * crowd))
             table.played[i, a] = 0.0
 
 

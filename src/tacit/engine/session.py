@@ -16,7 +16,7 @@ from tacit.engine.limit import greedy_play
 from tacit.engine.nature import advance_schedule, first_regime, initial_state, initial_values, next_regime
 from tacit.engine.streams import stream_key, uniform
 
-LISTEN = np.uint64(2**20 - 1)  # an interruption is heard every million periods
+LISTEN = np.uint64(2**20)  # an interruption is heard after about so many steps of agents
 
 
 @inlined
@@ -57,6 +57,9 @@ def _learn_and_play(game, table, limits, play_key, nature_key, joint, regime, st
     windows, window, in_window = uint64(payoff.shape[0]), ZERO, ZERO
     random_nature = game.transition.shape[0] > 1
     stable, t, last_regime, squares = ZERO, ZERO, regime, 0.0
+    deaf = LISTEN - ONE
+    while deaf > ZERO and deaf * n > LISTEN:
+        deaf = deaf >> ONE
     while True:
         changed, choosing = False, t < limits.periods
         for g in range(n_groups):
@@ -93,7 +96,7 @@ def _learn_and_play(game, table, limits, play_key, nature_key, joint, regime, st
                 empty_sums(game, table, frequency, payoff, window, limits.window)
                 square[window] = squares / limits.window
             squares, in_window, window = 0.0, ZERO, window + ONE
-        if t & LISTEN == ZERO and stop[0]:
+        if t & deaf == ZERO and stop[0]:
             return t, False, joint, regime
 
 
@@ -173,7 +176,7 @@ def play_sessions(game, agents, groups, knots, limits, given, counted, seed, fir
             np.zeros(game.values.shape[0], np.uint64),
             np.zeros(game.own.size),
             np.zeros(most),
-            np.zeros((recorded, most), np.float32),
+            np.zeros((recorded, most)),
             np.zeros(recorded),
         )
         trace = (out.frequency[slot], out.payoff[slot], out.payoff_square[slot])

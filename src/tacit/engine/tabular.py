@@ -98,7 +98,7 @@ def prepare(
         groups=_group_rows(starts, merged),
         knots=_knots(merged),
         limits=Limits(*(np.uint64(x) for x in (periods, stable_for, max(window, 1), LIMIT_STEPS, AVERAGE_STEPS))),
-        given=_join(tables),
+        given=_join(tables, sessions),
         windows=windows,
         keep_values=keep_values,
     )
@@ -272,7 +272,11 @@ def _offsets(sizes: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return np.concatenate([np.zeros(1, np.uint64), np.cumsum(sizes)[:-1]]).astype(np.uint64)
 
 
-def _join(tables: list[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """One row of initial values for all sessions, or one row for each where any agent's differ by session."""
-    rows = max(len(table) for table in tables)
-    return np.concatenate([np.broadcast_to(t, (rows, *t.shape[1:])).reshape(rows, -1) for t in tables], axis=1)
+def _join(tables: list[NDArray[np.float64]], sessions: int) -> NDArray[np.float64]:
+    """One row of initial values for all sessions, or one row for each where any agent's differ by session.
+
+    Session s takes row s of a table, from the first again where the table has fewer rows.
+    """
+    lengths = {len(table) for table in tables}
+    rows = max(lengths) if lengths <= {1, max(lengths)} else sessions
+    return np.concatenate([t[np.arange(rows) % len(t)].reshape(rows, -1) for t in tables], axis=1)

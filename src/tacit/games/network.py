@@ -36,8 +36,8 @@ class Edge(Spec):
 
     start: Node = param(..., "node where the road starts", alias="from")
     end: Node = param(..., "node where the road ends", alias="to")
-    constant: float = param(0.0, "travel time on the empty road", unit="time", ge=0)
-    slope: float = param(0.0, "travel time added by a load of `scale` drivers", unit="time", ge=0)
+    constant: float = param(0.0, "travel time on the empty road", unit="time", ge=0, le=1e6)
+    slope: float = param(0.0, "travel time added by a load of `scale` drivers", unit="time", ge=0, le=1e6)
 
     def time(self, load: Any, scale: float) -> Any:
         """Travel time at a load, a number or an array."""

@@ -1,14 +1,15 @@
 """An experiment: environment, learners, length, sessions and seed; read from YAML, changed by dotted overrides."""
 
 import itertools
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union
 
-import yaml
 from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
 
+from tacit import documents
 from tacit.errors import TacitError
 from tacit.games import GAMES
 from tacit.games.base import StageGame
@@ -16,12 +17,14 @@ from tacit.learners import LEARNERS
 from tacit.learners.base import TabularLearner
 from tacit.learners.exploration import EXPLORATIONS
 from tacit.learners.initial import INITIALS
-from tacit.schema import Spec, param, register, validate
+from tacit.schema import Spec, param, register, shorten, validate
 
 AnyGame = Annotated[Union[*GAMES], Field(discriminator="kind")]  # type: ignore[valid-type]
 AnyLearner = Annotated[Union[*LEARNERS], Field(discriminator="kind")]  # type: ignore[valid-type]
 Scalar = bool | int | float | str | list[Any] | dict[str, Any] | None
 
+
+LEAST_WINDOWS = 5  # so that the last fifth of a session is at least one window
 
 #: Names of a result's own dimensions and variables.
 TAKEN = frozenset(
@@ -52,18 +55,6 @@ def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, Mapping | TabularLearner) else value
 
 
-def _numbers(values: Any) -> Any:
-    """YAML reads 4e-6 as a text; on an axis it must be a number."""
-
-    def number(value: Any) -> Any:
-        try:
-            return float(value) if isinstance(value, str) else value
-        except ValueError:
-            return value
-
-    return [number(value) for value in values] if isinstance(values, list) else values
-
-
 class Experiment(Spec):
     """Environment + learners + length + sessions + seed.
 
@@ -88,9 +79,7 @@ class Experiment(Spec):
     seed: int = param(0, "random seed", ge=0, lt=2**63)
     trace: Trace = param(Trace(), "what is recorded of learning")
     keep_values: bool = param(False, "keep the value tables, not only the greedy strategies")
-    sweep: dict[str, Annotated[list[Scalar], BeforeValidator(_numbers)]] = param(
-        {}, "fields and the values they take: every combination is a cell"
-    )
+    sweep: dict[str, list[Scalar]] = param({}, "fields and the values they take: every combination is a cell")
 
     @model_validator(mode="after")
     def _recordable(self) -> "Experiment":
@@ -101,14 +90,26 @@ class Experiment(Spec):
         for path, values in self.sweep.items():
             if not values:
                 raise ValueError(f"sweep.{path}: no values; list at least one")
-        window, windows = self.recorded()
-        left = self.length.periods - window * windows
-        if windows and not self.length.stable_for and left >= window:
-            raise ValueError(
-                f"trace.window: {windows} windows of {window} periods leave out the last {left} of "
-                f"{self.length.periods}; remove trace.window, or raise it"
-            )
+            if path.split(".")[0] in ("name", "description", "sessions", "sweep", "trace", "keep_values"):
+                raise ValueError(f"sweep.{path}: it must be the same in all cells; run one experiment for each value")
+        self._check_trace()
         return self
+
+    def _check_trace(self) -> None:
+        """A session of fixed length is judged by its last windows: they must reach its end and be fine enough."""
+        periods, (window, windows) = self.length.periods, self.recorded()
+        if self.length.stable_for:
+            return
+        if periods - window * windows >= window or not windows:
+            raise ValueError(
+                f"trace.window: {windows} windows of {window} periods leave out the end of {periods} periods; "
+                "remove trace.window, or record more windows"
+            )
+        if window > 1 and periods // window < LEAST_WINDOWS:
+            raise ValueError(
+                f"trace.window: {window} periods are too many for a session of {periods}; remove trace.window, or "
+                f"record at least {LEAST_WINDOWS} windows"
+            )
 
     def recorded(self) -> tuple[int, int]:
         """Length and number of the windows that are recorded."""
@@ -152,9 +153,12 @@ register(*GAMES, *LEARNERS, *EXPLORATIONS, *INITIALS)
 
 def from_mapping(data: Mapping[str, Any], overrides: Sequence[tuple[str, Any]] = ()) -> Experiment:
     """Validate plain data, after setting dotted fields such as ``("learners.alpha", 0.05)``."""
-    tree = _copy(data)
-    for path, value in overrides:
-        _set(tree, path.split("."), value, path)
+    try:
+        tree = _copy(data)
+        for path, value in overrides:
+            _set(tree, path.split("."), value, path)
+    except RecursionError:
+        raise TacitError("scenario: nested without end; remove the anchor that contains itself") from None
     single = isinstance(tree.get("learners"), Mapping)
     try:
         return validate(Experiment, tree)
@@ -173,7 +177,7 @@ def load(source: str, overrides: Sequence[str] = ()) -> Experiment:
         ``field.path=value`` with a YAML value.
     """
     data = _read(source)
-    data.setdefault("name", Path(source).stem)
+    data.setdefault("name", re.sub(r"[^A-Za-z0-9_.-]+", "-", Path(source).stem).strip("-._") or "experiment")
     return from_mapping(data, parse_overrides(overrides))
 
 
@@ -185,9 +189,9 @@ def parse_overrides(overrides: Sequence[str]) -> list[tuple[str, Any]]:
         if not equals or not path:
             raise TacitError(f"{text!r}: not an override; write field=value, for example sessions=200")
         try:
-            pairs.append((path, yaml.safe_load(value)))
-        except yaml.YAMLError:
-            raise TacitError(f"{path}: {value!r} is not a YAML value; quote it") from None
+            pairs.append((path, documents.parse(value)))
+        except ValueError as error:
+            raise TacitError(f"{path}: {shorten(value)} is not a YAML value ({error}); quote it") from None
     return pairs
 
 
@@ -218,11 +222,9 @@ def _read(source: str) -> dict[str, Any]:
             raise TacitError(f"{source}: no such scenario or file; {hint}")
         text = file.read_text(encoding="utf-8")
     try:
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"line {mark.line + 1}" if mark else "the text"
-        raise TacitError(f"{source}: not YAML at {where}; check indentation, colons and quotes there") from None
+        data = documents.parse(text)
+    except ValueError as error:
+        raise TacitError(f"{source}: not YAML ({error}); check indentation, colons and quotes") from None
     if not isinstance(data, dict):
         raise TacitError(f"{source}: not a scenario; it needs fields such as environment: and learners:")
     return {str(key): value for key, value in data.items()}

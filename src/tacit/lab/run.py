@@ -75,7 +75,6 @@ def resume(folder: str | os.PathLike[str], *, threads: int | None = None, progre
     job = Job.of(from_mapping(store.scenario()))
     if store.manifest.get("shards") != job.layout.n_shards:
         raise TacitError(f"{folder}: its scenario and manifest disagree; run the experiment again in another folder")
-    store.clean()
     return job.in_folder(store, threads, progress)
 
 
@@ -101,6 +100,7 @@ class Job:
 
     experiment: Experiment
     plans: tuple[tabular.Plan, ...]
+    seeds: tuple[int, ...]
     layout: Layout
 
     @classmethod
@@ -124,11 +124,18 @@ class Job:
             variables=_variables(plans[0], experiment),
             coordinates=_coordinates(plans, cells),
         )
-        return cls(experiment, plans, layout)
+        return cls(experiment, plans, tuple(cell.seed for cell in cells), layout)
 
     def in_folder(self, store: RunFolder, threads: int | None, progress: Progress | None) -> Result:
         """Play what the folder lacks."""
-        began, done = time.perf_counter(), store.finished()
+        with store.locked():
+            store.clean()
+            self._play_into(store, threads, progress)
+        return _stored_result(store, self.experiment)
+
+    def _play_into(self, store: RunFolder, threads: int | None, progress: Progress | None) -> None:
+        began, journal = time.perf_counter(), store.finished()
+        done = {s[0] for s in self.layout.shards() if s[0] in journal and store.intact(*s, journal[s[0]])}
         todo = [shard for shard in self.layout.shards() if shard[0] not in done]
         skipped = sum(count for index, *_, count in self.layout.shards() if index in done)
         report = _counter(progress, skipped, self.layout.cells * self.layout.sessions)
@@ -144,10 +151,9 @@ class Job:
             ) from None
         digests = store.finished()
         whole = combined(digests[k] for k in sorted(digests))
-        if store.manifest["status"] != "complete":
+        if store.manifest["status"] != "complete" or todo:
             spent = store.manifest.get("seconds", 0.0) + time.perf_counter() - began
             store.finish({"content_hash": whole, "seconds": round(spent, 3), "failures": []})
-        return _stored_result(store, self.experiment)
 
     def in_memory(self, threads: int | None, progress: Progress | None) -> Result:
         """Play everything and keep it."""
@@ -177,7 +183,7 @@ class Job:
 
 def _play(job: Job, todo: list[tuple[int, int, int, int]], threads: int | None) -> Iterator[tuple[Any, Record]]:
     """Records of shards, in order, from a pool of threads: the compiled loop releases the GIL."""
-    workers = threads or len(os.sched_getaffinity(0))
+    workers = threads or _cores()
     if not todo:
         return
     stop = np.zeros(1, np.bool_)
@@ -187,7 +193,7 @@ def _play(job: Job, todo: list[tuple[int, int, int, int]], threads: int | None) 
             for shard in todo:
                 _, cell, first, count = shard
                 parts = _split(first, count, workers)
-                seed = job.experiment.seed
+                seed = job.seeds[cell]
                 tasks = [pool.submit(tabular.play, job.plans[cell], seed, a, n, stop) for a, n in parts]
                 waiting.append((shard, tasks))
                 if len(waiting) > 2:  # enough work ahead that no core waits while a shard is written
@@ -199,6 +205,11 @@ def _play(job: Job, todo: list[tuple[int, int, int, int]], threads: int | None) 
         finally:
             stop[0] = True
             pool.shutdown(cancel_futures=True)
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _split(first: int, count: int, workers: int) -> list[tuple[int, int]]:
@@ -255,7 +266,7 @@ def _variables(plan: tabular.Plan, experiment: Experiment) -> dict[str, Variable
     return {
         "periods": Variable((), (), "int64", "periods", "periods played"),
         "converged": Variable((), (), "bool", "", "greedy strategies were stable for length.stable_for periods"),
-        "cycle_length": Variable((), (), "int64", "periods", "length of the limit cycle; 0: greedy play is random"),
+        "cycle_length": Variable((), (), "int64", "periods", "length of the limit cycle; 0: none found"),
         "limit_payoff": Variable(by_agent, (n,), "float64", unit, f"mean {game.payoff_name} on the limit cycle"),
         "limit_frequency": Variable(by_action, (n, m), "float32", "", f"share of each {name} on the limit cycle"),
         "payoff": Variable((*time, *by_agent), (*w, n), "float64", unit, f"mean {game.payoff_name} in the window"),
@@ -337,6 +348,9 @@ def _stored_result(store: RunFolder, experiment: Experiment) -> Result:
     stored = store.arrays()
     if missing := [name for name in job.layout.variables if name not in stored]:
         raise TacitError(f"{store.path}: damaged ({missing[0]} is missing); run the experiment again")
+    shapes = {n: (job.layout.cells, job.layout.sessions, *v.shape) for n, v in job.layout.variables.items()}
+    if wrong := [name for name, shape in shapes.items() if stored[name].shape != shape]:
+        raise TacitError(f"{store.path}: damaged ({wrong[0]} has another size); run the experiment again")
     arrays = {
         name: (("cell", "session", *variable.dims), store.read(stored[name]), variable)
         for name, variable in job.layout.variables.items()

@@ -159,6 +159,18 @@ class WithMemory(TabularLearner):
         return self.memory, self.observes
 
 
+MOST_STORED = 250_000_000  # values of one agent over all sessions: 2 GB
+
+
+def check_stored(seat: Seat, sessions: int) -> None:
+    """Refuse tables that differ by session and would not fit into memory."""
+    size = sessions * seat.states * seat.actions
+    if size > MOST_STORED:
+        raise refuse(
+            "run", f"{sessions} tables of {seat.states} states need {size:.1e} numbers", "train fewer sessions"
+        )
+
+
 def blank(seat: Seat) -> NDArray[np.float64]:
     """Values of zero for every state and action."""
     return np.zeros((1, seat.states, seat.actions))

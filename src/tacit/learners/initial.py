@@ -12,6 +12,8 @@ from tacit.schema import Spec, param
 from tacit.theory.equilibrium import joint_optimum, pure_nash
 from tacit.theory.repeated import RepeatedPlay
 
+MOST = 1e12  # initial values beyond it would overflow in the end
+Value = Annotated[float, Field(ge=-MOST, le=MOST)]
 Values = tuple[NDArray[np.float64], tuple[float, float] | None]
 
 
@@ -42,7 +44,7 @@ class ConstantValue(Spec):
     """The same value everywhere."""
 
     kind: Literal["constant"] = "constant"
-    value: float = param(0.0, "the value", "payoff")
+    value: float = param(0.0, "the value", "payoff", ge=-MOST, le=MOST)
 
     def values(self, seat: Seat, gamma: float) -> Values:
         return _everywhere(seat, np.full(seat.actions, self.value))
@@ -52,8 +54,8 @@ class UniformValues(Spec):
     """Independent uniform draws for every agent, state and action."""
 
     kind: Literal["uniform"] = "uniform"
-    low: float = param(0.0, "lower end", "payoff")
-    high: float = param(1.0, "upper end", "payoff")
+    low: float = param(0.0, "lower end", "payoff", ge=-MOST, le=MOST)
+    high: float = param(1.0, "upper end", "payoff", ge=-MOST, le=MOST)
 
     @model_validator(mode="after")
     def _ordered(self) -> "UniformValues":
@@ -69,7 +71,14 @@ class GivenValues(Spec):
     """A table from the scenario: one value an action, or one row a state."""
 
     kind: Literal["given"] = "given"
-    table: tuple[float, ...] | tuple[tuple[float, ...], ...] = param(..., "values by action, or by state and action")
+    table: tuple[Value, ...] | tuple[tuple[Value, ...], ...] = param(..., "values by action, or by state and action")
+
+    @model_validator(mode="after")
+    def _rectangular(self) -> "GivenValues":
+        lengths = {len(row) if isinstance(row, tuple) else 0 for row in self.table}
+        if len(lengths) > 1:
+            raise ValueError("table: its rows differ in length; give every state one value an action")
+        return self
 
     def values(self, seat: Seat, gamma: float) -> Values:
         table = np.array(self.table, dtype=np.float64)

@@ -4,7 +4,18 @@ from typing import Literal
 
 import numpy as np
 
-from tacit.learners.base import Behaviour, Choice, ObservesName, Rule, Seat, TabularLearner, WithMemory, blank, refuse
+from tacit.learners.base import (
+    Behaviour,
+    Choice,
+    ObservesName,
+    Rule,
+    Seat,
+    TabularLearner,
+    WithMemory,
+    blank,
+    check_stored,
+    refuse,
+)
 from tacit.schema import param
 
 
@@ -59,6 +70,7 @@ class Trained(WithMemory):
                 "run", f"{self.run!r} has {greedy.shape[1]} states an agent where this game has {seat.states}",
                 "use the memory, the observation and the game of that run",
             )  # fmt: skip
+        check_stored(seat, len(greedy))
         values = np.zeros((len(greedy), seat.states, seat.actions))
         np.put_along_axis(values, np.roll(greedy, -self.shift, axis=0)[..., None], 1.0, axis=2)
         return Behaviour(Choice.EPSILON_GREEDY, Rule.NOTHING, values)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from tacit.lab.experiment import Length
 from tacit.lab.result import Result
 from tacit.measures import outcome
 from tacit.measures.statistics import Estimate, mean_interval, proportion
@@ -33,6 +34,7 @@ class Answer:
     gain: Estimate | None
     verdict: str
     convergence: str
+    converged: str  # "20 of 20"; a dash where sessions have a fixed length
     labels: tuple[str, str]  # names of the two benchmarks
     notes: tuple[str, ...] = ()
 
@@ -41,9 +43,9 @@ class Answer:
         return f"{self.verdict} {self.convergence}"
 
 
-def ends_by_limit(result: Result) -> bool:
+def ends_by_limit(result: Result, cell: int = 0) -> bool:
     """Whether the outcome is greedy play after convergence, rather than play while learning."""
-    return result.experiment.length.stable_for > 0
+    return result.cells[cell].length.stable_for > 0
 
 
 def cell_data(result: Result, cell: int) -> xr.Dataset:
@@ -56,7 +58,7 @@ def cell_data(result: Result, cell: int) -> xr.Dataset:
 def answer(result: Result, cell: int = 0) -> Answer:
     """Outcome, benchmarks and verdict of one cell."""
     data, benchmarks = cell_data(result, cell), result.benchmarks(cell)
-    game, by_limit = result.experiment.game, ends_by_limit(result)
+    game, by_limit = result.cells[cell].game, ends_by_limit(result, cell)
     payoff = outcome.final_payoff(data, by_limit)
     findings = [_payoff_finding(game, payoff, data)]
     if game.actions().unit:
@@ -67,11 +69,13 @@ def answer(result: Result, cell: int = 0) -> Answer:
         benchmarks.nash.name if benchmarks.competitive else "no equilibrium",
         benchmarks.optimum.name if benchmarks.cooperative else "no optimum",
     )
+    length = result.cells[cell].length
     return Answer(
         tuple(findings),
         gain,
         _verdict(gain, _best_equilibrium(benchmarks), labels),
-        _convergence(result, data),
+        _convergence(length, data),
+        f"{int(data['converged'].sum())} of {data.sizes['session']}" if length.stable_for else "-",
         labels,
         benchmarks.notes,
     )
@@ -150,8 +154,8 @@ def _verdict(gain: Estimate | None, best: float, labels: tuple[str, str]) -> str
     return f"Undecided with so few sessions: {where}; add sessions."
 
 
-def _convergence(result: Result, data: xr.Dataset) -> str:
-    length, n = result.experiment.length, data.sizes["session"]
+def _convergence(length: Length, data: xr.Dataset) -> str:
+    n = data.sizes["session"]
     if not length.stable_for:
         return f"{n} sessions of {length.periods:,} periods; means over the last {outcome.CLOSING_SHARE:.0%}."
     converged = int(data["converged"].sum())

@@ -55,7 +55,7 @@ def cell_sections(result: Result) -> list[Section]:
 def charts_of(result: Result, cell: int = 0) -> dict[str, list[Chart]]:
     """Charts of one cell by section."""
     data, benchmarks = cell_data(result, cell), result.benchmarks(cell)
-    game, by_limit = result.cells[cell].game, ends_by_limit(result)
+    game, by_limit = result.cells[cell].game, ends_by_limit(result, cell)
     learning = [payoff_curve(data, benchmarks, game)]
     if game.actions().unit:
         learning.insert(0, action_curve(data, benchmarks, game))
@@ -145,15 +145,19 @@ def sweep_sections(result: Result, answers: list[Answer]) -> list[Section]:
         row: list[Any] = [*place]
         for finding, varies in zip(one.findings, vary, strict=True):
             row += [str(finding.estimate), *((finding.nash, finding.optimum) if varies else ())]
-        rows.append([*row, None if one.gain is None else str(one.gain)])
+        rows.append([*row, None if one.gain is None else str(one.gain), one.converged])
     columns = [*result.experiment.sweep_dimensions()]
     for name, varies in zip(names, vary, strict=True):
         columns += [name, *(answers[0].labels if varies else ())]
-    table = Table((*columns, "gain"), rows)
+    table = Table((*columns, "gain", "converged"), rows)
     sections = [Section("Outcome by cell", charts=sweep_charts(result, answers), table=table)]
-    if len(answers) > 1 and result.data.sizes["time"] > 1:
+    if len(answers) > 1 and int(result.data["payoff"].notnull().any(_but_time(result.data)).sum()) > 1:
         sections.append(Section("Learning", charts=(sweep_learning(result, answers),)))
     return sections
+
+
+def _but_time(data: xr.Dataset) -> list[str]:
+    return [str(d) for d in data["payoff"].dims if d != "time"]
 
 
 def _places(result: Result) -> list[list[str]]:

@@ -94,10 +94,10 @@ def print_answer(result: "Result") -> None:
     for cell, found in enumerate(answers[:MOST_ROWS]):
         place = np.unravel_index(cell, shape)
         if cell == 0:
-            for title in (*dims, *(f.name for f in found.findings), "gain"):
+            for title in (*dims, *(f.name for f in found.findings), "gain", "converged"):
                 table.add_column(title, no_wrap=True)
         settings = [str(values[k]) for values, k in zip(dims.values(), place, strict=True)]
-        table.add_row(*settings, *(str(f.estimate) for f in found.findings), str(found.gain or "-"))
+        table.add_row(*settings, *(str(f.estimate) for f in found.findings), str(found.gain or "-"), found.converged)
     out.print(table)
     if cells > MOST_ROWS:
         out.print(f"... and {cells - MOST_ROWS} cells more in the report")

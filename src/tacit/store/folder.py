@@ -14,6 +14,7 @@ because sessions depend on nothing but seed and number, the repeated bytes are t
 """
 
 import contextlib
+import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -29,6 +30,7 @@ from tacit.store import atomic
 from tacit.store.layout import Arrays, Layout, digest
 
 SCENARIO, MANIFEST, JOURNAL, DATA, POLICIES = "scenario.yaml", "manifest.json", "journal.jsonl", "data.zarr", "policies"
+LOCK = ".lock"
 FORMAT = 1
 
 
@@ -59,7 +61,8 @@ def create(path: Path, scenario: Mapping[str, Any], layout: Layout, facts: Mappi
         _create_arrays(path / DATA, layout)
         (path / JOURNAL).write_text("")
         atomic.write(path / SCENARIO, yaml.safe_dump(dict(scenario), sort_keys=False).encode())
-        manifest = {"format": FORMAT, "status": "running", **facts, "shards": layout.n_shards}
+        before = hashlib.sha256((path / SCENARIO).read_bytes()).hexdigest()
+        manifest = {"format": FORMAT, "status": "running", **facts, "scenario": before, "shards": layout.n_shards}
         atomic.write(path / MANIFEST, _json(manifest))  # last: a folder with a manifest is complete in its layout
     return RunFolder(path)
 
@@ -83,41 +86,68 @@ class RunFolder:
             raise TacitError(
                 f"{self.path}: format {self.manifest.get('format')} is not read here; use its tacit version"
             )
+        kinds = {"status": str, "shards": int, "scenario": str, "versions": dict}
+        if any(not isinstance(self.manifest.get(name), kind) for name, kind in kinds.items()):
+            raise self._damaged(MANIFEST)
 
     def scenario(self) -> dict[str, Any]:
-        """The complete experiment as plain data."""
+        """The complete experiment as plain data: the one that the run began with."""
         try:
-            data = yaml.safe_load((self.path / SCENARIO).read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError):
-            data = None
-        if not isinstance(data, dict):
-            raise self._damaged(SCENARIO)
-        return data
+            content = (self.path / SCENARIO).read_bytes()
+        except OSError:
+            raise self._damaged(SCENARIO) from None
+        if hashlib.sha256(content).hexdigest() != self.manifest["scenario"]:
+            mend = "undo that, or run the changed scenario into another folder"
+            raise TacitError(f"{self.path}: {SCENARIO} was changed after the run began; {mend}")
+        return dict(yaml.safe_load(content.decode()))
 
     def finished(self) -> dict[int, str]:
         """Shards that are complete, with their digests; a torn last line does not count."""
         done: dict[int, str] = {}
         try:
-            lines = (self.path / JOURNAL).read_text(encoding="utf-8").splitlines()
+            text = (self.path / JOURNAL).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError):
             raise self._damaged(JOURNAL) from None
-        for number, line in enumerate(lines):
+        whole = text[: text.rfind("\n") + 1]
+        for number, line in enumerate(whole.splitlines(), 1):
             try:
                 entry = json.loads(line)
                 done[int(entry["shard"])] = str(entry["digest"])
             except (ValueError, KeyError, TypeError):
-                if number + 1 < len(lines):
-                    raise self._damaged(f"{JOURNAL}, line {number + 1}") from None
+                raise self._damaged(f"{JOURNAL}, line {number}") from None
         return done
 
     def clean(self) -> None:
         """Remove what an interrupted write left behind."""
+        self.finished()  # a journal that cannot be read must not be mended
         for pattern in ("**/*.partial", "**/.*.draft"):
             for leftover in self.path.glob(pattern):
                 leftover.unlink(missing_ok=True)
         text = (self.path / JOURNAL).read_text(encoding="utf-8")
         if text and not text.endswith("\n"):
             atomic.write(self.path / JOURNAL, (text[: text.rfind("\n") + 1]).encode())
+
+    def intact(self, index: int, cell: int, first: int, count: int, wanted: str) -> bool:
+        """Whether a shard on disk still is what the journal says."""
+        try:
+            arrays = self.arrays()
+            data = {n: np.asarray(a[cell, first : first + count]) for n, a in arrays.items() if _by_session(a)}
+            return digest(data, self.policies(index)) == wanted
+        except Exception:  # whatever is wrong with it, it must be played again
+            return False
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Only one process may write; the lock goes with the process, however that ends."""
+        import fcntl
+
+        with open(self.path / LOCK, "w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise TacitError(f"{self.path}: another process is writing to it; wait until that ends") from None
+            yield
+            (self.path / LOCK).unlink(missing_ok=True)
 
     def write_shard(self, index: int, cell: int, first: int, data: Arrays, policies: Arrays) -> None:
         """Store one shard, then enter it into the journal."""
@@ -182,6 +212,10 @@ class RunFolder:
     def _damaged(self, what: str) -> TacitError:
         mend = "restore it from a copy, or run the experiment again"
         return TacitError(f"{self.path}: damaged ({what} is missing or unreadable); {mend}")
+
+
+def _by_session(array: Any) -> bool:
+    return tuple(array.metadata.dimension_names or ())[:2] == ("cell", "session")
 
 
 def _create_arrays(path: Path, layout: Layout) -> None:
