@@ -66,6 +66,13 @@ def _build(model: type[BaseModel], overrides: list[str]) -> BaseModel | None:
     if any(field.is_required() for field in model.model_fields.values()) and not pairs:
         return None
     kind = {"kind": _kind(model)}
+    try:
+        return _built(model, kind, pairs)
+    except TacitError as error:  # the user wrote no such prefix
+        raise TacitError(str(error).removeprefix("environment.").removeprefix("learners.")) from None
+
+
+def _built(model: type[BaseModel], kind: dict[str, str], pairs: list[tuple[str, Any]]) -> BaseModel:
     if issubclass(model, StageGame):
         tree = {"environment": kind, "learners": {"kind": "random"}}
         return from_mapping(tree, [(f"environment.{path}", value) for path, value in pairs]).game

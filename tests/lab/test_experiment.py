@@ -78,6 +78,16 @@ def test_override_does_not_change_what_it_was_given():
         ([("learners.initial", {"kind": "uniform", "low": 1, "high": 0})], ["high"]),
         ([("learners.alpha.x", 1)], ["learners.alpha"]),
         ([("name", "../evil")], ["name"]),
+        ([("sessions", True)], ["sessions", "True"]),
+        ([("learners.alpha", True)], ["learners.alpha", "True"]),
+        ([("sweep", {"sessions": [1, 2]})], ["sweep.sessions", "same in all cells"]),
+        ([("sweep", {"name": ["a", "b"]})], ["sweep.name"]),
+        ([("learners.initial", {"kind": "given", "table": [[1, 2], [3]]})], ["table", "differ in length"]),
+        ([("learners.initial", {"kind": "uniform", "low": -1e308, "high": 1e308})], ["learners.initial.low"]),
+        ([("environment", {"kind": "network", "edges": [{"from": 0, "to": 8, "slope": 1e308}]})], ["slope", "1e+308"]),
+        ([("length.periods", 20_000), ("trace.window", 25_000)], ["trace.window"]),
+        ([("length.periods", 30_000), ("trace.window", 25_000), ("trace.windows", 1)], ["trace.window", "too many"]),
+        ([("length.periods", 100), ("trace.windows", 0)], ["trace.window", "leave out the end"]),
         ([("length.periods", 10**12)], ["length.periods", "stable_for"]),
         ([("sweep", {"learners.alpha": []})], ["sweep.learners.alpha"]),
     ],
@@ -104,6 +114,11 @@ def test_python_construction_gives_the_same_errors():
 @pytest.mark.parametrize(
     ("content", "words"),
     [
+        ("sessions: 1\nsessions: 2", "line 2: sessions stands twice"),
+        ("environment: {kind: bertrand, kind: braess}", "kind stands twice"),
+        ("environment: &e {kind: braess, x: *e}\nlearners: {kind: random}", "nested|not YAML"),
+        ("a: " + "[" * 3000, "not YAML"),
+        ("sessions: " + "9" * 5000, "not YAML"),
         ("a: [1,", "not YAML"),
         ("just text", "not a scenario"),
         ("- 1\n- 2", "not a scenario"),
@@ -129,6 +144,10 @@ def test_missing_files_and_names():
         load("nowhere.yaml")
     with pytest.raises(TacitError, match="not an override"):
         load("bertrand", ["sessions"])
+    for text in ("x=" + "[" * 3000, "sessions=" + "9" * 5000, "x={a: 1, a: 2}"):
+        with pytest.raises(TacitError, match="not a YAML value"):
+            parse_overrides([text])
+    assert load("bertrand", ["sessions=1e3"]).sessions == 1000
     with pytest.raises(TacitError, match="not a YAML value"):
         parse_overrides(["x=[1"])
 
@@ -172,11 +191,19 @@ def test_junk_is_refused_in_one_line_or_accepted(overrides):
         experiment = from_mapping(BASE, overrides)
     except TacitError as mistake:
         experiment, text = None, str(mistake)
+    else:
+        text = ""
     if experiment is None:
         assert text
         assert "\n" not in text
     else:
         assert from_mapping(experiment.dump()) == experiment
+        cells = experiment.cells()
+        try:
+            assert next(cells).sweep == {} or not experiment.sweep
+        except TacitError as mistake:
+            text = str(mistake)
+        assert "\n" not in text
 
 
 def test_sweep_cells_are_every_combination_in_order():
@@ -186,8 +213,8 @@ def test_sweep_cells_are_every_combination_in_order():
         (a, mu) for a in (0.1, 0.2) for mu in (0.25, 0.5, 1)
     ]
     assert list(experiment.sweep_dimensions()) == ["alpha", "mu"]
-    clash = from_mapping(BASE, [("sweep", {"length.periods": [10], "trace.windows": [1], "seed": [1]})])
-    assert list(clash.sweep_dimensions()) == ["length.periods", "windows", "seed"]
+    clash = from_mapping(BASE, [("sweep", {"length.periods": [10], "learners.memory": [1], "seed": [1]})])
+    assert list(clash.sweep_dimensions()) == ["length.periods", "memory", "seed"]
 
 
 def test_traces_cover_sessions_of_a_fixed_length():
@@ -199,7 +226,7 @@ def test_traces_cover_sessions_of_a_fixed_length():
     assert recorded(length_periods=1234, trace_windows=200) == (7, 176)
     assert recorded(length_stable_for=100_000) == (25_000, 100)
     assert recorded(length_periods=1000, trace_window=10) == (10, 100)
-    assert "leave out the last 2000 of 3000" in refused([("length.periods", 3000), ("trace.window", 10)])
+    assert "leave out the end of 3000" in refused([("length.periods", 3000), ("trace.window", 10)])
 
 
 def test_numbers_in_scientific_notation_stay_numbers_in_a_sweep():

@@ -139,7 +139,7 @@ def test_ctrl_c_stops_within_a_million_periods(tmp_path):
             "learners": {"kind": "random"},
             "length": {"periods": 10**10},
             "sessions": 4,
-            "trace": {"windows": 0},
+            "trace": {"windows": 5},
         }
     )
     threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
@@ -154,7 +154,13 @@ def test_ctrl_c_stops_within_a_million_periods(tmp_path):
     [
         (lambda run: (run / "manifest.json").write_text("{"), "manifest.json"),
         (lambda run: (run / "manifest.json").unlink(), "no run"),
-        (lambda run: (run / "scenario.yaml").write_text("["), "scenario.yaml"),
+        (lambda run: (run / "scenario.yaml").write_text("["), "scenario.yaml was changed"),
+        (lambda run: _replace(run / "scenario.yaml", "alpha: 0.15", "alpha: 0.2"), "scenario.yaml was changed"),
+        (lambda run: _replace(run / "manifest.json", '"shards": 10', '"shards": "x"'), "manifest.json"),
+        (lambda run: _replace(run / "manifest.json", '"status"', '"state"'), "manifest.json"),
+        (lambda run: (run / "journal.jsonl").unlink(), "journal.jsonl"),
+        (lambda run: (run / "journal.jsonl").write_text("x{:\n"), "journal.jsonl, line 1"),
+        (lambda run: _replace(run / "data.zarr/periods/zarr.json", "10", "11"), "periods has another size"),
         (lambda run: (run / "journal.jsonl").write_text('nonsense\n{"shard": 0, "digest": ""}\n'), "journal.jsonl"),
         (lambda run: next((run / "policies").iterdir()).write_bytes(b"abc"), "policies"),
         (lambda run: next((run / "policies").iterdir()).unlink(), "policies"),
@@ -176,6 +182,11 @@ def test_damaged_runs_are_told_in_one_line(duopoly, tmp_path, damage, words):
 def _chunk(run: Path) -> Path:
     """A file that holds traces."""
     return next(p for p in (run / "data.zarr" / "payoff" / "c").rglob("*") if p.is_file())
+
+
+def _replace(path: Path, old: str, new: str) -> None:
+    assert old in path.read_text()
+    path.write_text(path.read_text().replace(old, new))
 
 
 def _flip(path: Path) -> None:
@@ -245,7 +256,7 @@ def test_trained_strategies_meet_again(duopoly, tmp_path):
         {"kind": "trained", "agents": 1, "run": run, "agent": 0},
         {"kind": "trained", "agents": 1, "run": run, "agent": 1},
     ]
-    play = [("learners", trained), ("length", {"periods": 1000})]
+    play = [("learners", trained), ("length", {"periods": 1000}), ("trace", {})]
     together = tacit.run(from_mapping(duopoly.dump(), play))
     for a, b in zip(together.strategies(), first.strategies(), strict=True):
         assert np.array_equal(a, b)
@@ -264,3 +275,60 @@ def test_names_that_a_sweep_must_not_take(duopoly):
 
     data = tacit.run(duopoly).data
     assert {*data.variables, *data.dims} <= TAKEN
+
+
+def test_resume_repairs_what_was_lost_after_it_was_complete(duopoly, tmp_path):
+    full = tacit.run(duopoly, tmp_path / "run")
+    before = fingerprints(tmp_path / "run")
+    (tmp_path / "run" / "policies" / "000003.safetensors").unlink()
+    _flip(_chunk(tmp_path / "run"))
+    repaired = tacit.resume(tmp_path / "run")
+    assert repaired.data.equals(full.data)
+    assert fingerprints(tmp_path / "run") == before
+    assert repaired.manifest["content_hash"] == full.manifest["content_hash"]
+
+
+def test_two_processes_do_not_write_into_one_folder(duopoly, tmp_path):
+    tacit.run(duopoly, tmp_path / "run")
+    with RunFolder(tmp_path / "run").locked(), pytest.raises(TacitError, match="another process"):
+        tacit.resume(tmp_path / "run")
+    tacit.resume(tmp_path / "run")
+
+
+def test_seeds_can_be_swept(duopoly):
+    swept = tacit.run(from_mapping(duopoly.dump(), [("sweep", {"seed": [3, 4]})])).data
+    for seed in (3, 4):
+        alone = tacit.run(from_mapping(duopoly.dump(), [("seed", seed)])).data
+        assert swept.sel(seed=seed, drop=True).equals(alone)
+
+
+def test_frequencies_stay_exact_in_long_windows():
+    # 2^24 is where a 32-bit count would stop.
+    fixed = {"environment": {"kind": "prisoners-dilemma"}, "learners": {"kind": "fixed", "action": 1}, "sessions": 1}
+    long = from_mapping({**fixed, "length": {"periods": 5 * 2**24 + 5000}, "trace": {"windows": 5}})
+    assert (tacit.run(long).data.frequency.sel(action=1) == 1).all()
+
+
+def test_sessions_of_earlier_runs_of_different_size_meet(duopoly, tmp_path):
+    for n in (3, 5):
+        tacit.run(from_mapping(duopoly.dump(), [("sessions", n)]), tmp_path / f"of-{n}")
+    learners = [
+        {"kind": "trained", "agents": 1, "run": str(tmp_path / "of-3"), "agent": 0},
+        {"kind": "trained", "agents": 1, "run": str(tmp_path / "of-5"), "agent": 1},
+    ]
+    met = tacit.run(from_mapping(duopoly.dump(), [("learners", learners), ("sessions", 7)]))
+    for agent, n in enumerate((3, 5)):
+        own = tacit.load(tmp_path / f"of-{n}").strategies()[agent]
+        assert np.array_equal(met.strategies()[agent], own[np.arange(7) % n])
+
+
+def test_a_crowd_hears_an_interruption(tmp_path):
+    crowd = from_mapping(
+        {"environment": {"kind": "braess", "players": 5000}, "learners": {"kind": "random"}, "sessions": 2,
+         "length": {"periods": 10**7}}
+    )  # fmt: skip
+    threading.Timer(1.0, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+    began = time.monotonic()
+    with pytest.raises(Interrupted):
+        tacit.run(crowd, tmp_path / "crowd")
+    assert time.monotonic() - began < 20

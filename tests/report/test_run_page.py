@@ -116,7 +116,6 @@ def test_rare_actions_are_drawn_as_one():
     [
         {"sessions": 1},
         {"environment": {"kind": "braess", "players": 10, "cost": 0.5}},
-        {"trace": {"window": 10, "windows": 0}},
     ],
 )
 def test_no_histogram_of_one_session_or_without_a_place_between_the_benchmarks(more):
@@ -193,8 +192,8 @@ def test_benchmarks_that_move_with_the_sweep_are_curves_and_columns():
     np.testing.assert_allclose(lines(chart)["Nash"].y, [2.0, 1.8, 1.5])
     assert references(chart) == {"social optimum 1.5": 1.5}
     found = table(page_of, "Outcome by cell")
-    assert found.columns == ("cost", "travel time", "Nash", "social optimum", "gain")
-    assert found.rows[-1][-1] is None  # the benchmarks coincide at a cost of one half
+    assert found.columns == ("cost", "travel time", "Nash", "social optimum", "gain", "converged")
+    assert found.rows[-1][-2] is None  # the benchmarks coincide at a cost of one half
     gain = lines(charts(page_of)["Gain against cost"])[""]
     assert np.isfinite(gain.y).tolist() == [True, True, False]
     assert_prints(page_of)

@@ -17,6 +17,7 @@ import contextlib
 import hashlib
 import json
 import os
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -173,8 +174,10 @@ class RunFolder:
     def arrays(self) -> dict[str, Any]:
         """The stored arrays by name (zarr arrays: read by slicing)."""
         try:
-            group = _open_group(self.path / DATA, "r")
-            return {name: group[name] for name in sorted(group.array_keys())}
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # what zarr says of strange files is said below, in one line
+                group = _open_group(self.path / DATA, "r")
+                return {name: group[name] for name in sorted(group.array_keys())}
         except Exception:  # zarr raises many kinds; all mean the same here
             raise self._damaged(DATA) from None
 
@@ -184,9 +187,9 @@ class RunFolder:
             values: NDArray[np.generic] = np.asarray(array[...])
             whole = array.nchunks_initialized == array.nchunks
         except Exception:  # a checksum, a codec or the file system complained
-            raise self._damaged(f"{DATA}/{array.name.strip('/')}") from None
+            raise self._damaged(f"{DATA}/{array.name.strip('/')}", self._again()) from None
         if not whole and len(self.finished()) == self.manifest["shards"]:
-            raise self._damaged(f"{DATA}/{array.name.strip('/')}")
+            raise self._damaged(f"{DATA}/{array.name.strip('/')}", self._again())
         return values
 
     def policies(self, index: int) -> dict[str, NDArray[np.generic]]:
@@ -198,7 +201,7 @@ class RunFolder:
         try:
             return load((self.path / name).read_bytes())
         except (OSError, SafetensorError, ValueError):
-            raise self._damaged(name) from None
+            raise self._damaged(name, self._again()) from None
 
     def _read_json(self, name: str) -> dict[str, Any]:
         try:
@@ -209,8 +212,10 @@ class RunFolder:
             raise self._damaged(name)
         return data
 
-    def _damaged(self, what: str) -> TacitError:
-        mend = "restore it from a copy, or run the experiment again"
+    def _again(self) -> str:
+        return f"play that part again with `tacit run --resume {self.path}`"
+
+    def _damaged(self, what: str, mend: str = "restore it from a copy, or run the experiment again") -> TacitError:
         return TacitError(f"{self.path}: damaged ({what} is missing or unreadable); {mend}")
 
 
