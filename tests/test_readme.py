@@ -1,6 +1,7 @@
 """What the README shows works."""
 
 import re
+import shlex
 from pathlib import Path
 
 import tacit
@@ -18,9 +19,11 @@ def test_the_python_example_runs():
 
 
 def test_the_commands_name_what_exists(tmp_path):
-    for scenario in re.findall(r"tacit (?:run|show) ([a-z-]+)(?: |$)", README):
-        if not scenario.startswith("-"):
-            assert load(scenario).sessions
+    commands = [shlex.split(line, comments=True) for line in README.splitlines() if line.startswith("tacit run ")]
+    assert len(commands) >= 4
+    for _, _, scenario, *overrides in commands:
+        if scenario.islower() and not scenario.startswith(("-", "my-")):
+            assert all(cell.sessions for cell in load(scenario, overrides).cells())
     for study in re.findall(r"tacit study ([a-z-]+)", README):
         from tacit.studies import STUDIES
 
