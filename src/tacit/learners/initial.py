@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from tacit.games.base import CongestionForm, NormalForm
-from tacit.learners.base import Observes, Seat, refuse
+from tacit.learners.base import Observes, Seat, check_stored, refuse
 from tacit.schema import Spec, param
 from tacit.theory.equilibrium import joint_optimum, pure_nash
 from tacit.theory.repeated import RepeatedPlay
@@ -132,7 +132,9 @@ class TrainedValues(Spec):
 
     def values(self, seat: Seat, gamma: float) -> Values:
         table, _ = seat.trained(self.run, self.agent)
-        if table is None:
+        if table is not None:
+            check_stored(seat, len(table))
+        else:
             raise refuse("initial.run", f"{self.run!r} kept no values", "repeat it with keep_values: true")
         if table.shape[1:] != (seat.states, seat.actions):
             raise refuse(
