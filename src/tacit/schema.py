@@ -78,7 +78,7 @@ _BOUNDS = {
     "greater_than_equal": ("too small", "must be at least {ge}"),
     "less_than": ("too large", "must be below {lt}"),
     "less_than_equal": ("too large", "must be at most {le}"),
-    "finite_number": ("not a finite number", "must be a finite number"),
+    "finite_number": ("not finite", "must be a finite number"),
 }
 
 
