@@ -82,17 +82,14 @@ def report(
 ) -> None:
     """Write figures and tables of a run as one HTML file that needs no network."""
     from tacit.lab.run import load
-    from tacit.report import run_page
+    from tacit.report import page, run_page
 
-    result = load(folder)
-    built = run_page.build(result)
+    built = run_page.build(load(folder))
     if figures is not None:
         from tacit.report import figures as papers
 
         for path in papers.save_all(built, figures, suffix):
             typer.echo(f"figure  {path}")
-    from tacit.report import page
-
     typer.echo(f"report  {page.write(built, out or folder / 'report.html')}")
 
 

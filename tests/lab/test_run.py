@@ -132,6 +132,11 @@ def test_resume_after_kill_9_gives_the_same_bytes(duopoly, tmp_path):
     assert fingerprints(tmp_path / "part") == fingerprints(tmp_path / "full")
 
 
+def interrupt_soon(done, total):
+    """Press Ctrl-C a moment after play has begun, however long that took."""
+    threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+
+
 def test_ctrl_c_stops_within_a_million_periods(tmp_path):
     endless = from_mapping(
         {
@@ -142,10 +147,9 @@ def test_ctrl_c_stops_within_a_million_periods(tmp_path):
             "trace": {"windows": 5},
         }
     )
-    threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
     began = time.monotonic()
     with pytest.raises(Interrupted, match="0 of 4 sessions"):
-        tacit.run(endless, tmp_path / "endless")
+        tacit.run(endless, tmp_path / "endless", progress=interrupt_soon)
     assert time.monotonic() - began < 30
 
 
@@ -160,7 +164,10 @@ def test_ctrl_c_stops_within_a_million_periods(tmp_path):
         (lambda run: _replace(run / "manifest.json", '"status"', '"state"'), "manifest.json"),
         (lambda run: (run / "journal.jsonl").unlink(), "journal.jsonl"),
         (lambda run: (run / "journal.jsonl").write_text("x{:\n"), "journal.jsonl, line 1"),
-        (lambda run: _replace(run / "data.zarr/periods/zarr.json", "10", "11"), "periods has another size"),
+        (
+            lambda run: _replace(run / "data.zarr/periods/zarr.json", "10", "11"),
+            "data.zarr/periods is missing or unreadable",
+        ),
         (lambda run: (run / "journal.jsonl").write_text('nonsense\n{"shard": 0, "digest": ""}\n'), "journal.jsonl"),
         (lambda run: next((run / "policies").iterdir()).write_bytes(b"abc"), "policies"),
         (lambda run: next((run / "policies").iterdir()).unlink(), "policies"),
@@ -256,6 +263,7 @@ def test_trained_strategies_meet_again(duopoly, tmp_path):
         {"kind": "trained", "agents": 1, "run": run, "agent": 0},
         {"kind": "trained", "agents": 1, "run": run, "agent": 1},
     ]
+    first_strategy = first.strategies()[1]
     play = [("learners", trained), ("length", {"periods": 1000}), ("trace", {})]
     together = tacit.run(from_mapping(duopoly.dump(), play))
     for a, b in zip(together.strategies(), first.strategies(), strict=True):
@@ -266,6 +274,12 @@ def test_trained_strategies_meet_again(duopoly, tmp_path):
         from_mapping(duopoly.dump(), [("learners.initial", {"kind": "trained", "run": run}), ("learners.alpha", 0)])
     )
     assert np.array_equal(warm.strategies()[0], first.strategies()[0])
+    stored = tacit.run(from_mapping(duopoly.dump(), play), tmp_path / "second")
+    (tmp_path / "first").rename(tmp_path / "elsewhere")  # what is complete stays readable
+    again = tacit.load(tmp_path / "second")
+    assert again.data.equals(stored.data)
+    assert np.array_equal(again.strategies()[1], first_strategy)
+    (tmp_path / "elsewhere").rename(tmp_path / "first")
     with pytest.raises(TacitError, match="agents 0 to 1"):
         tacit.run(from_mapping(duopoly.dump(), [*play, ("learners.0.agent", 5)]))
 
@@ -327,8 +341,7 @@ def test_a_crowd_hears_an_interruption(tmp_path):
         {"environment": {"kind": "braess", "players": 5000}, "learners": {"kind": "random"}, "sessions": 2,
          "length": {"periods": 10**7}}
     )  # fmt: skip
-    threading.Timer(1.0, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
     began = time.monotonic()
     with pytest.raises(Interrupted):
-        tacit.run(crowd, tmp_path / "crowd")
+        tacit.run(crowd, tmp_path / "crowd", progress=interrupt_soon)
     assert time.monotonic() - began < 20

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tacit.errors import TacitError
 from tacit.games.base import StageGame
 from tacit.lab.experiment import Experiment
-from tacit.store.layout import Variable
+from tacit.store.folder import Stored
 from tacit.theory.benchmarks import Benchmarks
 
 Policies = Mapping[str, NDArray[np.generic]]
@@ -88,25 +88,22 @@ def _split(flat: NDArray[np.generic], sizes: Sequence[int] | NDArray[np.generic]
     return np.split(flat, np.cumsum(np.asarray(sizes, dtype=np.int64))[:-1], axis=1)
 
 
-def label(
-    experiment: Experiment,
-    arrays: Mapping[str, tuple[tuple[str, ...], NDArray[np.generic], Variable]],
-    coordinates: Mapping[str, tuple[tuple[str, ...], NDArray[np.generic], str]],
-) -> xr.Dataset:
+def label(experiment: Experiment, variables: Mapping[str, Stored], coordinates: Mapping[str, Stored]) -> xr.Dataset:
     """Arrays by (cell, session, ...) as a dataset with the sweep's own dimensions in place of ``cell``."""
     sweep = experiment.sweep_dimensions()
     shape = tuple(len(values) for values in sweep.values())
 
-    def unstacked(dims: tuple[str, ...], values: NDArray[np.generic], unit: str, meaning: str = "") -> Any:
+    def unstacked(entry: Stored) -> Any:
+        dims, values, unit, meaning = entry
         attributes = {k: v for k, v in (("units", unit), ("long_name", meaning)) if v}
         if dims[0] != "cell":
             return dims, values, attributes
         return (*sweep, *dims[1:]), values.reshape(*shape, *values.shape[1:]), attributes
 
     return xr.Dataset(
-        {name: unstacked(dims, values, v.unit, v.meaning) for name, (dims, values, v) in arrays.items()},
+        {name: unstacked(entry) for name, entry in variables.items()},
         coords={
-            **{name: unstacked(dims, values, unit) for name, (dims, values, unit) in coordinates.items()},
+            **{name: unstacked(entry) for name, entry in coordinates.items()},
             **{name: _axis(values) for name, values in sweep.items()},
         },
     )

@@ -138,10 +138,10 @@ class Job:
         done = {s[0] for s in self.layout.shards() if s[0] in journal and store.intact(*s, journal[s[0]])}
         todo = [shard for shard in self.layout.shards() if shard[0] not in done]
         skipped = sum(count for index, *_, count in self.layout.shards() if index in done)
-        report = _counter(progress, skipped, self.layout.cells * self.layout.sessions)
         try:
+            report = _counter(progress, skipped, self.layout.cells * self.layout.sessions)
             for (index, cell, first, count), record in _play(self, todo, threads):
-                store.write_shard(index, cell, first, _data(record, self.plans[cell]), _policies(record))
+                store.write_shard(index, cell, first, _data(record), _policies(record, self.plans[cell]))
                 report(count)
         except KeyboardInterrupt:
             finished = sum(count for index, *_, count in self.layout.shards() if index in store.finished())
@@ -161,24 +161,24 @@ class Job:
         report = _counter(progress, 0, self.layout.cells * self.layout.sessions)
         rows: list[tuple[int, Arrays, Policies]] = []
         for (_, cell, _, count), record in _play(self, list(self.layout.shards()), threads):
-            rows.append((cell, _data(record, self.plans[cell]), _policies(record)))
+            rows.append((cell, _data(record), _policies(record, self.plans[cell])))
             report(count)
-        arrays: dict[str, tuple[tuple[str, ...], NDArray[np.generic], Variable]] = {}
-        for name, variable in self.layout.variables.items():
+        variables = {}
+        for name, v in self.layout.variables.items():
             values = np.concatenate([data[name] for _, data, _ in rows])
-            shaped = values.reshape(self.layout.cells, self.layout.sessions, *variable.shape)
-            arrays[name] = (("cell", "session", *variable.dims), shaped, variable)
+            shaped = values.reshape(self.layout.cells, self.layout.sessions, *v.shape)
+            variables[name] = (("cell", "session", *v.dims), shaped, v.unit, v.meaning)
+        coordinates = {name: (*entry, "") for name, entry in self.layout.coordinates.items()}
 
         def policies(cell: int) -> Policies:
-            parts = [p for c, _, p in rows if c == cell]
-            return {**_concatenated(parts), **_tables(self.plans[cell])}
+            return _concatenated([p for c, _, p in rows if c == cell])
 
         manifest = {
             **_facts(self.experiment),
             "content_hash": combined(digest(data, p) for _, data, p in rows),
             "seconds": round(time.perf_counter() - began, 3),
         }
-        return Result(self.experiment, label(self.experiment, arrays, self.layout.coordinates), manifest, policies)
+        return Result(self.experiment, label(self.experiment, variables, coordinates), manifest, policies)
 
 
 def _play(job: Job, todo: list[tuple[int, int, int, int]], threads: int | None) -> Iterator[tuple[Any, Record]]:
@@ -277,7 +277,7 @@ def _variables(plan: tabular.Plan, experiment: Experiment) -> dict[str, Variable
     }
 
 
-def _data(record: Record, plan: tabular.Plan) -> dict[str, NDArray[np.generic]]:
+def _data(record: Record) -> dict[str, NDArray[np.generic]]:
     return {
         "periods": record.periods.astype(np.int64),
         "converged": record.converged,
@@ -290,21 +290,21 @@ def _data(record: Record, plan: tabular.Plan) -> dict[str, NDArray[np.generic]]:
     }
 
 
-def _policies(record: Record) -> dict[str, NDArray[np.generic]]:
+def _policies(record: Record, plan: tabular.Plan) -> dict[str, NDArray[np.generic]]:
     return {
         "strategy": record.greedy,
         "history": record.history.astype(np.int64),
         "last_action": record.last_actions.astype(np.int16),
         "values": record.values,
+        "states": plan.agents["n_states"].astype(np.int64),
+        "actions": plan.agents["n_actions"].astype(np.int64),
     }
 
 
-def _tables(plan: tabular.Plan) -> dict[str, NDArray[np.generic]]:
-    return {key: plan.agents[f"n_{key}"].astype(np.int64) for key in ("states", "actions")}
-
-
 def _concatenated(parts: Sequence[Policies]) -> dict[str, NDArray[np.generic]]:
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    """Policies of consecutive sessions; the sizes of the agents' tables are the same in all parts."""
+    sizes = {name: parts[0][name] for name in ("states", "actions")}
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0] if name not in sizes} | sizes
 
 
 def _coordinates(plans: tuple[tabular.Plan, ...], cells: list[Experiment]) -> dict[str, Any]:
@@ -343,21 +343,10 @@ def _facts(experiment: Experiment) -> dict[str, Any]:
 
 
 def _stored_result(store: RunFolder, experiment: Experiment) -> Result:
-    """A result whose arrays are read from disk, and whose policies are read when they are asked for."""
-    job = Job.of(experiment)
-    stored = store.arrays()
-    if missing := [name for name in job.layout.variables if name not in stored]:
-        raise TacitError(f"{store.path}: damaged ({missing[0]} is missing); run the experiment again")
-    shapes = {n: (job.layout.cells, job.layout.sessions, *v.shape) for n, v in job.layout.variables.items()}
-    if wrong := [name for name, shape in shapes.items() if stored[name].shape != shape]:
-        raise TacitError(f"{store.path}: damaged ({wrong[0]} has another size); run the experiment again")
-    arrays = {
-        name: (("cell", "session", *variable.dims), store.read(stored[name]), variable)
-        for name, variable in job.layout.variables.items()
-    }
+    """A result whose arrays are read from disk, and whose policies are read when they are asked for.
 
-    def policies(cell: int) -> Policies:
-        parts = [store.policies(index) for index, at, *_ in job.layout.shards() if at == cell]
-        return {**_concatenated(parts), **_tables(job.plans[cell])}
-
-    return Result(experiment, label(experiment, arrays, job.layout.coordinates), store.manifest, policies, store.path)
+    Nothing is prepared anew: a run stays readable when an earlier run that its agents came from is gone.
+    """
+    variables, coordinates = store.contents()
+    data = label(experiment, variables, coordinates)
+    return Result(experiment, data, store.manifest, lambda cell: _concatenated(store.cell_policies(cell)), store.path)

@@ -32,6 +32,7 @@ from tacit.store.layout import Arrays, Layout, digest
 
 SCENARIO, MANIFEST, JOURNAL, DATA, POLICIES = "scenario.yaml", "manifest.json", "journal.jsonl", "data.zarr", "policies"
 LOCK = ".lock"
+Stored = tuple[tuple[str, ...], NDArray[np.generic], str, str]  # dimensions, values, unit, meaning
 FORMAT = 1
 
 
@@ -63,7 +64,10 @@ def create(path: Path, scenario: Mapping[str, Any], layout: Layout, facts: Mappi
         (path / JOURNAL).write_text("")
         atomic.write(path / SCENARIO, yaml.safe_dump(dict(scenario), sort_keys=False).encode())
         before = hashlib.sha256((path / SCENARIO).read_bytes()).hexdigest()
-        manifest = {"format": FORMAT, "status": "running", **facts, "scenario": before, "shards": layout.n_shards}
+        manifest = {
+            "format": FORMAT, "status": "running", **facts, "scenario": before, "cells": layout.cells,
+            "shard": layout.shard, "shards": layout.n_shards, "arrays": layout.shapes(),
+        }  # fmt: skip
         atomic.write(path / MANIFEST, _json(manifest))  # last: a folder with a manifest is complete in its layout
     return RunFolder(path)
 
@@ -87,7 +91,10 @@ class RunFolder:
             raise TacitError(
                 f"{self.path}: format {self.manifest.get('format')} is not read here; use its tacit version"
             )
-        kinds = {"status": str, "shards": int, "scenario": str, "versions": dict}
+        kinds = {
+            "status": str, "scenario": str, "versions": dict, "arrays": dict,
+            "cells": int, "sessions": int, "shard": int, "shards": int,
+        }  # fmt: skip
         if any(not isinstance(self.manifest.get(name), kind) for name, kind in kinds.items()):
             raise self._damaged(MANIFEST)
 
@@ -172,14 +179,33 @@ class RunFolder:
             atomic.write(self.path / MANIFEST, _json(self.manifest))
 
     def arrays(self) -> dict[str, Any]:
-        """The stored arrays by name (zarr arrays: read by slicing)."""
+        """The stored arrays by name (zarr arrays: read by slicing); all that the run began with, in their sizes."""
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # what zarr says of strange files is said below, in one line
                 group = _open_group(self.path / DATA, "r")
-                return {name: group[name] for name in sorted(group.array_keys())}
+                found = {name: group[name] for name in group.array_keys()}
         except Exception:  # zarr raises many kinds; all mean the same here
             raise self._damaged(DATA) from None
+        for name, shape in self.manifest["arrays"].items():
+            if name not in found or list(found[name].shape) != shape:
+                raise self._damaged(f"{DATA}/{name}")
+        return found
+
+    def contents(self) -> tuple[dict[str, Stored], dict[str, Stored]]:
+        """Everything in the arrays: variables, whose first dimensions are cell and session, and coordinates."""
+        variables: dict[str, Stored] = {}
+        coordinates: dict[str, Stored] = {}
+        for name, array in self.arrays().items():
+            dims, attributes = tuple(array.metadata.dimension_names), dict(array.attrs)
+            entry = (dims, self.read(array), attributes.get("units", ""), attributes.get("long_name", ""))
+            (variables if _by_session(array) else coordinates)[name] = entry
+        return variables, coordinates
+
+    def cell_policies(self, cell: int) -> list[dict[str, NDArray[np.generic]]]:
+        """What the agents of one cell learned, shard by shard."""
+        layout = Layout(self.manifest["cells"], self.manifest["sessions"], self.manifest["shard"], {})
+        return [self.policies(index) for index, at, *_ in layout.shards() if at == cell]
 
     def read(self, array: Any) -> NDArray[np.generic]:
         """All of a stored array; refuses missing and damaged chunks."""

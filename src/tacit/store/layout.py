@@ -59,6 +59,11 @@ class Layout:
                 yield index, cell, first, min(self.shard, self.sessions - first)
                 index += 1
 
+    def shapes(self) -> dict[str, list[int]]:
+        """Sizes of all arrays."""
+        by_session = {n: [self.cells, self.sessions, *v.shape] for n, v in self.variables.items()}
+        return {**by_session, **{n: list(values.shape) for n, (_, values, _) in self.coordinates.items()}}
+
     @property
     def n_shards(self) -> int:
         return self.cells * -(-self.sessions // self.shard)
