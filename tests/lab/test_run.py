@@ -132,12 +132,18 @@ def test_resume_after_kill_9_gives_the_same_bytes(duopoly, tmp_path):
     assert fingerprints(tmp_path / "part") == fingerprints(tmp_path / "full")
 
 
-def interrupt_soon(done, total):
-    """Press Ctrl-C a moment after play has begun, however long that took."""
-    threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+@pytest.fixture
+def interrupt_soon():
+    """Progress that presses Ctrl-C a moment after play has begun, however long that took.
+
+    A process in the background of a shell ignores the signal, so the test sees to its handler itself.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield lambda done, total: threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+    signal.signal(signal.SIGINT, before)
 
 
-def test_ctrl_c_stops_within_a_million_periods(tmp_path):
+def test_ctrl_c_stops_within_a_million_periods(tmp_path, interrupt_soon):
     endless = from_mapping(
         {
             "environment": {"kind": "bertrand"},
@@ -336,7 +342,7 @@ def test_sessions_of_earlier_runs_of_different_size_meet(duopoly, tmp_path):
         assert np.array_equal(met.strategies()[agent], own[np.arange(7) % n])
 
 
-def test_a_crowd_hears_an_interruption(tmp_path):
+def test_a_crowd_hears_an_interruption(tmp_path, interrupt_soon):
     crowd = from_mapping(
         {"environment": {"kind": "braess", "players": 5000}, "learners": {"kind": "random"}, "sessions": 2,
          "length": {"periods": 10**7}}
