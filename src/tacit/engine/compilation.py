@@ -21,7 +21,7 @@ def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
 
     def decorate(function: Callable[..., Any]) -> Any:
         config: Any = numba.config  # typed as a module, built from the environment
-        before, config.CACHE_DIR = config.CACHE_DIR, str(_folder())
+        before, config.CACHE_DIR = config.CACHE_DIR, str(cache_folder())
         try:
             return numba.njit(cache=True, nogil=True, **options)(function)
         finally:
@@ -48,10 +48,10 @@ def inlined(function: Callable[..., Any]) -> Any:
 
 def ready() -> bool:
     """Whether this version's loop has been compiled before, by any process."""
-    return any(_folder().rglob("*.nbi"))
+    return any(cache_folder().rglob("*.nbi"))
 
 
-def _folder() -> Path:
+def cache_folder() -> Path:
     """This version's cache folder; numba falls back to others by itself where it cannot be written."""
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tacit" / "compiled"
     here = base / _fingerprint()

@@ -5,13 +5,11 @@ Both forms are plain arrays, so that every engine reads the same definition.
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tacit.schema import Spec
-from tacit.theory.benchmarks import Benchmarks
+from tacit.environment import Environment
 
 
 @dataclass(frozen=True)
@@ -122,22 +120,12 @@ class CongestionForm:
         return self.own + values @ self.weights.T
 
 
-class StageGame(Spec):
+class StageGame(Environment):
     """A one-shot game, played again and again; it has no state of its own.
 
     A subclass is one file: parameters with units and bounds, :meth:`actions`, :meth:`form` and
     :meth:`benchmarks`, and ``kind``, its name in scenario files.
     """
-
-    role: ClassVar[str] = "player"
-    payoff_name: ClassVar[str] = "payoff"
-    payoff_unit: ClassVar[str] = ""
-    cost_name: ClassVar[str] = ""  # where payoffs are negative costs: how people call the cost
-
-    @property
-    @abstractmethod
-    def n_players(self) -> int:
-        """Number of players."""
 
     @abstractmethod
     def actions(self) -> Actions:
@@ -146,7 +134,3 @@ class StageGame(Spec):
     @abstractmethod
     def form(self) -> NormalForm | CongestionForm:
         """The payoffs as plain arrays."""
-
-    @abstractmethod
-    def benchmarks(self) -> Benchmarks:
-        """Competitive and cooperative outcomes."""

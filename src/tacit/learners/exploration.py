@@ -13,6 +13,8 @@ from tacit.schema import Spec, param
 
 Knots = NDArray[np.float64]
 NEVER = 2.0**62  # periods that no session lasts
+NEGLIGIBLE = 1e-9  # of the first epsilon: a geometric decay stops there
+MOST_KNOTS = 100_000
 
 
 class Constant(Spec):
@@ -58,6 +60,35 @@ class Exponential(Spec):
 
     def knots(self, periods: int) -> Knots:
         return _decay(self.start, _rate(self.beta, self.total_decay, periods), self.floor)
+
+
+class Geometric(Spec):
+    """Epsilon-greedy play with epsilon multiplied by ``factor`` every so many periods (Macrì and Lillo 2024).
+
+    Examples
+    --------
+    >>> decay = Geometric(start=1, factor=0.995, every=75)
+    >>> knots = decay.knots(periods=50_000)
+    >>> len(knots), round(float(knots[-1, 1]), 4)  # 666 decays
+    (667, 0.0355)
+    """
+
+    kind: Literal["geometric"] = "geometric"
+    start: float = param(1.0, "exploration probability in the first period", ge=0, le=1)
+    factor: float = param(0.995, "what epsilon is multiplied by", gt=0, lt=1)
+    every: int = param(75, "how often", "periods", ge=1)
+    floor: float = param(0.0, "least exploration probability", ge=0, le=1)
+
+    def knots(self, periods: int) -> Knots:
+        if self.floor > self.start:
+            raise TacitError(f"learners.exploration.floor: {self.floor} is above the start {self.start}; lower it")
+        least = max(self.floor, NEGLIGIBLE * self.start)
+        most = math.ceil(math.log(least / self.start) / math.log(self.factor)) if self.start > 0 else 0
+        if most > MOST_KNOTS:
+            raise TacitError(f"learners.exploration.factor: {self.factor} is too near 1; use kind: exponential")
+        steps = np.arange(min(most, (periods - 1) // self.every) + 1)
+        levels = np.maximum(self.start * self.factor**steps, self.floor)
+        return np.stack([steps * self.every, levels, np.ones(len(steps)), np.zeros(len(steps))], axis=1).astype(float)
 
 
 class Schedule(Spec):
@@ -115,8 +146,9 @@ class Boltzmann(Spec):
         return _decay(self.temperature, _rate(self.beta, self.total_decay, periods), self.floor)
 
 
-EXPLORATIONS = (Constant, Exponential, Schedule, Boltzmann)
-Exploration = Annotated[Constant | Exponential | Schedule | Boltzmann, Field(discriminator="kind")]
+EXPLORATIONS = (Constant, Exponential, Geometric, Schedule, Boltzmann)
+Exploration = Annotated[Constant | Exponential | Geometric | Schedule | Boltzmann, Field(discriminator="kind")]
+EpsilonGreedy = Annotated[Constant | Exponential | Geometric | Schedule, Field(discriminator="kind")]
 
 
 def _rate(beta: float | None, total: float | None, periods: int) -> float:

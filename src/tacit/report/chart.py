@@ -15,7 +15,10 @@ Numbers: TypeAlias = NDArray[Any]
 Given: TypeAlias = Any
 """Any sequence of numbers; it is stored, and so read, as a float64 array. NaN and None mean "missing": a gap."""
 
-Symbol = Literal["circle", "square", "diamond", "triangle", "cross", "x"]
+Symbol = Literal["circle", "square", "diamond", "triangle", "cross", "x", "star", "star-diamond"]
+
+ON_SCREEN = 4000
+"""Points of a cloud that the screen shows at most; paper shows them all."""
 
 
 def _say(mark: object) -> str:
@@ -50,6 +53,18 @@ def _match(mark: object, reference: str, *fields: str) -> None:
 def _pair(mark: object) -> None:
     if (getattr(mark, "low") is None) != (getattr(mark, "high") is None):  # noqa: B009
         raise ValueError(f"{_say(mark)}: give low and high together, or neither")
+
+
+def _group(mark: object) -> None:
+    """Turn groups into integers; without any, all points are of one group and coloured like a series."""
+    _store(mark, "groups")
+    _match(mark, "x", "groups")
+    groups = getattr(mark, "groups")  # noqa: B009
+    if groups is None:
+        return
+    if not np.all(groups == np.round(groups)):
+        raise ValueError(f"{_say(mark)}: groups must be whole numbers")
+    object.__setattr__(mark, "groups", groups.astype(np.int64))
 
 
 @dataclass(frozen=True)
@@ -95,7 +110,8 @@ class Axis:
 class Line:
     """A curve, with a band around it if ``low`` and ``high`` are given (absolute values, not distances).
 
-    ``steps`` holds each value until the next x. A point between two gaps is drawn as a dot.
+    ``steps`` holds each value until the next x. A point between two gaps is drawn as a dot. A ``reference`` has the
+    ink of reference lines and is thinner: theory, beside what was found.
     """
 
     x: Given
@@ -105,6 +121,7 @@ class Line:
     high: Given = None
     dash: bool = False
     steps: bool = False
+    reference: bool = False
 
     def __post_init__(self) -> None:
         _store(self, "x", "y", "low", "high")
@@ -116,7 +133,8 @@ class Line:
 class Points:
     """A scatter, with vertical error bars from ``low`` to ``high`` and a text beside each point if given.
 
-    Without a ``symbol`` each series gets its own, so that a print without colour stays readable.
+    Without a ``symbol`` each series gets its own, so that a print without colour stays readable. A ``reference`` has
+    the ink of reference lines and is a star unless told otherwise; ``hollow`` symbols have an outline alone.
     """
 
     x: Given
@@ -126,6 +144,8 @@ class Points:
     symbol: Symbol | None = None
     low: Given = None
     high: Given = None
+    hollow: bool = False
+    reference: bool = False
 
     def __post_init__(self) -> None:
         _store(self, "x", "y", "low", "high")
@@ -237,7 +257,62 @@ class HeatMap:
                 raise ValueError(f"HeatMap '{self.label}': {field} must be finite and increasing")
 
 
-Mark: TypeAlias = Line | Points | Histogram | Bars | Area | HLine | VLine | HeatMap
+@dataclass(frozen=True, eq=False)
+class Cloud:
+    """Very many points, each small and pale, those of one group in one colour.
+
+    Paper shows all of them (as an image within the figure), the screen ``ON_SCREEN`` at most: of each group as many,
+    drawn by lot. Groups are whole numbers; a group has the same colour in all clouds and badges of a chart.
+    """
+
+    x: Given
+    y: Given
+    groups: Given = None
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        _store(self, "x", "y")
+        _match(self, "x", "y")
+        _group(self)
+
+
+@dataclass(frozen=True, eq=False)
+class Badges:
+    """Short texts in small discs, in the colours of their groups.
+
+    Where discs would hide each other or a star, they are moved aside and a thin line leads to their places.
+    """
+
+    x: Given
+    y: Given
+    texts: Sequence[str]
+    groups: Given = None
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        _store(self, "x", "y")
+        object.__setattr__(self, "texts", tuple(str(text) for text in self.texts))
+        _match(self, "x", "y", "texts")
+        _group(self)
+
+
+@dataclass(frozen=True)
+class Rectangle:
+    """A region of the plane from ``x0`` to ``x1`` and from ``y0`` to ``y1``: outlined and lightly shaded."""
+
+    x0: float
+    x1: float
+    y0: float
+    y1: float
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        corners = (self.x0, self.x1, self.y0, self.y1)
+        if not (np.all(np.isfinite(corners)) and self.x0 < self.x1 and self.y0 < self.y1):
+            raise ValueError(f"{_say(self)}: corners {corners} must be finite, x0 below x1 and y0 below y1")
+
+
+Mark: TypeAlias = Line | Points | Histogram | Bars | Area | HLine | VLine | HeatMap | Cloud | Badges | Rectangle
 
 
 @dataclass(frozen=True, eq=False)
@@ -245,7 +320,8 @@ class Chart:
     """A picture: a title, two axes, what is drawn on them, and a caption below.
 
     Marks are drawn in order. Marks of the same name share their colour and their entry in the legend, and marks
-    without a name have none.
+    without a name have none. An ``equal`` chart is square, with a unit as long on one axis as on the other: for two
+    quantities of one kind, such as the costs of two agents.
 
     Examples
     --------
@@ -261,9 +337,12 @@ class Chart:
     marks: Sequence[Mark] = ()
     caption: str = ""
     legend: bool = True
+    equal: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "marks", tuple(self.marks))
+        if self.equal:
+            self._check_equal()
         for mark in self.marks:
             if not isinstance(mark, get_args(Mark)):
                 raise ValueError(f"chart '{self.title}': {type(mark).__name__} is not a mark")
@@ -275,3 +354,12 @@ class Chart:
                 (self.x.log and np.any(mark.x <= 0)) or (self.y.log and np.any(mark.y <= 0))
             ):
                 raise ValueError(f"chart '{self.title}': a heat map on a logarithmic axis needs positive coordinates")
+            if isinstance(mark, Rectangle) and ((self.x.log and mark.x0 <= 0) or (self.y.log and mark.y0 <= 0)):
+                raise ValueError(f"chart '{self.title}': a rectangle on a logarithmic axis needs positive corners")
+
+    def _check_equal(self) -> None:
+        if self.x.log or self.y.log:
+            raise ValueError(f"chart '{self.title}': axes of equal units cannot be logarithmic")
+        ranges = [axis.range for axis in (self.x, self.y) if axis.range is not None]
+        if ranges and (len(ranges) == 1 or not np.isclose(*np.ptp(ranges, axis=1))):
+            raise ValueError(f"chart '{self.title}': axes of equal units need ranges of one length, or none")

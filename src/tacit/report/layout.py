@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from tacit.report.chart import (
     Area,
     Axis,
+    Badges,
     Bars,
     Chart,
+    Cloud,
     HeatMap,
     Histogram,
     HLine,
@@ -20,9 +22,11 @@ from tacit.report.chart import (
     Mark,
     Numbers,
     Points,
+    Rectangle,
     Symbol,
     VLine,
 )
+from tacit.report.panels import Panels
 
 Interval: TypeAlias = tuple[float, float]
 
@@ -44,37 +48,99 @@ class Look:
     symbol: Symbol
 
 
+class Looks(NamedTuple):
+    """Looks by name, and by mark (for marks without a name; others have that of their name); colours of groups."""
+
+    by_name: dict[str, Look]
+    by_mark: list[Look]
+    groups: dict[int, str]
+
+
+def split(panels: Panels, whole: Looks, shown: tuple[Interval, Interval]) -> list[tuple[Chart, Looks]]:
+    """A chart for each panel, ready to be drawn, with the looks that its marks have among all."""
+    result, at = [], 0
+    for panel in panels.panels:
+        own = whole._replace(by_mark=whole.by_mark[at : at + len(panel.marks)])
+        result.append((ready(Chart(panel.title, panels.x, panels.y, panel.marks), shown), own))
+        at += len(panel.marks)
+    return result
+
+
 def names(mark: Mark) -> tuple[str, ...]:
     """Names that a mark brings into the legend."""
     if isinstance(mark, Area):
         return tuple(mark.parts)
-    if isinstance(mark, Line | Points | Histogram | Bars) and mark.name:
-        return (mark.name,)
-    return ()
+    if isinstance(mark, HLine | VLine | HeatMap) or not mark.name:
+        return ()
+    return (mark.name,)
 
 
-def looks(chart: Chart) -> tuple[dict[str, Look], list[Look]]:
-    """Looks by name, and by mark (for marks without a name; others have that of their name)."""
+def looks(chart: Chart) -> Looks:
+    """How everything in a chart looks."""
     by_name: dict[str, Look] = {}
     by_mark = []
-    count = 0
+    counts = {"series": 0, "reference": 0}
 
-    def following() -> Look:
-        nonlocal count
-        count += 1
-        return Look(PALETTE[(count - 1) % len(PALETTE)], (count - 1) // len(PALETTE), SYMBOLS[(count - 1) % 6])
+    def following(mark: Mark) -> Look:
+        if isinstance(mark, Rectangle):
+            return Look(INK, 0, "square")
+        if isinstance(mark, Cloud | Badges) and mark.groups is not None:
+            return Look(SOFT, 0, "circle")
+        if isinstance(mark, HLine | VLine | HeatMap):
+            return Look(INK, 0, "circle")
+        if isinstance(mark, Line | Points) and mark.reference:
+            counts["reference"] += 1
+            return Look(INK, counts["reference"] - 1, "star")
+        counts["series"] += 1
+        at = counts["series"] - 1
+        return Look(PALETTE[at % len(PALETTE)], at // len(PALETTE), SYMBOLS[at % len(SYMBOLS)])
 
     for mark in chart.marks:
         for name in names(mark):
             if name not in by_name:
-                by_name[name] = following()
+                by_name[name] = following(mark)
         if named := names(mark):
             by_mark.append(by_name[named[0]])
-        elif isinstance(mark, Line | Points | Histogram | Bars):
-            by_mark.append(following())
-        else:
+        elif isinstance(mark, Area):
             by_mark.append(Look(INK, 0, "circle"))
-    return by_name, by_mark
+        else:
+            by_mark.append(following(mark))
+    return Looks(by_name, by_mark, _group_colours(chart))
+
+
+def _group_colours(chart: Chart) -> dict[int, str]:
+    """The palette, then its darker and its paler shades, and again."""
+    found = [mark.groups for mark in chart.marks if isinstance(mark, Cloud | Badges) and mark.groups is not None]
+    shades = [(0.0, 0.0), (0.0, 0.45), (1.0, 0.45)]
+    colours = [mixed(colour, towards, share) for towards, share in shades for colour in PALETTE]
+    groups = np.unique(np.concatenate(found)) if found else []
+    return {int(group): colours[at % len(colours)] for at, group in enumerate(groups)}
+
+
+def badge_colours(mark: Badges, look: Look, groups: dict[int, str]) -> list[str]:
+    """The colour of each disc."""
+    return [look.colour] * len(mark.x) if mark.groups is None else [groups[group] for group in mark.groups.tolist()]
+
+
+def mixed(colour: str, towards: float, share: float) -> str:
+    """A colour mixed with a share of black (0) or white (1).
+
+    Examples
+    --------
+    >>> mixed("#0072B2", 1.0, 0.5)
+    '#80b8d8'
+    """
+    parts = [int(colour[at : at + 2], 16) * (1 - share) + 255 * towards * share for at in (1, 3, 5)]
+    return "#" + "".join(f"{int(part + 0.5):02x}" for part in parts)
+
+
+def text_on(colour: str) -> str:
+    """Black or white, whichever is easier to read on a colour (by the contrast ratio of WCAG 2)."""
+    light = 0.0
+    for at, weight in ((1, 0.2126), (3, 0.7152), (5, 0.0722)):
+        part = int(colour[at : at + 2], 16) / 255
+        light += weight * (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4)
+    return "#ffffff" if 1.05 / (light + 0.05) > (light + 0.05) / 0.05 else "#000000"
 
 
 # --- the part of the plane shown -------------------------------------------------------------------------------
@@ -123,6 +189,12 @@ def limits(chart: Chart) -> tuple[Interval, Interval]:
                 ys.append(np.array([mark.y]))
             case VLine():
                 xs.append(np.array([mark.x]))
+            case Rectangle():
+                xs.append(np.array([mark.x0, mark.x1]))
+                ys.append(np.array([mark.y0, mark.y1]))
+            case Cloud() | Badges():
+                xs.append(mark.x)
+                ys.append(mark.y)
             case Line() | Points():
                 xs.append(mark.x)
                 ys += [part for part in (mark.y, mark.low, mark.high) if part is not None]
@@ -137,10 +209,13 @@ def limits(chart: Chart) -> tuple[Interval, Interval]:
     kinds = {type(mark) for mark in chart.marks}
     if order := categories(chart):
         xs.append(np.array([-0.6, len(order) - 0.4]))
-    x = padded(xs, chart.x, 0.03 if kinds & {Points, Histogram} else 0.0)
+    x = padded(xs, chart.x, 0.03 if kinds & {Points, Histogram, Cloud, Badges} else 0.0)
     y = padded(ys, chart.y, 0.0 if HeatMap in kinds else 0.05, zero=bool(kinds & {Histogram, Bars, Area}))
     if Area in kinds and chart.y.range is None and y[0] == 0 and abs(y[1] / 1.05 - 1) < 1e-6:
         y = (0.0, 1.0)  # shares that add up to one fill the plot
+    if chart.equal and chart.x.range is None:
+        half = max(x[1] - x[0], y[1] - y[0]) / 2
+        (x, y) = ((sum(ends) / 2 - half, sum(ends) / 2 + half) for ends in (x, y))
     return x, y
 
 
@@ -152,6 +227,13 @@ def fraction(value: float, interval: Interval, log: bool) -> float:
     return (at - low) / (high - low)
 
 
+def at_fraction(part: float, interval: Interval, log: bool) -> float:
+    """The value that lies at a fraction of an axis."""
+    low, high = (math.log(end) if log else end for end in interval)
+    at = low + part * (high - low)
+    return math.exp(at) if log else at
+
+
 def ready(chart: Chart, shown: tuple[Interval, Interval]) -> Chart:
     """The chart with gaps where its axes cannot show a value, and with bands that end at the border of the plot."""
     bottom = shown[1][0]
@@ -159,6 +241,8 @@ def ready(chart: Chart, shown: tuple[Interval, Interval]) -> Chart:
     def clear(mark: Mark) -> Mark:
         if isinstance(mark, Area):
             return replace(mark, x=visible(mark.x, chart.x.log))
+        if isinstance(mark, Cloud | Badges):
+            return replace(mark, x=visible(mark.x, chart.x.log), y=visible(mark.y, chart.y.log))
         if not isinstance(mark, Line | Points | Bars):
             return mark
         ends: dict[str, Any] = {}
@@ -283,3 +367,18 @@ def lone(x: Numbers, y: Numbers) -> NDArray[np.bool_]:
     seen = np.isfinite(x) & np.isfinite(y)
     before, after = np.concatenate([[False], seen[:-1]]), np.concatenate([seen[1:], [False]])
     return seen & ~before & ~after
+
+
+def cloud_order(mark: Cloud, most: int | None = None) -> NDArray[np.int64]:
+    """The points of a cloud that are drawn, in their order: by lot, groups in turn, so that none hides another.
+
+    Of more than ``most`` points only the first ``most`` are left: of each group as many, while it has any.
+    """
+    seen = np.flatnonzero(np.isfinite(mark.x) & np.isfinite(mark.y))
+    drawn = np.random.default_rng(0).permutation(seen)
+    if mark.groups is not None:
+        drawn = drawn[np.argsort(mark.groups[drawn], kind="stable")]
+        groups, first = np.unique(mark.groups[drawn], return_index=True)
+        turn = np.arange(len(drawn)) - first[np.searchsorted(groups, mark.groups[drawn])]
+        drawn = drawn[np.argsort(turn, kind="stable")]
+    return drawn[:most]

@@ -4,6 +4,7 @@ Lengths are in the renderer's own unit (points on paper, pixels on the screen); 
 measured by a rule of thumb on the generous side, so that no renderer has to be asked.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -12,10 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 
-from tacit.report.chart import Chart, HLine, Points, VLine
-from tacit.report.layout import Interval, fraction
+from tacit.report.chart import Badges, Chart, HLine, Numbers, Points, VLine
+from tacit.report.layout import Interval, at_fraction, fraction
 
 Box: TypeAlias = tuple[float, float, float, float]  # left, bottom, right, top
+
+BADGE = 0.62  # radius of a disc with a text in it, in font sizes
 
 SPOTS = (
     "middle right",
@@ -169,6 +172,17 @@ def area(box: Box) -> float:
     return (box[2] - box[0]) * (box[3] - box[1])
 
 
+def on_plot(chart: Chart, x: Numbers, y: Numbers, shown: tuple[Interval, Interval], size: Interval) -> Numbers:
+    """Places in a plot of this size, (points, 2), measured from its lower left corner."""
+    across = [fraction(at, shown[0], chart.x.log) * size[0] for at in x]
+    up = [fraction(at, shown[1], chart.y.log) * size[1] for at in y]
+    return np.column_stack([across, up])
+
+
+def _around(x: float, y: float, radius: float) -> Box:
+    return x - radius, y - radius, x + radius, y + radius
+
+
 def point_spots(chart: Chart, shown: tuple[Interval, Interval], size: Interval, em: float) -> list[list[str]]:
     """Where the text of each labelled point stands (one of ``SPOTS``), for each mark with labels in order.
 
@@ -176,15 +190,13 @@ def point_spots(chart: Chart, shown: tuple[Interval, Interval], size: Interval, 
     """
     marks = [mark for mark in chart.marks if isinstance(mark, Points)]
 
-    def place(mark: Points) -> list[Interval]:
-        return [
-            (fraction(x, shown[0], chart.x.log) * size[0], fraction(y, shown[1], chart.y.log) * size[1])
-            for x, y in zip(mark.x, mark.y, strict=True)
-        ]
+    def place(mark: Points) -> Numbers:
+        return on_plot(chart, mark.x, mark.y, shown, size)
 
-    radius = 0.4 * em
     plot = (0.0, 0.0, *size)
-    taken = [(x - radius, y - radius, x + radius, y + radius) for mark in marks for x, y in place(mark)]
+    taken = [_around(x, y, 0.4 * em) for mark in marks for x, y in place(mark)]
+    for places in badge_places(chart, shown, size, em):
+        taken += [_around(x, y, BADGE * em) for x, y in on_plot(chart, *places.T, shown, size)]
     for mark in marks:
         if mark.low is not None and mark.high is not None:
             ends = [place(Points(mark.x, side)) for side in (mark.low, mark.high)]
@@ -202,6 +214,53 @@ def point_spots(chart: Chart, shown: tuple[Interval, Interval], size: Interval, 
             spots.append(SPOTS[best])
         result.append(spots)
     return result
+
+
+def apart(places: Numbers, radius: float, fixed: Numbers, size: Interval, steps: int = 400) -> Numbers:
+    """Push discs of one radius apart until none hides another or a fixed one, leaving them near their places.
+
+    Each step pushes discs that overlap away from each other and, at first, pulls all a little towards their places.
+    Discs stay within the plot of this size; in a crowd that it cannot hold, overlaps remain.
+
+    Examples
+    --------
+    >>> apart(np.array([[50.0, 50.0], [51.0, 50.0], [90.0, 90.0]]), 5.0, np.empty((0, 2)), (100.0, 100.0)).round(1)
+    array([[45.5, 50. ], [55.5, 50. ], [90. , 90. ]])
+    """
+    turn = np.arange(len(places)) * math.pi * (3 - math.sqrt(5))  # discs of one place leave it in directions of their own
+    at = places + 1e-3 * radius * np.column_stack([np.cos(turn), np.sin(turn)])
+    walls = np.array([size[0] - radius, size[1] - radius])
+    for step in range(steps):
+        everything = np.concatenate([at, fixed])
+        away = at[:, None] - everything
+        distance = np.hypot(away[..., 0], away[..., 1])
+        distance[np.arange(len(at)), np.arange(len(at))] = np.inf
+        overlap = np.maximum(2 * radius - distance, 0.0)
+        if step > steps / 2 and not overlap.any():
+            break
+        overlap[:, : len(at)] /= 2  # both move
+        push = np.sum((overlap / np.maximum(distance, 1e-9))[..., None] * away, axis=1)
+        pull = 0.02 * (places - at) if step < steps / 2 else 0.0
+        at = np.clip(at + 1.02 * push + pull, radius, np.maximum(walls, radius))
+    return at
+
+
+def badge_places(chart: Chart, shown: tuple[Interval, Interval], size: Interval, em: float) -> list[Numbers]:
+    """Where the discs of each ``Badges`` stand, (badges, 2) in the units of the axes.
+
+    Discs outside the plot stay where they are; those inside avoid each other and the stars.
+    """
+    radius = BADGE * em
+    badges = [mark for mark in chart.marks if isinstance(mark, Badges)]
+    points = [mark for mark in chart.marks if isinstance(mark, Points) and mark.reference]
+    stars = [mark for mark in points if mark.symbol in (None, "star", "star-diamond")]
+    places = np.concatenate([np.empty((0, 2)), *(on_plot(chart, mark.x, mark.y, shown, size) for mark in badges)])
+    fixed = np.concatenate([np.empty((0, 2)), *(on_plot(chart, mark.x, mark.y, shown, size) for mark in stars)])
+    inside = np.all((places >= 0) & (places <= np.array(size)), axis=1)
+    places[inside] = apart(places[inside], radius, fixed[np.isfinite(fixed).all(axis=1)], size)
+    for at, (across, up) in enumerate(places / np.array(size)):
+        places[at] = at_fraction(across, shown[0], chart.x.log), at_fraction(up, shown[1], chart.y.log)
+    return np.split(places, np.cumsum([len(mark.x) for mark in badges])[:-1]) if badges else []
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,269 @@
+"""The deep engine: markets played by learners on arrays, all sessions together.
+
+A session is a loop over steps; sessions are vectorised and spread over the devices. A run is cut into compiled
+segments, between which the program can write a checkpoint, show progress and stop. Whatever a segment needs of chance
+follows from (seed, session, step), so that a run that goes on from a checkpoint gives the bits of one that never stopped,
+on the same devices.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import NamedSharding, PartitionSpec
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+
+from tacit.learners.deep.base import Group, Health, LearnerState, Policy, Transition, nothing_learned
+from tacit.markets.dynamics.base import Dynamics, State
+
+WORLD, INITIAL, LEARNING, TEST = range(4)  # purposes of random streams
+BEFORE = 2**32 - 1  # the step before the first
+
+
+class Seat(NamedTuple):
+    """Agents of a role that learn together: from the first to before the last."""
+
+    role: str
+    first: int
+    last: int
+
+
+class Table(eqx.Module):
+    """A market and the groups of learners that sit around it."""
+
+    dynamics: Dynamics
+    groups: tuple[Group, ...]
+    seats: tuple[Seat, ...] = eqx.field(static=True)
+
+
+class Play(NamedTuple):
+    """Where a session stands."""
+
+    state: State
+    learners: tuple[LearnerState, ...]
+
+
+class Steps(NamedTuple):
+    """What a segment leaves: one entry for every step."""
+
+    rewards: Float[Array, "steps agents"]
+    ended: Bool[Array, " steps"]
+    health: Health  # (steps, agents)
+
+
+class Tested(NamedTuple):
+    """What a test leaves.
+
+    Attributes
+    ----------
+    returns : (episodes, agents)
+        Sum of the rewards of an episode.
+    mean, spread : dict of arrays
+        Mean and standard deviation over episodes of each recorded quantity, by step of the episode: (steps, ...).
+    """
+
+    returns: Float[Array, "episodes agents"]
+    mean: dict[str, Array]
+    spread: dict[str, Array]
+
+
+def session_keys(seed: int, first: int, count: int) -> PRNGKeyArray:
+    """One key for each session, whatever sessions are played with it."""
+    root = jax.random.fold_in(jax.random.key(seed & 0xFFFFFFFF), seed >> 32)
+    return jax.vmap(lambda session: jax.random.fold_in(root, session))(jnp.arange(first, first + count))
+
+
+# --- one session ---------------------------------------------------------------------------------------------------
+
+
+def begin(table: Table, key: PRNGKeyArray) -> Play:
+    """A session before its first step."""
+    keys = jax.random.split(jax.random.fold_in(key, INITIAL), len(table.groups))
+    learners = tuple(group.init(k) for group, k in zip(table.groups, keys, strict=True))
+    return Play(table.dynamics.reset(jax.random.fold_in(jax.random.fold_in(key, WORLD), BEFORE)), learners)
+
+
+def advance(table: Table, key: PRNGKeyArray, play: Play, start: Int[Array, ""], steps: int) -> tuple[Play, Steps]:
+    """So many steps of learning."""
+
+    def step(play: Play, clock: Int[Array, ""]) -> tuple[Play, Steps]:
+        return _step(table, key, play, clock)
+
+    return jax.lax.scan(step, play, start + jnp.arange(steps))
+
+
+def _step(table: Table, key: PRNGKeyArray, play: Play, clock: Int[Array, ""]) -> tuple[Play, Steps]:
+    dynamics, groups = table.dynamics, table.groups
+    world, fresh = jax.random.split(jax.random.fold_in(jax.random.fold_in(key, WORLD), clock))
+    keys = jax.random.split(jax.random.fold_in(jax.random.fold_in(key, LEARNING), clock), 2 * len(groups))
+    seen = dynamics.observe(play.state)
+    chosen = {role.name: [] for role in dynamics.roles}  # type: dict[str, list[Array]]
+    for group, seat, learner, k in zip(groups, table.seats, play.learners, keys[::2], strict=True):
+        own = seen[seat.role][seat.first : seat.last]
+        actions = group.act(group.policy(learner), own[:, None], k, group.epsilon(clock))[:, 0]
+        chosen[seat.role].append(actions)
+    actions = dynamics.admissible(play.state, {name: jnp.concatenate(parts) for name, parts in chosen.items()})
+    state, outcome = dynamics.step(world, play.state, actions)
+    after = dynamics.observe(state)
+    learners, health = [], []
+    for group, seat, learner, k in zip(groups, table.seats, play.learners, keys[1::2], strict=True):
+        place = slice(seat.first, seat.last)
+        flags = (jnp.broadcast_to(flag, (group.agents,)) for flag in (outcome.terminated, outcome.truncated))
+        learner = group.observe(
+            learner,
+            Transition(
+                seen[seat.role][place], actions[seat.role][place], outcome.rewards[seat.role][place],
+                after[seat.role][place], *flags,
+            ),
+            clock,
+        )  # fmt: skip
+        learner, how = _update(group, learner, k, clock)
+        learners.append(learner)
+        health.append(how)
+    ended = outcome.terminated | outcome.truncated
+    again = dynamics.reset(fresh)
+    state = jax.tree.map(lambda new, old: jnp.where(ended, new, old), again, state)
+    rewards = jnp.concatenate([outcome.rewards[role.name] for role in dynamics.roles])
+    return Play(state, tuple(learners)), Steps(rewards, ended, _in_order(table, health))
+
+
+def _update(group: Group, learner: LearnerState, key: PRNGKeyArray, clock: Int[Array, ""]) -> tuple[LearnerState, Health]:
+    if group.update_every == 0:
+        return learner, nothing_learned(group.agents)
+    if group.update_every == 1:
+        return group.update(learner, key, clock)
+    due = (clock + 1) % group.update_every == 0
+    return jax.lax.cond(
+        due, lambda: group.update(learner, key, clock), lambda: (learner, nothing_learned(group.agents))
+    )
+
+
+def _in_order(table: Table, health: Sequence[Health]) -> Health:
+    """Health of all agents in the order of roles, whatever the order of groups."""
+    places = {role.name: k for k, role in enumerate(table.dynamics.roles)}
+    order = sorted(range(len(health)), key=lambda k: (places[table.seats[k].role], table.seats[k].first))
+    return Health(*(jnp.concatenate(parts) for parts in zip(*(health[k] for k in order), strict=True)))
+
+
+def test(
+    table: Table, dynamics: Dynamics, key: PRNGKeyArray, policies: tuple[Policy, ...], episodes: int, horizon: int,
+    epsilon: Float[Array, ""],
+) -> Tested:  # fmt: skip
+    """Frozen policies play episodes of a market, which may be another one than they were trained in."""
+    root = jax.random.fold_in(key, TEST)
+    alive = jnp.ones(episodes, bool)
+
+    def step(carry: Any, clock: Int[Array, ""]) -> Any:
+        state, returns, alive = carry
+        world, choice = jax.random.split(jax.random.fold_in(root, clock))
+        seen = jax.vmap(dynamics.observe)(state)
+        chosen = {role.name: [] for role in dynamics.roles}  # type: dict[str, list[Array]]
+        keys = jax.random.split(choice, len(table.groups))
+        for group, seat, policy, k in zip(table.groups, table.seats, policies, keys, strict=True):
+            own = jnp.swapaxes(seen[seat.role][:, seat.first : seat.last], 0, 1)
+            chosen[seat.role].append(group.act(policy, own, k, epsilon))
+        actions = {name: jnp.swapaxes(jnp.concatenate(parts), 0, 1) for name, parts in chosen.items()}
+        actions = jax.vmap(dynamics.admissible)(state, actions)
+        state, outcome = jax.vmap(dynamics.step)(jax.random.split(world, episodes), state, actions)
+        rewards = jnp.concatenate([outcome.rewards[role.name] for role in dynamics.roles], axis=1)
+        returns = returns + jnp.where(alive[:, None], rewards, 0.0)
+        moments = {name: _moments(values, alive) for name, values in outcome.info.items()}
+        return (state, returns, alive & ~outcome.terminated & ~outcome.truncated), moments
+
+    state = jax.vmap(dynamics.reset)(jax.random.split(jax.random.fold_in(root, BEFORE), episodes))
+    agents = sum(role.agents for role in dynamics.roles)
+    carry = (state, jnp.zeros((episodes, agents)), alive)
+    (_, returns, _), moments = jax.lax.scan(step, carry, jnp.arange(horizon))
+    mean = {name: m for name, (m, _) in moments.items()}
+    return Tested(returns, mean, {name: s for name, (_, s) in moments.items()})
+
+
+def _moments(values: Array, alive: Bool[Array, " episodes"]) -> tuple[Array, Array]:
+    """Mean and standard deviation over the episodes that still go on; NaN where none does."""
+    shape = (-1,) + (1,) * (values.ndim - 1)
+    weight = alive.reshape(shape).astype(values.dtype)
+    count = weight.sum()
+    mean = (values * weight).sum(axis=0) / count
+    return mean, jnp.sqrt((((values - mean) ** 2) * weight).sum(axis=0) / count)
+
+
+# --- many sessions -------------------------------------------------------------------------------------------------
+
+
+class Crew:
+    """Compiled functions that play many sessions side by side on a row of devices."""
+
+    def __init__(self, mesh: jax.sharding.Mesh) -> None:
+        self.mesh = mesh
+        sharded, same = PartitionSpec("sessions"), PartitionSpec()
+        self._sharded = NamedSharding(mesh, sharded)
+
+        def spread(function: Any, in_specs: Any) -> Any:
+            return jax.shard_map(function, mesh=mesh, in_specs=in_specs, out_specs=sharded, check_vma=False)
+
+        @eqx.filter_jit
+        def begin_all(table: Table, keys: PRNGKeyArray) -> Play:
+            arrays, static = eqx.partition(table, eqx.is_array)
+
+            def run(arrays: Any, keys: PRNGKeyArray) -> Play:
+                return jax.vmap(lambda k: begin(eqx.combine(arrays, static), k))(keys)
+
+            return spread(run, (same, sharded))(arrays, keys)
+
+        @eqx.filter_jit(donate="all-except-first")
+        def advance_all(constant: Any, play: Play, steps: int) -> tuple[Play, Steps]:
+            table, keys, start = constant
+            arrays, static = eqx.partition(table, eqx.is_array)
+
+            def run(arrays: Any, keys: PRNGKeyArray, play: Play, start: Array) -> tuple[Play, Steps]:
+                table = eqx.combine(arrays, static)
+                return jax.vmap(lambda k, p: advance(table, k, p, start, steps))(keys, play)
+
+            return spread(run, (same, sharded, sharded, same))(arrays, keys, play, start)
+
+        @eqx.filter_jit
+        def test_all(
+            table: Table, dynamics: Dynamics, keys: PRNGKeyArray, learners: Any, episodes: int, horizon: int,
+            epsilon: Array,
+        ) -> Tested:  # fmt: skip
+            (arrays, other), static = eqx.partition((table, dynamics), eqx.is_array)
+
+            def run(arrays: Any, keys: PRNGKeyArray, learners: Any, epsilon: Array) -> Tested:
+                table, dynamics = eqx.combine(arrays, static)
+
+                def one(key: PRNGKeyArray, learners: Any) -> Tested:
+                    policies = tuple(g.policy(s) for g, s in zip(table.groups, learners, strict=True))
+                    return test(table, dynamics, key, policies, episodes, horizon, epsilon)
+
+                return jax.vmap(one)(keys, learners)
+
+            return spread(run, (same, sharded, sharded, same))((arrays, other), keys, learners, epsilon)
+
+        self._begin, self._advance, self._test = begin_all, advance_all, test_all
+
+    def keys(self, seed: int, first: int, count: int) -> PRNGKeyArray:
+        """Keys of so many sessions, filled up to a multiple of the devices."""
+        width = -(-count // self.mesh.size) * self.mesh.size
+        return jax.device_put(session_keys(seed, first, width), self._sharded)
+
+    def begin(self, table: Table, keys: PRNGKeyArray) -> Play:
+        """All sessions before their first step."""
+        return self._begin(table, keys)
+
+    def advance(self, table: Table, keys: PRNGKeyArray, play: Play, start: int, steps: int) -> tuple[Play, Steps]:
+        """So many steps of all sessions; ``play`` is used up."""
+        return self._advance((table, keys, jnp.asarray(start, jnp.int32)), play, steps)
+
+    def test(
+        self, table: Table, dynamics: Dynamics, keys: PRNGKeyArray, play: Play, episodes: int, horizon: int,
+        epsilon: float,
+    ) -> Tested:  # fmt: skip
+        """Frozen policies of all sessions."""
+        return self._test(table, dynamics, keys, play.learners, episodes, horizon, jnp.asarray(epsilon))
+
+    def place(self, leaves: Sequence[np.ndarray]) -> list[Array]:
+        """Arrays with a session axis, spread over the devices."""
+        return [jax.device_put(leaf, self._sharded) for leaf in leaves]

@@ -1,0 +1,47 @@
+"""Where JAX computes: one device for each core, or the GPU; and where it keeps what it compiled."""
+
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import cache
+from typing import Any
+
+import jax
+import numpy as np
+
+from tacit.engine.compilation import cache_folder
+
+
+@cache
+def prepare() -> None:
+    """Make one device of each core that this process may use, and switch on the compilation cache.
+
+    It must come before anything else that JAX does. Once another part of the process has started JAX, its devices
+    stay as they are.
+    """
+    with suppress(RuntimeError):
+        jax.config.update("jax_num_cpu_devices", _cores())
+    jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "xla"))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def devices(most: int | None = None) -> Sequence[Any]:
+    """The devices to use: a GPU where there is one, else as many cores as wanted."""
+    prepare()
+    found = jax.devices()
+    return found if most is None else found[: max(1, most)]
+
+
+def mesh(most: int | None = None) -> jax.sharding.Mesh:
+    """The devices in a row, along which sessions are spread."""
+    return jax.sharding.Mesh(np.array(devices(most)), ("sessions",))
+
+
+def on_processor() -> bool:
+    """Whether the devices are processor cores."""
+    return bool(devices()[0].platform == "cpu")

@@ -1,0 +1,144 @@
+"""What a deep learner is: pure functions on the arrays of a group of agents."""
+
+from abc import abstractmethod
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+
+LearnerState = Any  # a pytree of arrays
+Policy = Any  # the part of it that acts
+Clock = Int[Array, ""]  # steps since the session began; never batched, so that branches on it stay branches
+
+
+class Transition(NamedTuple):
+    """What one agent, or a group of them, lived through in one step."""
+
+    observation: Float[Array, "*agents observation"]
+    action: Float[Array, "*agents size"]
+    reward: Float[Array, "*agents"]
+    next_observation: Float[Array, "*agents observation"]
+    terminated: Bool[Array, "*agents"]
+    truncated: Bool[Array, "*agents"]
+
+
+class Health(NamedTuple):
+    """How an agent's learning goes: its loss, and the size of the values it believes in. NaN before it learns."""
+
+    loss: Float[Array, "*agents"]
+    value: Float[Array, "*agents"]
+
+
+class Algorithm(eqx.Module):
+    """One agent that learns from its own experience. ``Independent`` makes a group of it."""
+
+    update_every: eqx.AbstractVar[int]  # static, in steps
+
+    @abstractmethod
+    def init(self, key: PRNGKeyArray) -> LearnerState:
+        """Before the first step."""
+
+    @abstractmethod
+    def policy(self, state: LearnerState) -> Policy:
+        """What is needed to act, and what is stored when the session ends."""
+
+    @abstractmethod
+    def epsilon(self, clock: Clock) -> Float[Array, ""]:
+        """How often an action is random while learning."""
+
+    @abstractmethod
+    def act(
+        self,
+        policy: Policy,
+        observations: Float[Array, "batch observation"],
+        key: PRNGKeyArray,
+        epsilon: Float[Array, ""],
+    ) -> Float[Array, "batch size"]:
+        """Actions for a batch of observations, each random with probability epsilon."""
+
+    @abstractmethod
+    def observe(self, state: LearnerState, transition: Transition, clock: Clock) -> LearnerState:
+        """Remember; cheap, in every step."""
+
+    @abstractmethod
+    def update(self, state: LearnerState, key: PRNGKeyArray, clock: Clock) -> tuple[LearnerState, Health]:
+        """Learn; every ``update_every`` steps."""
+
+
+class Group(eqx.Module):
+    """Agents that learn as one paradigm says; arrays have a leading agent axis."""
+
+    agents: eqx.AbstractVar[int]
+    update_every: eqx.AbstractVar[int]
+
+    @abstractmethod
+    def init(self, key: PRNGKeyArray) -> LearnerState: ...
+
+    @abstractmethod
+    def policy(self, state: LearnerState) -> Policy: ...
+
+    @abstractmethod
+    def epsilon(self, clock: Clock) -> Float[Array, ""]: ...
+
+    @abstractmethod
+    def act(
+        self,
+        policy: Policy,
+        observations: Float[Array, "agents batch observation"],
+        key: PRNGKeyArray,
+        epsilon: Float[Array, ""],
+    ) -> Float[Array, "agents batch size"]: ...
+
+    @abstractmethod
+    def observe(self, state: LearnerState, transition: Transition, clock: Clock) -> LearnerState: ...
+
+    @abstractmethod
+    def update(self, state: LearnerState, key: PRNGKeyArray, clock: Clock) -> tuple[LearnerState, Health]: ...
+
+
+class Independent(Group):
+    """The first paradigm: every agent learns for itself, and the others are part of its world.
+
+    M. Tan, "Multi-agent reinforcement learning: independent vs. cooperative agents", ICML 1993.
+    """
+
+    algorithm: Algorithm
+    agents: int = eqx.field(static=True)
+
+    @property
+    def update_every(self) -> int:
+        return self.algorithm.update_every
+
+    def init(self, key: PRNGKeyArray) -> LearnerState:
+        return jax.vmap(self.algorithm.init)(jax.random.split(key, self.agents))
+
+    def policy(self, state: LearnerState) -> Policy:
+        return self.algorithm.policy(state)
+
+    def epsilon(self, clock: Clock) -> Float[Array, ""]:
+        return self.algorithm.epsilon(clock)
+
+    def act(
+        self,
+        policy: Policy,
+        observations: Float[Array, "agents batch observation"],
+        key: PRNGKeyArray,
+        epsilon: Float[Array, ""],
+    ) -> Float[Array, "agents batch size"]:
+        keys = jax.random.split(key, self.agents)
+        return jax.vmap(self.algorithm.act, in_axes=(0, 0, 0, None))(policy, observations, keys, epsilon)
+
+    def observe(self, state: LearnerState, transition: Transition, clock: Clock) -> LearnerState:
+        return jax.vmap(self.algorithm.observe, in_axes=(0, 0, None))(state, transition, clock)
+
+    def update(self, state: LearnerState, key: PRNGKeyArray, clock: Clock) -> tuple[LearnerState, Health]:
+        keys = jax.random.split(key, self.agents)
+        return jax.vmap(self.algorithm.update, in_axes=(0, 0, None))(state, keys, clock)
+
+
+def nothing_learned(agents: int | None = None) -> Health:
+    """Health of an agent, or a group, that has not learned in this step."""
+    unknown = jnp.full(() if agents is None else (agents,), jnp.nan, jnp.float32)
+    return Health(unknown, unknown)

@@ -1,0 +1,186 @@
+"""Deep Q-learning, read from top to bottom: act, remember, target, gradient step, target network.
+
+V. Mnih et al., Nature 518 (2015); double: H. van Hasselt, A. Guez and D. Silver, AAAI 2016; dueling: Z. Wang et al.,
+ICML 2016. With the action as an input of the network: A. Macrì and F. Lillo, arXiv 2408.11773.
+"""
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+
+from tacit.learners.deep import search
+from tacit.learners.deep.base import Algorithm, Clock, Health, Transition, nothing_learned
+from tacit.learners.deep.exploration import Epsilon
+from tacit.learners.deep.network import Network, create
+from tacit.learners.deep.replay import Replay
+from tacit.markets.base import Role
+from tacit.markets.dynamics.base import Dynamics
+
+
+class Numbers(eqx.Module):
+    """What may differ between cells of a sweep without compiling again."""
+
+    rate: Float[Array, ""]  # of Adam
+    discount: Float[Array, ""]
+    clip: Float[Array, ""]  # of the gradient's norm
+    reset_every: Int[Array, ""]  # the target network becomes the main one; 0: never
+    blend: Float[Array, ""]  # share of the main network that enters the target in every step
+    epsilon: Epsilon
+
+
+class DqnState(NamedTuple):
+    """Everything that one agent keeps."""
+
+    main: Network
+    target: Network
+    optimiser: Any
+    memory: Float[Array, "capacity row"]
+
+
+class Dqn(Algorithm):
+    """One agent that learns action values with a network."""
+
+    dynamics: Dynamics
+    numbers: Numbers
+    role: Role = eqx.field(static=True)
+    replay: Replay
+    width: int = eqx.field(static=True)
+    hidden: int = eqx.field(static=True)
+    embedding: bool = eqx.field(static=True)
+    outputs: int = eqx.field(static=True)  # number of actions; 0: the action is an input
+    double: bool = eqx.field(static=True)
+    dueling: bool = eqx.field(static=True)
+    batch: int = eqx.field(static=True)
+    update_every: int = eqx.field(static=True)
+    one_by_one: bool = eqx.field(static=True)  # search networks in turn: faster on processors, slower on a GPU
+
+    # --- values ------------------------------------------------------------------------------------------------
+
+    def init(self, key: PRNGKeyArray) -> DqnState:
+        observation = jnp.zeros(len(self.role.observes))
+        if self.outputs:
+            inputs, outputs = self.dynamics.features(self.role, observation).size, self.outputs + self.dueling
+        else:
+            action = self.dynamics.candidates(self.role, observation)[0][0]
+            inputs, outputs = self.dynamics.inputs(self.role, observation, action).size, 1
+        main = create(key, inputs, self.width, self.hidden, outputs, self.embedding)
+        return DqnState(main, main, self._optimiser().init(main), self.replay.empty())
+
+    def policy(self, state: DqnState) -> Network:
+        return state.main
+
+    def epsilon(self, clock: Clock) -> Float[Array, ""]:
+        return self.numbers.epsilon(clock)
+
+    def values(self, network: Network, observation: Float[Array, " observation"]) -> Float[Array, " actions"]:
+        """Values of all actions of one observation, where actions are outputs."""
+        out = network(self.dynamics.features(self.role, observation))
+        return out[0] + out[1:] - jnp.mean(out[1:]) if self.dueling else out
+
+    def value(
+        self, network: Network, observation: Float[Array, " observation"], action: Float[Array, " size"]
+    ) -> Float[Array, ""]:
+        """Value of one action."""
+        if not self.outputs:
+            return network(self.dynamics.inputs(self.role, observation, action))[0]
+        return self.values(network, observation)[self.index(observation, action)]
+
+    def index(self, observation: Float[Array, " observation"], action: Float[Array, " size"]) -> Int[Array, ""]:
+        """Which candidate an action is (the nearest)."""
+        candidates, _ = self.dynamics.candidates(self.role, observation)
+        return jnp.argmin(jnp.sum((candidates - action) ** 2, axis=1))
+
+    def best(
+        self, network: Network, observations: Float[Array, "batch observation"], wanted: Bool[Array, " batch"]
+    ) -> tuple[Float[Array, "batch size"], Float[Array, " batch"]]:
+        """Best feasible action of every wanted observation, the first of equals, and its value."""
+        if self.outputs:
+            return jax.vmap(lambda o: self._best_output(network, o))(observations)
+
+        # Passed, not closed over: a function with its own rule for vmap knows nothing of values around it.
+        numbers, rest = eqx.partition(self.dynamics, eqx.is_array)
+
+        def find(numbers: Any, network: Network, observations: Array, wanted: Array) -> tuple[Array, Array]:
+            market = eqx.combine(numbers, rest)
+            return search.best(
+                network, observations, wanted,
+                lambda o: market.candidates(self.role, o), lambda o, a: market.inputs(self.role, o, a),
+            )  # fmt: skip
+
+        one_by_one = jax.custom_batching.sequential_vmap(find) if self.one_by_one else find
+        return one_by_one(numbers, network, observations, wanted)
+
+    def _best_output(self, network: Network, observation: Array) -> tuple[Array, Array]:
+        candidates, feasible = self.dynamics.candidates(self.role, observation)
+        values = jnp.where(jnp.arange(self.outputs) < feasible, self.values(network, observation), -jnp.inf)
+        chosen = jnp.argmax(values)
+        return candidates[chosen], values[chosen]
+
+    # --- acting ------------------------------------------------------------------------------------------------
+
+    def act(
+        self,
+        policy: Network,
+        observations: Float[Array, "batch observation"],
+        key: PRNGKeyArray,
+        epsilon: Float[Array, ""],
+    ) -> Float[Array, "batch size"]:
+        toss, draw = jax.random.split(key)
+        random = jax.random.uniform(toss, observations.shape[:1]) < epsilon
+        keys = jax.random.split(draw, len(observations))
+        if self.outputs:  # exploration must stay on the grid: the market's own would not
+            drawn = jax.vmap(lambda o, k: Dynamics.explore(self.dynamics, self.role, o, k))(observations, keys)
+        else:
+            drawn = jax.vmap(lambda o, k: self.dynamics.explore(self.role, o, k))(observations, keys)
+        greedy, _ = self.best(policy, observations, ~random)
+        return jnp.where(random[:, None], drawn, greedy)
+
+    # --- learning ----------------------------------------------------------------------------------------------
+
+    def observe(self, state: DqnState, transition: Transition, clock: Clock) -> DqnState:
+        return state._replace(memory=self.replay.add(state.memory, transition, clock))
+
+    def update(self, state: DqnState, key: PRNGKeyArray, clock: Clock) -> tuple[DqnState, Health]:
+        """One gradient step, once the memory holds a batch; ``clock + 1`` transitions have been added."""
+        # The memory is read in the branch but does not pass through it: that would copy it in every step.
+        (main, optimiser), health = jax.lax.cond(
+            self.replay.size(clock + 1) >= self.batch,
+            lambda: self._learn(state, key, clock),
+            lambda: ((state.main, state.optimiser), nothing_learned()),
+        )
+        return DqnState(main, self._moved(state.target, main, clock), optimiser, state.memory), health
+
+    def _learn(self, state: DqnState, key: PRNGKeyArray, clock: Clock) -> tuple[tuple[Network, Any], Health]:
+        sample = self.replay.sample(state.memory, key, clock + 1, self.batch)
+        goals = self.targets(state, sample)
+        (loss, size), slope = jax.value_and_grad(self.loss, has_aux=True)(state.main, sample, goals)
+        change, optimiser = self._optimiser().update(slope, state.optimiser)
+        return (optax.apply_updates(state.main, change), optimiser), Health(loss, size)
+
+    def targets(self, state: DqnState, sample: Transition) -> Float[Array, " batch"]:
+        """r + discount * Q_target(next, best action by the main network); r alone where nothing follows."""
+        chooser = state.main if self.double else state.target
+        action, value = self.best(chooser, sample.next_observation, ~sample.terminated)
+        if self.double:
+            value = jax.vmap(lambda o, a: self.value(state.target, o, a))(sample.next_observation, action)
+        return sample.reward + self.numbers.discount * jnp.where(sample.terminated, 0.0, value)
+
+    def loss(
+        self, main: Network, sample: Transition, goals: Float[Array, " batch"]
+    ) -> tuple[Float[Array, ""], Float[Array, ""]]:
+        """Mean squared error, and the mean size of the values."""
+        values = jax.vmap(lambda o, a: self.value(main, o, a))(sample.observation, sample.action)
+        return jnp.mean((goals - values) ** 2), jnp.mean(jnp.abs(values))
+
+    def _optimiser(self) -> optax.GradientTransformation:
+        return optax.chain(optax.clip_by_global_norm(self.numbers.clip), optax.adam(self.numbers.rate))
+
+    def _moved(self, target: Network, main: Network, clock: Clock) -> Network:
+        """The target network: the main one every so many steps, or a little of it in each."""
+        every = self.numbers.reset_every
+        due = (every > 0) & ((clock + 1) % jnp.maximum(every, 1) == 0)
+        return jax.tree.map(lambda t, m: jnp.where(due, m, t + self.numbers.blend * (m - t)), target, main)

@@ -1,0 +1,80 @@
+"""What a market says about itself: roles, parameters, benchmarks; how it moves is in ``markets/dynamics``.
+
+The description is free of JAX, so that listing, validating and comparing with theory cost nothing.
+"""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tacit.environment import Environment
+
+if TYPE_CHECKING:
+    from tacit.markets.dynamics.base import Dynamics
+
+
+@dataclass(frozen=True)
+class Discrete:
+    """Actions 0 to ``size - 1``."""
+
+    size: int
+
+
+@dataclass(frozen=True)
+class Continuous:
+    """Actions are vectors of ``size`` real numbers."""
+
+    size: int
+
+
+@dataclass(frozen=True)
+class Role:
+    """Agents of one kind: same observations, same actions.
+
+    Attributes
+    ----------
+    name : str
+    agents : int
+    observes : tuple of str
+        Names of the observation's components.
+    actions : Discrete or Continuous
+    """
+
+    name: str
+    agents: int
+    observes: tuple[str, ...]
+    actions: Discrete | Continuous
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """Something that a market records in every step: its name, unit, and whether it differs between agents."""
+
+    name: str
+    unit: str = ""
+    by_agent: bool = True
+
+
+class Market(Environment):
+    """A Markov game with state, played in episodes."""
+
+    @property
+    @abstractmethod
+    def horizon(self) -> int:
+        """Steps of an episode."""
+
+    @abstractmethod
+    def roles(self) -> tuple[Role, ...]:
+        """The roles; agents are numbered through them in this order."""
+
+    @abstractmethod
+    def quantities(self) -> tuple[Quantity, ...]:
+        """What is recorded in every step of the test, in the order of ``Outcome.info``."""
+
+    @abstractmethod
+    def dynamics(self) -> "Dynamics":
+        """The market as pure functions on arrays (imports JAX)."""
+
+    @property
+    def n_players(self) -> int:
+        return sum(role.agents for role in self.roles())
