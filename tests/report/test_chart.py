@@ -34,7 +34,7 @@ def test_marks_are_frozen():
         (lambda: Line([1], ["a"]), "Line: y must be numbers"),
         (lambda: Line([[1]], [1]), "Line: x has 2 dimensions; give 1"),
         (lambda: Points([1], [1], labels=("a", "b")), "Points: labels has 2 values, x has 1"),
-        (lambda: Points([1], [1], symbol="star"), "Points: symbol 'star' is none of circle,"),
+        (lambda: Points([1], [1], symbol="heart"), "Points: symbol 'heart' is none of circle,"),
         (lambda: Histogram([1], bins=0), "Histogram: bins is 0; it must be at least 1"),
         (lambda: Histogram([1], bins=3, edges=[0, 1]), "Histogram: give bins or edges, not both"),
         (lambda: Histogram([1], edges=[1, 0]), "Histogram: edges must be at least two increasing numbers"),

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from tacit.report import layout
+from tacit.report import layout, looks
 from tacit.report.chart import Area, Axis, Bars, Chart, HeatMap, Histogram, HLine, Line, Points, VLine
 
 X, Y, LOG = Axis("x"), Axis("y"), Axis("log", log=True)
@@ -14,7 +14,7 @@ def chart(*marks, x=X, y=Y):
 
 
 def test_series_of_one_name_share_a_look_and_others_differ():
-    by_name, by_mark = layout.looks(
+    by_name, by_mark, _ = looks.find_looks(
         chart(Line([1], [1], "a"), Points([1], [1], "a"), Line([1], [1]), Area([1], {"b": [1]}))
     )
     assert by_mark[0] == by_mark[1] == by_name["a"]
@@ -22,7 +22,7 @@ def test_series_of_one_name_share_a_look_and_others_differ():
 
 
 def test_colours_begin_again_with_another_dash():
-    by_name, _ = layout.looks(chart(*(Line([1], [1], str(n)) for n in range(15))))
+    by_name, _, _ = looks.find_looks(chart(*(Line([1], [1], str(n)) for n in range(15))))
     assert len({(look.colour, look.round) for look in by_name.values()}) == 15
 
 

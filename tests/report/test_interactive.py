@@ -2,7 +2,7 @@ import json
 
 import numpy as np
 
-from tacit.report import interactive, layout, lettering, printed
+from tacit.report import interactive, lettering, looks, printed
 from tacit.report.chart import Area, Axis, Chart, HLine, Line, Points, VLine
 
 X, Y = Axis("period"), Axis("price", "money")
@@ -12,7 +12,7 @@ def test_every_chart_is_drawn(chart):
     figure = interactive.figure(chart)
     assert json.loads(figure.to_json())["layout"]["height"] > interactive.PLOT_HEIGHT
     names = {trace.name for trace in figure.data if trace.showlegend}
-    assert len(names) == len(layout.looks(chart)[0])
+    assert len(names) == len(looks.find_looks(chart)[0])
     margins = figure.layout.margin.t + figure.layout.margin.b
     assert figure.layout.height - margins > interactive.PLOT_HEIGHT - 1e-6
 
@@ -38,7 +38,7 @@ def test_a_band_answers_to_the_legend_entry_of_its_curve():
     band, curve = interactive.figure(Chart("", X, Y, (Line([0, 1], [1, 2], "firm", low=[0, 1], high=[2, 3]),))).data
     assert band.legendgroup == curve.legendgroup == "firm"
     assert (band.showlegend, curve.showlegend) == (False, True)
-    assert curve.line.color == layout.PALETTE[0]
+    assert curve.line.color == looks.PALETTE[0]
 
 
 def test_unnamed_series_have_no_entry_and_the_legend_can_be_left_out():

@@ -6,7 +6,7 @@ import pytest
 from matplotlib.colors import to_hex
 
 from tacit.errors import TacitError
-from tacit.report import layout, printed
+from tacit.report import looks, printed
 from tacit.report.chart import Axis, Chart, HLine, Line
 
 SIMPLE = Chart("t", Axis("period"), Axis("price", "money"), (Line([0, 1], [1, 2], "firm"), HLine(1.5, "Nash 1.5")))
@@ -83,7 +83,7 @@ def test_labels_colours_and_reference_lines():
     axes = printed.figure(SIMPLE).axes[0]
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("period", "price (money)")
     assert "Nash 1.5" in [text.get_text() for text in axes.texts]
-    assert to_hex(axes.lines[0].get_color()).upper() in (layout.PALETTE[0], layout.INK)
+    assert to_hex(axes.lines[0].get_color()).upper() in (looks.PALETTE[0], looks.INK)
 
 
 def test_text_is_never_mathematics():

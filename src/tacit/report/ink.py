@@ -24,7 +24,8 @@ from tacit.report.chart import (
     Rectangle,
     VLine,
 )
-from tacit.report.layout import INK, SOFT, Interval, Look, Looks
+from tacit.report.layout import Interval
+from tacit.report.looks import INK, SOFT, Look, Looks, badge_colours, names, text_on
 
 # Two patterns for each round through the palette: plain and ``dash``.
 DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.5, 1.2, 1.5)))
@@ -69,7 +70,7 @@ def draw(
                 found = badges(axes, mark, next(discs), look, looks.groups)
             case Rectangle():
                 found = rectangle(axes, mark, look)
-        for name in layout.names(mark)[:1] if found else ():
+        for name in names(mark)[:1] if found else ():
             keys.setdefault(name, []).extend(found)
     return keys
 
@@ -180,7 +181,7 @@ def cloud(axes: Axes, mark: Cloud, look: Look, groups: dict[int, str]) -> list[A
 
 def badges(axes: Axes, mark: Badges, discs: Numbers, look: Look, groups: dict[int, str]) -> list[Artist]:
     """Texts in discs, with lines to the places that they were moved from."""
-    colours = layout.badge_colours(mark, look, groups)
+    colours = badge_colours(mark, look, groups)
     radius = lettering.BADGE * EM
     disc: dict[str, Any] = {"linestyle": "none", "marker": "o", "markersize": 2 * radius - 0.6}
     disc |= {"markeredgecolor": "white", "markeredgewidth": 0.6}
@@ -189,7 +190,7 @@ def badges(axes: Axes, mark: Badges, discs: Numbers, look: Look, groups: dict[in
         axes.plot(x, y, linestyle="none", marker="o", markersize=2.2, color=INK, markeredgewidth=0, zorder=2.8)
         axes.plot(to_x, to_y, color=colour, zorder=3, **disc)
         style: dict[str, Any] = {"ha": "center", "va": "center_baseline", "fontsize": 0.72 * EM, "zorder": 3.1}
-        axes.text(to_x, to_y, text, color=layout.text_on(colour), clip_on=True, parse_math=False, **style)
+        axes.text(to_x, to_y, text, color=text_on(colour), clip_on=True, parse_math=False, **style)
     return [Line2D([], [], color=look.colour, **disc)]
 
 

@@ -196,7 +196,7 @@ def point_spots(chart: Chart, shown: tuple[Interval, Interval], size: Interval, 
     plot = (0.0, 0.0, *size)
     taken = [_around(x, y, 0.4 * em) for mark in marks for x, y in place(mark)]
     for places in badge_places(chart, shown, size, em):
-        taken += [_around(x, y, BADGE * em) for x, y in on_plot(chart, *places.T, shown, size)]
+        taken += [_around(x, y, BADGE * em) for x, y in on_plot(chart, places[:, 0], places[:, 1], shown, size)]
     for mark in marks:
         if mark.low is not None and mark.high is not None:
             ends = [place(Points(mark.x, side)) for side in (mark.low, mark.high)]
@@ -227,7 +227,7 @@ def apart(places: Numbers, radius: float, fixed: Numbers, size: Interval, steps:
     >>> apart(np.array([[50.0, 50.0], [51.0, 50.0], [90.0, 90.0]]), 5.0, np.empty((0, 2)), (100.0, 100.0)).round(1)
     array([[45.5, 50. ], [55.5, 50. ], [90. , 90. ]])
     """
-    turn = np.arange(len(places)) * math.pi * (3 - math.sqrt(5))  # discs of one place leave it in directions of their own
+    turn = np.arange(len(places)) * math.pi * (3 - math.sqrt(5))  # discs of one place leave it each in its direction
     at = places + 1e-3 * radius * np.column_stack([np.cos(turn), np.sin(turn)])
     walls = np.array([size[0] - radius, size[1] - radius])
     for step in range(steps):

@@ -10,7 +10,8 @@ from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 
-from tacit.report.chart import Chart, HeatMap
+from tacit.report.chart import HeatMap
+from tacit.report.panels import Panels, Picture
 from tacit.store import atomic
 
 Cell: TypeAlias = str | int | float | bool | np.generic | None
@@ -62,7 +63,7 @@ class Section:
     heading: str
     text: str = ""
     table: Table | None = None
-    charts: Sequence[Chart] = ()
+    charts: Sequence[Picture] = ()
 
 
 @dataclass(frozen=True)
@@ -181,7 +182,7 @@ def _library() -> str:
     return get_plotlyjs().replace("</script", r"<\/script")
 
 
-def _figure(chart: Chart, number: int) -> str:
+def _figure(chart: Picture, number: int) -> str:
     """A chart between its title and its caption, which are set by the page and so wrap with it."""
     from tacit.report import interactive
 
@@ -189,7 +190,8 @@ def _figure(chart: Chart, number: int) -> str:
     # Within a script nothing but "<" could end it, and JSON has another way of writing that.
     drawing = figure.to_json().replace("<", r"\u003c")
     caption = f"<figcaption>{html.escape(chart.caption)}</figcaption>" if chart.caption else ""
-    heat = " heat" if any(isinstance(mark, HeatMap) for mark in chart.marks) else ""
+    whole = chart.whole() if isinstance(chart, Panels) else chart
+    heat = " heat" if any(isinstance(mark, HeatMap) for mark in whole.marks) else ""
     title = f"Figure {number}. {chart.title}" if chart.title else f"Figure {number}"
     return (
         f"<figure class='chart{heat}'><h3>{html.escape(title)}</h3>\n"

@@ -20,7 +20,7 @@ from tacit.errors import TacitError
 from tacit.report import ink, layout, lettering, printed_panels, sheet
 from tacit.report.chart import Chart, HeatMap
 from tacit.report.ink import EM
-from tacit.report.layout import GRID, SOFT
+from tacit.report.looks import GRID, SOFT, find_looks
 from tacit.report.panels import Panels, Picture
 from tacit.report.sheet import GAP, STYLE
 from tacit.store import atomic
@@ -124,7 +124,7 @@ class _Sheet:
         axes.set_xlabel(lettering.wrap(chart.x.title, plot, EM), labelpad=4, parse_math=False)
         self._position(left, 60, plot, 400)
         below = self._extent(axes.xaxis)[1]
-        keys = ink.draw(axes, chart, layout.looks(chart), self.shown, (plot, self.height))
+        keys = ink.draw(axes, chart, find_looks(chart), self.shown, (plot, self.height))
         above = lettering.top_height(top, EM)
         bottom, total = sheet.frame(self.figure, chart, keys, below, self.height + above)
         self._position(left, bottom, plot, total)
@@ -220,4 +220,3 @@ class _Sheet:
         box = self.bar.yaxis.get_tightbbox(self.canvas.get_renderer())
         scale = 72 / self.figure.dpi
         return 12 + 9 + (box.x1 - self.bar.get_window_extent().x1) * scale + 4 if box is not None else 30.0
-

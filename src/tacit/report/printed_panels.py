@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from tacit.report import ink, layout, lettering, sheet
 from tacit.report.ink import EM
-from tacit.report.layout import GRID
+from tacit.report.looks import GRID, find_looks
 from tacit.report.panels import Panels
 from tacit.report.sheet import GAP
 
@@ -79,7 +79,7 @@ class _Grid:
         """Where the first column begins, the width of a plot, and the distance of two, after setting ticks."""
         self._y_ticks(HEIGHT[1])
         axis = self.axes[0].yaxis
-        texts = axis.get_major_formatter().format_ticks(axis.get_major_locator()())  # type: ignore[no-untyped-call]
+        texts = axis.get_major_formatter().format_ticks(list(axis.get_major_locator()()))
         widest = max((lettering.text_width(text, SMALL) for text in texts), default=0.0)
         lines = lettering.text_height(lettering.wrap(self.panels.y.title, 3 * HEIGHT[0], EM), EM)
         left = GAP + lines + widest + 8
@@ -109,7 +109,7 @@ class _Grid:
     def _draw(self, size: tuple[float, float]) -> dict[str, list[Artist]]:
         """Draw all marks; returns what stands in the legend: each name as it is first drawn."""
         keys: dict[str, list[Artist]] = {}
-        looks = layout.looks(self.panels.whole())
+        looks = find_looks(self.panels.whole())
         for axes, (chart, own) in zip(self.axes, layout.split(self.panels, looks, self.shown), strict=True):
             for name, key in ink.draw(axes, chart, own, self.shown, size).items():
                 keys.setdefault(name, key)

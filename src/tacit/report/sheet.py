@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 from tacit.report import layout, lettering
 from tacit.report.chart import Axis
 from tacit.report.ink import EM
-from tacit.report.layout import INK, SOFT, Interval
+from tacit.report.layout import Interval
+from tacit.report.looks import INK, SOFT
 from tacit.report.panels import Picture
 
 GAP = 6.0

@@ -8,8 +8,22 @@ import numpy as np
 import plotly.graph_objects as go
 
 from tacit.report import layout, lettering
-from tacit.report.chart import Area, Bars, Chart, HeatMap, Histogram, Line, Numbers, Points
-from tacit.report.layout import INK, Interval, Look
+from tacit.report.chart import (
+    ON_SCREEN,
+    Area,
+    Badges,
+    Bars,
+    Chart,
+    Cloud,
+    HeatMap,
+    Histogram,
+    Line,
+    Numbers,
+    Points,
+    Rectangle,
+)
+from tacit.report.layout import Interval
+from tacit.report.looks import INK, Look, Looks, badge_colours, text_on
 
 EM = 13.0  # font size in pixels
 # Two patterns for each round through the palette: plain and ``dash``.
@@ -21,6 +35,8 @@ SYMBOLS = {
     "triangle": "triangle-up",
     "cross": "cross",
     "x": "x",
+    "star": "star",
+    "star-diamond": "star-diamond",
 }
 NUMBER = ",.4~r"  # four significant digits, never an exponent
 
@@ -35,15 +51,15 @@ def short(name: str) -> str:
     return lettering.wrap(name, 26 * EM, EM)
 
 
-def all_traces(chart: Chart, shown: tuple[Interval, Interval], size: Interval) -> list[Any]:
-    """Everything that is drawn on the axes, bands first, so that no band dims a curve."""
-    by_name, by_mark = layout.looks(chart)
+def draw(chart: Chart, looks: Looks, shown: tuple[Interval, Interval], size: Interval) -> list[Any]:
+    """Everything that is drawn on the axes of a plot of this size, bands first, so that no band dims a curve."""
     groups = [mark for mark in chart.marks if isinstance(mark, Bars)]
     counts = iter(layout.counted(chart))
     spots = iter(lettering.point_spots(chart, shown, size, EM))
+    discs = iter(lettering.badge_places(chart, shown, size, EM))
     bottom = shown[1][0] if chart.y.log else 0.0
     traces: list[Any] = []
-    for mark, look in zip(chart.marks, by_mark, strict=True):
+    for mark, look in zip(chart.marks, looks.by_mark, strict=True):
         match mark:
             case Line():
                 traces += _line(mark, look)
@@ -54,12 +70,22 @@ def all_traces(chart: Chart, shown: tuple[Interval, Interval], size: Interval) -
             case Bars():
                 traces.append(_bars(mark, look, layout.categories(chart), (groups.index(mark), len(groups))))
             case Area():
-                traces += _area(mark, by_name)
+                traces += _area(mark, looks.by_name)
             case HeatMap():
                 traces.append(_heat(mark, chart))
-    traces.sort(key=lambda trace: trace.showlegend is not False)
+            case Cloud():
+                traces.append(_cloud(mark, look, looks.groups))
+            case Badges():
+                traces += _badges(mark, next(discs), look, looks.groups)
+            case Rectangle():
+                traces.append(_rectangle(mark, look))
+    return sorted(traces, key=lambda trace: not (trace.showlegend is False and trace.fill == "toself"))
+
+
+def share_legend(traces: list[Any]) -> list[Any]:
+    """Let the first trace of a name stand for it in the legend; all of them answer to a click."""
     keyed: set[str] = set()
-    for trace in traces:  # the first trace of a name stands for it in the legend; all of them answer to a click
+    for trace in traces:
         name = trace.name or ""
         if trace.type == "heatmap":
             continue
@@ -98,7 +124,7 @@ def _line(mark: Line, look: Look) -> list[Any]:
         custom = np.column_stack([mark.low, mark.high])
         hover += f" [%{{customdata[0]:{NUMBER}}}, %{{customdata[1]:{NUMBER}}}]"
         band = [mark.low[alone], mark.high[alone]]
-    style = {"color": look.colour, "width": 2, "shape": "hv" if mark.steps else "linear"}
+    style = {"color": look.colour, "width": 1.3 if mark.reference else 2, "shape": "hv" if mark.steps else "linear"}
     style["dash"] = DASHES[(2 * look.round + mark.dash) % len(DASHES)]
     traces.append(
         go.Scatter(x=mark.x, y=mark.y, mode="lines", name=name, line=style, customdata=custom, hovertemplate=hover)
@@ -117,6 +143,10 @@ def _points(mark: Points, look: Look, spots: list[str]) -> list[Any]:
         known = np.isfinite(mark.low) & np.isfinite(mark.high)
         above, below = np.where(known, mark.high - mark.y, 0), np.where(known, mark.y - mark.low, 0)
         bars = {"type": "data", "symmetric": False, "array": above, "arrayminus": below, "width": 0, "thickness": 1.3}
+    symbol = mark.symbol or look.symbol
+    marker: dict[str, Any] = {"symbol": SYMBOLS[symbol], "size": 14 if symbol.startswith("star") else 8}
+    marker["color"] = "white" if mark.hollow else look.colour
+    marker["line"] = {"width": 1.2, "color": look.colour} if mark.hollow else {"width": 0.8, "color": "white"}
     return [
         go.Scatter(
             x=mark.x,
@@ -125,12 +155,7 @@ def _points(mark: Points, look: Look, spots: list[str]) -> list[Any]:
             mode="markers+text" if mark.labels else "markers",
             text=[plain(label) for label in mark.labels] if mark.labels else None,
             textposition=spots or None,
-            marker={
-                "symbol": SYMBOLS[mark.symbol or look.symbol],
-                "size": 8,
-                "color": look.colour,
-                "line": {"width": 0.6, "color": "white"},
-            },
+            marker=marker,
             error_y=bars,
             hovertemplate=f"%{{x:{NUMBER}}}, %{{y:{NUMBER}}}",
         )
@@ -214,4 +239,60 @@ def _heat(mark: HeatMap, chart: Chart) -> Any:
             "y": 0.5,
             "ypad": 0,
         },
+    )
+
+
+def _cloud(mark: Cloud, look: Look, groups: dict[int, str]) -> Any:
+    """Not all points, and those in single precision: a page that carries them all is slow to open and to move."""
+    drawn = layout.cloud_order(mark, ON_SCREEN)
+    marker: dict[str, Any] = {"size": 3.5, "opacity": 0.55, "color": look.colour, "line": {"width": 0}}
+    hover: dict[str, Any] = {"hovertemplate": f"%{{x:{NUMBER}}}, %{{y:{NUMBER}}}"}
+    if mark.groups is not None and len(drawn):
+        order = list(groups)
+        place = np.array([order.index(group) for group in mark.groups[drawn].tolist()], dtype=np.int16)
+        scale = [[at / max(len(order) - 1, 1), colour] for at, colour in enumerate(groups.values())]
+        marker |= {"color": place, "colorscale": scale if len(scale) > 1 else [*scale, [1, scale[0][1]]]}
+        marker |= {"cmin": 0, "cmax": max(len(order) - 1, 1), "showscale": False}
+        hover = {"customdata": mark.groups[drawn], "hovertemplate": "%{customdata}: " + hover["hovertemplate"]}
+    x, y = mark.x[drawn].astype(np.float32), mark.y[drawn].astype(np.float32)
+    return go.Scatter(x=x, y=y, name=plain(short(mark.name)), mode="markers", marker=marker, **hover)
+
+
+def _badges(mark: Badges, discs: Numbers, look: Look, groups: dict[int, str]) -> list[Any]:
+    """Texts in discs, and below them lines to the places that they were moved from."""
+    name, colours = plain(short(mark.name)), badge_colours(mark, look, groups)
+    gap = np.full(len(mark.x), np.nan)
+    lines = {"x": np.ravel(np.column_stack([mark.x, discs[:, 0], gap]))}
+    lines |= {"y": np.ravel(np.column_stack([mark.y, discs[:, 1], gap]))}
+    dots = {"color": INK, "size": np.tile([4, 0, 0], len(mark.x)), "line": {"width": 0}}
+    style = {"line": {"color": INK, "width": 0.8}, "marker": dots, "mode": "lines+markers"}
+    marker = {"size": 2 * lettering.BADGE * EM, "color": colours, "opacity": 1, "line": {"width": 1, "color": "white"}}
+    number = f"%{{customdata[0]:{NUMBER}}}, %{{customdata[1]:{NUMBER}}}"
+    return [
+        go.Scatter(**lines, **style, name=name, showlegend=False, hoverinfo="skip"),
+        go.Scatter(
+            x=discs[:, 0],
+            y=discs[:, 1],
+            name=name,
+            mode="markers+text",
+            marker=marker,
+            text=[plain(text) for text in mark.texts],
+            textposition="middle center",
+            textfont={"size": 0.75 * EM, "color": [text_on(colour) for colour in colours]},
+            customdata=np.column_stack([mark.x, mark.y]),
+            hovertemplate="%{text}: " + number,
+        ),
+    ]
+
+
+def _rectangle(mark: Rectangle, look: Look) -> Any:
+    return go.Scatter(
+        x=[mark.x0, mark.x1, mark.x1, mark.x0, mark.x0],
+        y=[mark.y0, mark.y0, mark.y1, mark.y1, mark.y0],
+        name=plain(short(mark.name)),
+        mode="lines",
+        line={"color": look.colour, "width": 1.2},
+        fill="toself",
+        fillcolor=_rgba(look.colour, 0.12),
+        hoverinfo="skip",
     )

@@ -108,13 +108,14 @@ def stationary(matrix: Floats, linear: Floats, totals: Totals, free: NDArray[np.
     rows, size = rows[used], len(where)
     scale = float(np.abs(matrix).max()) or 1.0  # so that both blocks of the system have entries of size one
     system = np.zeros((size + len(rows), size + len(rows)))
-    system[:size, :size], system[:size, size:], system[size:, :size] = matrix[np.ix_(where, where)] / scale, rows.T, rows
+    system[:size, :size] = matrix[np.ix_(where, where)] / scale
+    system[:size, size:], system[size:, :size] = rows.T, rows
     solution = np.zeros(len(linear))
     solution[where] = np.linalg.solve(system, np.concatenate([-linear[where] / scale, totals.amounts[used]]))[:size]
     return solution
 
 
-def slack(gradient: Floats, free: NDArray[np.bool_], totals: Totals) -> Floats:
+def centred(gradient: Floats, free: NDArray[np.bool_], totals: Totals) -> Floats:
     """How much steeper each variable is than the free ones of its group, (m,); infinite in groups without any."""
     weights = totals.rows * free
     used = weights.sum(axis=1)
@@ -171,7 +172,7 @@ def convex_program(matrix: Floats, linear: Floats, totals: Totals) -> Floats:
             free[blocking], point[blocking] = False, 0.0
             continue
         point = target
-        slopes = np.where(alive & ~free, slack(matrix @ point + linear, free, totals), np.inf)
+        slopes = np.where(alive & ~free, centred(matrix @ point + linear, free, totals), np.inf)
         if slopes.min() >= -_noise(matrix, linear, point):
             return point
         free[slopes.argmin()] = True
@@ -269,25 +270,24 @@ def local_minima(matrix: Floats, totals: Totals, starts: Iterable[Floats], *cons
     Returns
     -------
     list of (m,) arrays
-        One for each start from which the method ends well; totals hold to rounding.
+        One for each start from which the method ends at a point that keeps to the constraints.
     """
     from scipy.optimize import minimize
 
     unit, scale = float(totals.amounts.max()), float(np.abs(matrix).max())
     rows, amounts, scaled = totals.rows, totals.amounts / unit, matrix / scale
-    keep = {"type": "eq", "fun": lambda z: rows @ z - amounts, "jac": lambda z: rows}
+    keep: dict[str, Any] = {"type": "eq", "fun": lambda z: rows @ z - amounts, "jac": lambda z: rows}
+    problem: dict[str, Any] = {
+        "fun": lambda z: 0.5 * z @ scaled @ z,
+        "jac": lambda z: scaled @ z,
+        "bounds": [(0.0, amount) for amount in amounts[totals.group]],
+        "constraints": [keep, *constraints],
+    }
     found: list[tuple[float, Floats]] = []
     for start in starts:
-        result = minimize(
-            lambda z: 0.5 * z @ scaled @ z,
-            start / unit,
-            jac=lambda z: scaled @ z,
-            method="SLSQP",
-            bounds=[(0.0, amount) for amount in amounts[totals.group]],
-            constraints=[keep, *constraints],
-            options={"ftol": 1e-14, "maxiter": 500},
-        )
-        if result.success:
+        result = minimize(x0=start / unit, method="SLSQP", options={"ftol": 1e-14, "maxiter": 500}, **problem)
+        kept = [abs(keep["fun"](result.x)).max() <= 1e-9, *(limit["fun"](result.x) >= -1e-9 for limit in constraints)]
+        if all(kept):  # SLSQP also fails because it cannot do better
             found.append((float(result.fun), np.asarray(result.x) * unit))
     return [point for _, point in sorted(found, key=lambda pair: pair[0])]
 
@@ -340,7 +340,7 @@ def _pivot(matrix: Floats, linear: Floats, totals: Totals, point: Floats) -> Flo
             if not (totals.rows @ free)[totals.amounts > 0].all():
                 return None
             continue
-        slopes = np.where(alive & ~free, slack(matrix @ solution + linear, free, totals), np.inf)
+        slopes = np.where(alive & ~free, centred(matrix @ solution + linear, free, totals), np.inf)
         if slopes.min() >= -_noise(matrix, linear, solution):
             return solution
         free[slopes.argmin()] = True

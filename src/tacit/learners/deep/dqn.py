@@ -21,13 +21,16 @@ from tacit.markets.base import Role
 from tacit.markets.dynamics.base import Dynamics
 
 
+FEW = 8  # observations: networks that see fewer are not worth looping over
+
+
 class Numbers(eqx.Module):
     """What may differ between cells of a sweep without compiling again."""
 
     rate: Float[Array, ""]  # of Adam
     discount: Float[Array, ""]
     clip: Float[Array, ""]  # of the gradient's norm
-    reset_every: Int[Array, ""]  # the target network becomes the main one; 0: never
+    reset_every: Int[Array, ""]  # steps after which the target network becomes the main one
     blend: Float[Array, ""]  # share of the main network that enters the target in every step
     epsilon: Epsilon
 
@@ -54,6 +57,7 @@ class Dqn(Algorithm):
     outputs: int = eqx.field(static=True)  # number of actions; 0: the action is an input
     double: bool = eqx.field(static=True)
     dueling: bool = eqx.field(static=True)
+    soft: bool = eqx.field(static=True)  # the target network follows a little in every step
     batch: int = eqx.field(static=True)
     update_every: int = eqx.field(static=True)
     one_by_one: bool = eqx.field(static=True)  # search networks in turn: faster on processors, slower on a GPU
@@ -81,13 +85,14 @@ class Dqn(Algorithm):
         out = network(self.dynamics.features(self.role, observation))
         return out[0] + out[1:] - jnp.mean(out[1:]) if self.dueling else out
 
-    def value(
-        self, network: Network, observation: Float[Array, " observation"], action: Float[Array, " size"]
-    ) -> Float[Array, ""]:
-        """Value of one action."""
-        if not self.outputs:
-            return network(self.dynamics.inputs(self.role, observation, action))[0]
-        return self.values(network, observation)[self.index(observation, action)]
+    def values_of(
+        self, network: Network, observations: Float[Array, "batch observation"], actions: Float[Array, "batch size"]
+    ) -> Float[Array, " batch"]:
+        """Values of one action of each observation."""
+        if self.outputs:
+            return jax.vmap(lambda o, a: self.values(network, o)[self.index(o, a)])(observations, actions)
+        inputs = jax.vmap(lambda o, a: self.dynamics.inputs(self.role, o, a))(observations, actions)
+        return network.columns(inputs.T)[0]
 
     def index(self, observation: Float[Array, " observation"], action: Float[Array, " size"]) -> Int[Array, ""]:
         """Which candidate an action is (the nearest)."""
@@ -111,8 +116,8 @@ class Dqn(Algorithm):
                 lambda o: market.candidates(self.role, o), lambda o, a: market.inputs(self.role, o, a),
             )  # fmt: skip
 
-        one_by_one = jax.custom_batching.sequential_vmap(find) if self.one_by_one else find
-        return one_by_one(numbers, network, observations, wanted)
+        many = self.one_by_one and len(observations) > FEW
+        return (jax.custom_batching.sequential_vmap(find) if many else find)(numbers, network, observations, wanted)
 
     def _best_output(self, network: Network, observation: Array) -> tuple[Array, Array]:
         candidates, feasible = self.dynamics.candidates(self.role, observation)
@@ -166,21 +171,22 @@ class Dqn(Algorithm):
         chooser = state.main if self.double else state.target
         action, value = self.best(chooser, sample.next_observation, ~sample.terminated)
         if self.double:
-            value = jax.vmap(lambda o, a: self.value(state.target, o, a))(sample.next_observation, action)
+            value = self.values_of(state.target, sample.next_observation, action)
         return sample.reward + self.numbers.discount * jnp.where(sample.terminated, 0.0, value)
 
     def loss(
         self, main: Network, sample: Transition, goals: Float[Array, " batch"]
     ) -> tuple[Float[Array, ""], Float[Array, ""]]:
         """Mean squared error, and the mean size of the values."""
-        values = jax.vmap(lambda o, a: self.value(main, o, a))(sample.observation, sample.action)
+        values = self.values_of(main, sample.observation, sample.action)
         return jnp.mean((goals - values) ** 2), jnp.mean(jnp.abs(values))
 
     def _optimiser(self) -> optax.GradientTransformation:
-        return optax.chain(optax.clip_by_global_norm(self.numbers.clip), optax.adam(self.numbers.rate))
+        return optax.flatten(optax.chain(optax.clip_by_global_norm(self.numbers.clip), optax.adam(self.numbers.rate)))
 
     def _moved(self, target: Network, main: Network, clock: Clock) -> Network:
         """The target network: the main one every so many steps, or a little of it in each."""
         every = self.numbers.reset_every
-        due = (every > 0) & ((clock + 1) % jnp.maximum(every, 1) == 0)
-        return jax.tree.map(lambda t, m: jnp.where(due, m, t + self.numbers.blend * (m - t)), target, main)
+        if self.soft:
+            return jax.tree.map(lambda t, m: t + self.numbers.blend * (m - t), target, main)
+        return jax.lax.cond((clock + 1) % every == 0, lambda: main, lambda: target)

@@ -46,10 +46,10 @@ class Network(NamedTuple):
 
     def columns(self, inputs: Float[Array, "inputs columns"]) -> Float[Array, "outputs columns"]:
         """Outputs for inputs that stand in columns: on processors this order is the faster one."""
-        x = inputs
+        x = inputs if self.embedding is None else _columns(self.embedding, inputs)
         for layer in self.layers[:-1]:
-            x = leaky(layer.weight @ x + layer.bias[:, None])
-        return self.layers[-1].weight @ x + self.layers[-1].bias[:, None]
+            x = leaky(_columns(layer, x))
+        return _columns(self.layers[-1], x)
 
 
 def leaky(x: Array) -> Array:
@@ -78,3 +78,7 @@ def _layer(key: PRNGKeyArray, inputs: int, outputs: int) -> Layer:
 
 def _linear(layer: Layer, x: Float[Array, "... inputs"]) -> Float[Array, "... outputs"]:
     return x @ layer.weight.T + layer.bias
+
+
+def _columns(layer: Layer, x: Float[Array, "inputs columns"]) -> Float[Array, "outputs columns"]:
+    return layer.weight @ x + layer.bias[:, None]

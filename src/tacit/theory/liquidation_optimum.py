@@ -1,0 +1,209 @@
+"""What a liquidation game's agents could reach together, and what is unusual about a game."""
+
+import numpy as np
+
+from tacit.errors import TacitError
+from tacit.theory import quadratic
+from tacit.theory.liquidation import FACES, FLAT, STARTS, LiquidationGame, Solution, nash
+from tacit.theory.quadratic import Floats
+
+CHEAPER = 1e-9  # costs this close, relative to the larger, count as equal
+
+
+def joint_optimum(game: LiquidationGame) -> Solution:
+    """The schedules with the smallest sum of costs.
+
+    Parameters
+    ----------
+    game : LiquidationGame
+
+    Returns
+    -------
+    Solution
+        ``error`` bounds by how much the sum may lie above its minimum: rounding where the sum is convex, and also,
+        if agents may only sell, where all inventories of the one asset are equal, there are at most ``FACES`` steps
+        and the sum is convex in the differences between agents (these then vanish, and all faces of the simplex are
+        tried). Otherwise the best of ``STARTS`` local searches by SLSQP, with an infinite error.
+
+    Raises
+    ------
+    TacitError
+        If the sum is unbounded below.
+
+    Notes
+    -----
+    The sum splits into a quadratic form of the mean schedule, with matrix ``own + (n-1)(cross + cross')``, and one of
+    each agent's deviation from it, with ``own - cross - cross'``. Where one of them is flat there are many optima;
+    the one nearest to TWAP is returned.
+
+    Examples
+    --------
+    >>> from tacit.theory.impact import almgren_chriss
+    >>> joint_optimum(almgren_chriss().game([100, 100])).costs.round(9)
+    array([11., 11.])
+
+    The public code of Macrì and Lillo lets trades move prices one step too late; TWAP costs 9.2 there:
+
+    >>> late = joint_optimum(almgren_chriss(lag=2).game([100, 100], sales_only=True))
+    >>> late.costs.round(3), late.method
+    (array([8.333, 8.333]), 'enumeration of 1,023 faces')
+    """
+    found = game.curvatures()
+    low = min(found["mean"], found["difference"])
+    if low >= -FLAT * game.scale:
+        schedules, error, bounded = _modes(game)
+        if bounded and not (game.sales_only and game.against(schedules).any()):
+            many = "; one of many, the nearest to TWAP" if low <= FLAT * game.scale else ""
+            return Solution(schedules, game.costs(schedules), error, "first-order conditions (linear systems)" + many)
+    elif not game.sales_only:
+        which = "mean schedule" if found["mean"] < found["difference"] else "difference between schedules"
+        reason = f"unbounded below in the {which} (eigenvalue {low:.3g})"
+        raise TacitError(f"joint optimum: the sum of costs is {reason}; allow sales only or raise temporary impact")
+    if not game.sales_only:
+        raise TacitError("joint optimum: the sum of costs falls for ever along a flat direction; allow sales only")
+    return _bounded_optimum(game, low > FLAT * game.scale, found["difference"])
+
+
+def lower_bound(game: LiquidationGame) -> float | None:
+    """A sum of costs that no full liquidation of all inventories beats.
+
+    It holds for every path that the prices may take if these are without noise, and, as a coin toss only decides who
+    of two agents pays for the other's trade, for every outcome of the tosses.
+
+    Parameters
+    ----------
+    game : LiquidationGame
+
+    Returns
+    -------
+    float or None
+        Currency. None if there is no bound, or none that is proved.
+
+    Examples
+    --------
+    >>> from tacit.theory.impact import almgren_chriss
+    >>> [round(lower_bound(almgren_chriss(order=order).game([100, 100])), 9) for order in ("simultaneous", "coin-toss")]
+    [22.0, 23.0]
+    """
+    try:
+        optimum = joint_optimum(game)
+    except TacitError:
+        return None
+    return float(optimum.costs.sum() - optimum.error) if np.isfinite(optimum.error) else None
+
+
+def diagnose(game: LiquidationGame) -> tuple[str, ...]:
+    """What is unusual about a game, each in a sentence with the number and the reason.
+
+    Parameters
+    ----------
+    game : LiquidationGame
+
+    Returns
+    -------
+    tuple of str
+        Empty if the equilibrium is proved to be the only one and nobody buys in it, and TWAP is the only joint
+        optimum. Eigenvalues are in currency per share squared.
+
+    Examples
+    --------
+    >>> from tacit.theory.impact import almgren_chriss
+    >>> diagnose(almgren_chriss().game([100, 100]))
+    ()
+    >>> for sentence in diagnose(almgren_chriss(shared_temporary=True).game([100, 100])):
+    ...     print(sentence)
+    the sum of costs is flat in the differences between schedules (eigenvalue 0): there are many joint optima
+    """
+    found = {name: 0.0 if abs(value) <= FLAT * game.scale else value for name, value in game.curvatures().items()}
+    notes = []
+    if found["own"] <= 0:
+        why = "an agent's own cost is not strictly convex over full liquidations"
+        notes.append(f"{why} (smallest eigenvalue {found['own']:.3g}): there is no best response")
+    elif found["monotone"] <= 0:
+        why = f"the game is not strongly monotone (smallest eigenvalue {found['monotone']:.3g})"
+        notes.append(f"{why}: other equilibria than the one found may exist")
+    return tuple(notes + _joint_notes(game, found["mean"], found["difference"]) + _nash_notes(game))
+
+
+def _modes(game: LiquidationGame) -> tuple[Floats, float, bool]:
+    """Minimum of a convex sum of costs over trades of any sign: schedules, error, and whether there is a minimum."""
+    totals = game.totals(0)
+    basis, even = quadratic.tangent(totals), game.twap().reshape(game.players, -1)
+    both = game.cross + game.cross.T
+    mean = even.mean(axis=0)
+    flat, error, bounded = even.copy(), 0.0, True
+    matrices = (game.own + (game.players - 1) * both, game.own - both)
+    for matrix, parts in zip(matrices, (mean[None], even - mean), strict=True):
+        inner = basis.T @ matrix @ basis
+        slopes = parts @ matrix @ basis
+        moves = -slopes @ np.linalg.pinv(inner, rcond=1e-10, hermitian=True)
+        left = slopes + moves @ inner
+        bounded &= bool(np.abs(left).max(initial=0.0) <= 1e-9 * game.scale * np.abs(even).max(initial=0.0))
+        weight = game.players if len(parts) == 1 else 1
+        error += weight * float(np.abs(left * moves).sum())
+        flat = flat + moves @ basis.T
+    return game.shaped(flat), error, bounded
+
+
+def _bounded_optimum(game: LiquidationGame, convex: bool, difference: float) -> Solution:
+    """Sales only, and some trade would be a purchase otherwise, or the sum of costs is not convex."""
+    agents = range(game.players)
+    signs, totals = game.signs(*agents), game.totals(*agents)
+    both = game.cross + game.cross.T
+    blocks = np.kron(np.eye(game.players), game.own - both) + np.tile(both, (game.players, game.players))
+    hessian = blocks * np.outer(signs, signs)
+    equal = game.assets == 1 and not np.ptp(game.inventories) and totals.amounts[0] > 0
+    if convex:
+        flat = quadratic.convex_program(hessian, np.zeros(len(signs)), totals)
+        error, method = quadratic.first_order_gap(hessian @ flat, flat, totals), "quadratic program (active set)"
+    elif equal and difference >= -FLAT * game.scale and game.steps <= FACES:
+        mean = quadratic.smallest_on_simplex(game.own + (game.players - 1) * both, totals.amounts[0])
+        flat, error = np.tile(mean, game.players), 0.0
+        method = f"enumeration of {2**game.steps - 1:,} faces"
+    else:
+        starts = [totals.even, *quadratic.random_points(totals, STARTS - 1)]
+        ends = quadratic.local_minima(hessian, totals, starts)
+        if not ends:
+            raise TacitError("joint optimum: no local search ended well; scale the inventories")
+        flat = quadratic.sharpen(hessian, np.zeros(len(signs)), totals, ends[0])
+        error, method = np.inf, f"best of {STARTS} local searches (SLSQP)"
+    schedules = game.shaped(signs * flat)
+    return Solution(schedules, game.costs(schedules), error, method)
+
+
+def _joint_notes(game: LiquidationGame, mean: float, difference: float) -> list[str]:
+    notes = []
+    names = {"mean schedule": mean, "differences between schedules": difference}
+    for name, value in names.items():
+        if value == 0:
+            notes.append(f"the sum of costs is flat in the {name} (eigenvalue 0): there are many joint optima")
+        elif value < 0:
+            end = "only the ban on purchases bounds it" if game.sales_only else "it is unbounded below"
+            notes.append(f"the sum of costs is not convex in the {name} (eigenvalue {value:.3g}): {end}")
+    try:
+        optimum = joint_optimum(game).costs.sum()
+    except TacitError:
+        return notes
+    twap = game.costs(game.twap()).sum()
+    if twap - optimum > CHEAPER * abs(twap):
+        notes.append(f"TWAP is not the joint optimum: its costs add up to {twap:.6g}, the optimum's to {optimum:.6g}")
+    return notes
+
+
+def _nash_notes(game: LiquidationGame) -> list[str]:
+    try:
+        solution = nash(game)
+    except TacitError as error:
+        return [f"no equilibrium was computed: {error}"]
+    notes = []
+    against = game.against(solution.schedules)
+    if against.any():
+        agent, asset = np.unravel_index(against.argmax(), against.shape)
+        volume, owned = against[agent, asset], game.inventories[agent, asset]
+        which = f"agent {agent} trades {volume:.6g} shares of asset {asset} against its order of {owned:g}"
+        notes.append(f"equilibrium schedules oscillate between sales and purchases: {which}")
+    twap = game.costs(game.twap())
+    if (twap - solution.costs > CHEAPER * np.abs(twap)).all():
+        costs = f"{solution.costs.mean():.6g} against {twap.mean():.6g} a head"
+        notes.append(f"the equilibrium is cheaper for every agent than TWAP: {costs}")
+    return notes
