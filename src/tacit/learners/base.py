@@ -4,7 +4,7 @@ from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,11 @@ from numpy.typing import NDArray
 from tacit.errors import TacitError
 from tacit.games.base import CongestionForm, NormalForm
 from tacit.schema import Spec, param
+
+if TYPE_CHECKING:
+    from tacit.learners.deep.base import Group
+    from tacit.markets.base import Market, Role
+    from tacit.markets.dynamics.base import Dynamics
 
 
 class Choice(IntEnum):
@@ -133,10 +138,52 @@ class Behaviour:
     payoff_range: tuple[float, float] = (0.0, 1.0)
 
 
-class TabularLearner(Spec):
-    """Base of learners and scripted policies that keep a table."""
+@dataclass(frozen=True)
+class MarketSeat:
+    """The place of a group of agents in a market, as its learner sees it when the experiment is prepared.
+
+    Attributes
+    ----------
+    market : Market
+    dynamics : Dynamics
+        The market in motion, on arrays.
+    role : Role
+    first, last : int
+        Agents of the role that sit here: from the first to before the last.
+    steps : int
+        Steps of a session.
+    one_by_one : bool
+        Whether to search networks in turn (processors) or all at once (GPU).
+    """
+
+    market: "Market"
+    dynamics: "Dynamics"
+    role: "Role"
+    first: int
+    last: int
+    steps: int
+    one_by_one: bool
+
+
+class Learner(Spec):
+    """Base of everything that plays: learners and scripted policies."""
 
     agents: int | None = param(None, "how many consecutive agents learn this way; none: all that are left", ge=1)
+
+    def group(self, seat: MarketSeat) -> "Group":
+        """The learner as functions on arrays, for a group of agents in a market (imports JAX).
+
+        Raises
+        ------
+        TacitError
+            If it cannot play markets, or not this one.
+        """
+        kind = type(self).model_fields["kind"].default
+        raise refuse("kind", f"{kind} plays stage games only", "choose another learner (`tacit list`)")
+
+
+class TabularLearner(Learner):
+    """Base of learners and scripted policies that keep a table."""
 
     def memory_of(self) -> tuple[int, ObservesName]:
         """Periods remembered, and what is remembered of each."""

@@ -1,12 +1,13 @@
 """Scripted policies: the baselines that do not learn."""
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from tacit.learners.base import (
     Behaviour,
     Choice,
+    MarketSeat,
     ObservesName,
     Rule,
     Seat,
@@ -17,6 +18,9 @@ from tacit.learners.base import (
     refuse,
 )
 from tacit.schema import param
+
+if TYPE_CHECKING:
+    from tacit.learners.deep.base import Group
 
 
 class Fixed(TabularLearner):
@@ -38,6 +42,11 @@ class Random(TabularLearner):
 
     def behaviour(self, seat: Seat) -> Behaviour:
         return Behaviour(Choice.RANDOM, Rule.NOTHING, blank(seat))
+
+    def group(self, seat: MarketSeat) -> "Group":
+        from tacit.learners.deep.scripted import ActRandomly
+
+        return ActRandomly(dynamics=seat.dynamics, role=seat.role, agents=seat.last - seat.first)
 
 
 class BestReply(TabularLearner):

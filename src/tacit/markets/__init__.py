@@ -1,0 +1,10 @@
+"""Markets: games with state, one file each, with their benchmarks; in motion in ``markets/dynamics``."""
+
+from tacit.markets.base import Continuous, Discrete, Market, Quantity, Role
+from tacit.markets.execution import Execution
+from tacit.markets.repeated_game import RepeatedGame
+
+#: Every registered market; a new one is its description, its dynamics, and one line here.
+MARKETS: tuple[type[Market], ...] = (Execution, RepeatedGame)
+
+__all__ = ["MARKETS", "Continuous", "Discrete", "Execution", "Market", "Quantity", "RepeatedGame", "Role"]

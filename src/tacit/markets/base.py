@@ -63,6 +63,11 @@ class Market(Environment):
     def horizon(self) -> int:
         """Steps of an episode."""
 
+    @property
+    def payoff_steps(self) -> int:
+        """What payoffs refer to: 1 if to an episode, the horizon if to a step of it."""
+        return 1
+
     @abstractmethod
     def roles(self) -> tuple[Role, ...]:
         """The roles; agents are numbered through them in this order."""

@@ -79,6 +79,8 @@ class Axis:
         Logarithmic scale; values that are not positive become gaps.
     range : (low, high), optional
         The interval shown; chosen from the data if absent.
+    whole : bool
+        Ticks at whole numbers only.
 
     Examples
     --------
@@ -90,6 +92,7 @@ class Axis:
     unit: str = ""
     log: bool = False
     range: tuple[float, float] | None = None
+    whole: bool = False
 
     def __post_init__(self) -> None:
         if self.range is None:

@@ -115,8 +115,8 @@ def points(axes: Axes, mark: Points, look: Look) -> list[Artist]:
     style |= {"color": look.colour, "markeredgecolor": "white", "markeredgewidth": 0.7 if star else 0.4, "zorder": 2.5}
     if mark.hollow:
         style |= {"markerfacecolor": "white", "markeredgecolor": look.colour, "markeredgewidth": 0.8}
-    if mark.reference:
-        style |= {"zorder": 3.2}
+    if star:
+        style |= {"zorder": 3.2}  # above badges
     axes.plot(mark.x, mark.y, **style)
     return [Line2D([], [], **style)]
 
@@ -175,7 +175,8 @@ def cloud(axes: Axes, mark: Cloud, look: Look, groups: dict[int, str]) -> list[A
     drawn = layout.cloud_order(mark)
     colours = look.colour if mark.groups is None else [groups[group] for group in mark.groups[drawn].tolist()]
     style: dict[str, Any] = {"alpha": 0.35, "linewidths": 0, "zorder": 1, "rasterized": True}
-    axes.scatter(mark.x[drawn], mark.y[drawn], 3.0, colours, **style)
+    size = min(3.0, 300 / max(len(drawn), 1) ** 0.5)  # square points
+    axes.scatter(mark.x[drawn], mark.y[drawn], size, colours, **style)
     return [Line2D([], [], linestyle="none", marker="o", markersize=2.5, color=look.colour, markeredgewidth=0)]
 
 

@@ -217,25 +217,25 @@ def point_spots(chart: Chart, shown: tuple[Interval, Interval], size: Interval, 
 
 
 def apart(places: Numbers, radius: float, fixed: Numbers, size: Interval, steps: int = 400) -> Numbers:
-    """Push discs of one radius apart until none hides another or a fixed one, leaving them near their places.
+    """Push discs of one radius apart until none hides another or a fixed one (x, y, radius), near their places.
 
     Each step pushes discs that overlap away from each other and, at first, pulls all a little towards their places.
     Discs stay within the plot of this size; in a crowd that it cannot hold, overlaps remain.
 
     Examples
     --------
-    >>> apart(np.array([[50.0, 50.0], [51.0, 50.0], [90.0, 90.0]]), 5.0, np.empty((0, 2)), (100.0, 100.0)).round(1)
+    >>> apart(np.array([[50.0, 50.0], [51.0, 50.0], [90.0, 90.0]]), 5.0, np.empty((0, 3)), (100.0, 100.0)).round(1)
     array([[45.5, 50. ], [55.5, 50. ], [90. , 90. ]])
     """
     turn = np.arange(len(places)) * math.pi * (3 - math.sqrt(5))  # discs of one place leave it each in its direction
     at = places + 1e-3 * radius * np.column_stack([np.cos(turn), np.sin(turn)])
+    reach = radius + np.concatenate([np.full(len(at), radius), fixed[:, 2]])
     walls = np.array([size[0] - radius, size[1] - radius])
     for step in range(steps):
-        everything = np.concatenate([at, fixed])
-        away = at[:, None] - everything
+        away = at[:, None] - np.concatenate([at, fixed[:, :2]])
         distance = np.hypot(away[..., 0], away[..., 1])
         distance[np.arange(len(at)), np.arange(len(at))] = np.inf
-        overlap = np.maximum(2 * radius - distance, 0.0)
+        overlap = np.maximum(reach - distance, 0.0)
         if step > steps / 2 and not overlap.any():
             break
         overlap[:, : len(at)] /= 2  # both move
@@ -248,16 +248,18 @@ def apart(places: Numbers, radius: float, fixed: Numbers, size: Interval, steps:
 def badge_places(chart: Chart, shown: tuple[Interval, Interval], size: Interval, em: float) -> list[Numbers]:
     """Where the discs of each ``Badges`` stand, (badges, 2) in the units of the axes.
 
-    Discs outside the plot stay where they are; those inside avoid each other and the stars.
+    Discs outside the plot stay where they are; those inside avoid each other and points of reference.
     """
     radius = BADGE * em
     badges = [mark for mark in chart.marks if isinstance(mark, Badges)]
     points = [mark for mark in chart.marks if isinstance(mark, Points) and mark.reference]
-    stars = [mark for mark in points if mark.symbol in (None, "star", "star-diamond")]
+    radii = [em * (0.3 if mark.symbol not in (None, "star", "star-diamond") else 0.6) for mark in points]
     places = np.concatenate([np.empty((0, 2)), *(on_plot(chart, mark.x, mark.y, shown, size) for mark in badges)])
-    fixed = np.concatenate([np.empty((0, 2)), *(on_plot(chart, mark.x, mark.y, shown, size) for mark in stars)])
+    known = [on_plot(chart, mark.x, mark.y, shown, size) for mark in points]
+    fixed = [np.column_stack([at, np.full(len(at), own)]) for at, own in zip(known, radii, strict=True)]
     inside = np.all((places >= 0) & (places <= np.array(size)), axis=1)
-    places[inside] = apart(places[inside], radius, fixed[np.isfinite(fixed).all(axis=1)], size)
+    around = np.concatenate([np.empty((0, 3)), *fixed])
+    places[inside] = apart(places[inside], radius, around[np.isfinite(around).all(axis=1)], size)
     for at, (across, up) in enumerate(places / np.array(size)):
         places[at] = at_fraction(across, shown[0], chart.x.log), at_fraction(up, shown[1], chart.y.log)
     return np.split(places, np.cumsum([len(mark.x) for mark in badges])[:-1]) if badges else []

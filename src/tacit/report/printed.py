@@ -27,6 +27,7 @@ from tacit.store import atomic
 
 SUFFIXES = (".png", ".pdf", ".svg")
 PLOT_HEIGHT = 190.0
+IMAGE_DPI = 180  # of clouds and large heat maps within a PDF or SVG, which are lines and text otherwise
 
 METADATA: dict[str, dict[str, Any]] = {".png": {}, ".pdf": {"CreationDate": None}, ".svg": {"Date": None}}
 
@@ -59,7 +60,7 @@ def save(chart: Picture, path: str | os.PathLike[str], width: float = 6.3) -> Pa
     content = io.BytesIO()
     drawn = figure(chart, width)
     with matplotlib.style.context(STYLE):
-        drawn.savefig(content, format=suffix[1:], dpi=300, metadata=METADATA[suffix])
+        drawn.savefig(content, format=suffix[1:], dpi=300 if suffix == ".png" else IMAGE_DPI, metadata=METADATA[suffix])
     return atomic.replace(path, content.getvalue())
 
 

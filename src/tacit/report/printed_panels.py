@@ -34,10 +34,11 @@ class _Grid:
 
     def finish(self) -> Figure:
         """Find the size of a plot, draw into all of them, and put every block in its place."""
-        left, across, apart = self._widths()
-        square = min(across, sheet.SQUARE)
-        height = square if self.panels.equal else min(max(0.75 * across, HEIGHT[0]), HEIGHT[1])
-        plot = square if self.panels.equal else across
+        about = self.panels.rows * self._size(60, GAP, APART)[1]
+        y_title = lettering.wrap(self.panels.y.title, 0.9 * about, EM)
+        left, right, apart = self._margins(lettering.text_height(y_title, EM))
+        across, height = self._size(left, right, apart)
+        plot = height if self.panels.equal else across
         self._y_ticks(height)
         titles = [lettering.wrap(panel.title, across, SMALL) for panel in self.panels.panels]
         strip = max(lettering.text_height(title, SMALL) if title else 0.0 for title in titles) + 3
@@ -45,7 +46,7 @@ class _Grid:
         keys = self._draw((plot, height))
 
         x_title = lettering.wrap(self.panels.x.title, self.width - left - GAP, EM)
-        below = 4 + 1.4 * SMALL + 4 + lettering.text_height(x_title, EM)
+        below = 1.4 * SMALL + 4 + lettering.text_height(x_title, EM)
         grid = row * self.panels.rows - APART
         bottom, total = sheet.frame(self.figure, self.panels, keys, below, grid)
         for at, (axes, title) in enumerate(zip(self.axes, titles, strict=True)):
@@ -56,7 +57,6 @@ class _Grid:
             self.figure.text(*place, title, va="bottom", size=SMALL, linespacing=1.2, parse_math=False)
         middle = (left + (self.columns * (across + apart) - apart) / 2) / self.width
         self.figure.text(middle, (bottom - below) / total, x_title, ha="center", va="bottom", parse_math=False)
-        y_title = lettering.wrap(self.panels.y.title, grid, EM)
         centre = (bottom + grid / 2) / total
         self.figure.text(GAP / self.width, centre, y_title, rotation=90, va="center", parse_math=False)
         return self.figure
@@ -75,20 +75,25 @@ class _Grid:
         axes.tick_params(labelsize=SMALL, labelleft=at % self.columns == 0, labelbottom=last, length=2.5, pad=2)
         return axes
 
-    def _widths(self) -> tuple[float, float, float]:
-        """Where the first column begins, the width of a plot, and the distance of two, after setting ticks."""
+    def _size(self, left: float, right: float, apart: float) -> tuple[float, float]:
+        """Width of a column and height of a plot, with these margins and this distance of two columns."""
+        across = (self.width - left - right - (self.columns - 1) * apart) / self.columns
+        return across, min(across, sheet.SQUARE) if self.panels.equal else min(max(0.75 * across, HEIGHT[0]), HEIGHT[1])
+
+    def _margins(self, beside: float) -> tuple[float, float, float]:
+        """What ticks need at the left, the right and between two columns.
+
+        ``beside`` is the room that the title of the vertical axis takes.
+        """
         self._y_ticks(HEIGHT[1])
         axis = self.axes[0].yaxis
         texts = axis.get_major_formatter().format_ticks(list(axis.get_major_locator()()))
-        widest = max((lettering.text_width(text, SMALL) for text in texts), default=0.0)
-        lines = lettering.text_height(lettering.wrap(self.panels.y.title, 3 * HEIGHT[0], EM), EM)
-        left = GAP + lines + widest + 8
-        apart = APART
-        for _ in range(2):  # ticks depend on the width of a plot, and the distance on ticks near its ends
-            across = (self.width - left - GAP - (self.columns - 1) * apart) / self.columns
-            before, after = self._x_ticks(across)
-            apart = max(APART, before + after + 4)
-        return left, (self.width - left - max(GAP, after) - (self.columns - 1) * apart) / self.columns, apart
+        left = GAP + beside + max((lettering.text_width(text, SMALL) for text in texts), default=0.0) + 8
+        apart, right = APART, GAP
+        for _ in range(2):  # ticks depend on the width of a plot, and that on how far they reach beyond it
+            before, after = self._x_ticks(self._size(left, right, apart)[0])
+            apart, right = max(APART, before + after + 4), max(GAP, after)
+        return left, right, apart
 
     def _x_ticks(self, across: float) -> tuple[float, float]:
         """Set ticks on all horizontal axes; returns how far their labels reach to the left and right of a plot."""
@@ -104,7 +109,7 @@ class _Grid:
 
     def _y_ticks(self, height: float) -> None:
         for axes in self.axes:
-            sheet.set_ticks(axes.yaxis, self.panels.y, self.shown[1], max(2, min(5, int(height / (2.5 * EM)))))
+            sheet.set_ticks(axes.yaxis, self.panels.y, self.shown[1], max(3, min(5, int(height / (1.8 * EM)))))
 
     def _draw(self, size: tuple[float, float]) -> dict[str, list[Artist]]:
         """Draw all marks; returns what stands in the legend: each name as it is first drawn."""

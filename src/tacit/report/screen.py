@@ -81,6 +81,8 @@ def axis(spec: Axis, interval: Interval, most: int) -> dict[str, Any]:
     """One axis, with about so many ticks."""
     power = layout.powers(np.array(interval))
     chosen: dict[str, Any] = {"type": "linear", "range": list(interval), "nticks": most}
+    if spec.whole and interval[1] - interval[0] < most:
+        chosen["dtick"] = 1
     if spec.log:
         low, high = (math.log10(end) for end in interval)
         if high - low > 2.2:  # with more than 0.7 decades to a tick the library labels whole powers of ten only

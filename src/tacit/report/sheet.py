@@ -142,7 +142,7 @@ def set_ticks(axis: Any, spec: Axis, interval: Interval, most: int) -> None:
     axis.set_minor_formatter(ticker.NullFormatter())
     axis.set_minor_locator(ticker.NullLocator())
     if not spec.log:
-        axis.set_major_locator(ticker.MaxNLocator(most, steps=[1, 2, 2.5, 5, 10]))
+        axis.set_major_locator(ticker.MaxNLocator(most, steps=[1, 2, 2.5, 5, 10], integer=spec.whole))
         return
     decades = math.log10(interval[1] / interval[0])
     if decades < 0.7:

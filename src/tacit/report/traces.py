@@ -74,7 +74,7 @@ def draw(chart: Chart, looks: Looks, shown: tuple[Interval, Interval], size: Int
             case HeatMap():
                 traces.append(_heat(mark, chart))
             case Cloud():
-                traces.append(_cloud(mark, look, looks.groups))
+                traces += _cloud(mark, look, looks.groups)
             case Badges():
                 traces += _badges(mark, next(discs), look, looks.groups)
             case Rectangle():
@@ -242,7 +242,7 @@ def _heat(mark: HeatMap, chart: Chart) -> Any:
     )
 
 
-def _cloud(mark: Cloud, look: Look, groups: dict[int, str]) -> Any:
+def _cloud(mark: Cloud, look: Look, groups: dict[int, str]) -> list[Any]:
     """Not all points, and those in single precision: a page that carries them all is slow to open and to move."""
     drawn = layout.cloud_order(mark, ON_SCREEN)
     marker: dict[str, Any] = {"size": 3.5, "opacity": 0.55, "color": look.colour, "line": {"width": 0}}
@@ -255,7 +255,14 @@ def _cloud(mark: Cloud, look: Look, groups: dict[int, str]) -> Any:
         marker |= {"cmin": 0, "cmax": max(len(order) - 1, 1), "showscale": False}
         hover = {"customdata": mark.groups[drawn], "hovertemplate": "%{customdata}: " + hover["hovertemplate"]}
     x, y = mark.x[drawn].astype(np.float32), mark.y[drawn].astype(np.float32)
-    return go.Scatter(x=x, y=y, name=plain(short(mark.name)), mode="markers", marker=marker, **hover)
+    name = plain(short(mark.name))
+    dots = go.Scatter(x=x, y=y, name=name, mode="markers", marker=marker, showlegend=False, **hover)
+    return [dots, _entry(name, {"size": 4, "color": look.colour})]
+
+
+def _entry(name: str, marker: dict[str, Any]) -> Any:
+    """What stands in the legend for symbols of many colours."""
+    return go.Scatter(x=[None], y=[None], name=name, mode="markers", marker=marker, hoverinfo="skip")
 
 
 def _badges(mark: Badges, discs: Numbers, look: Look, groups: dict[int, str]) -> list[Any]:
@@ -276,12 +283,14 @@ def _badges(mark: Badges, discs: Numbers, look: Look, groups: dict[int, str]) ->
             name=name,
             mode="markers+text",
             marker=marker,
+            showlegend=False,
             text=[plain(text) for text in mark.texts],
             textposition="middle center",
             textfont={"size": 0.75 * EM, "color": [text_on(colour) for colour in colours]},
             customdata=np.column_stack([mark.x, mark.y]),
             hovertemplate="%{text}: " + number,
         ),
+        _entry(name, {"size": 2 * lettering.BADGE * EM, "color": look.colour}),
     ]
 
 

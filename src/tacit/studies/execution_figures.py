@@ -17,6 +17,11 @@ Floats = NDArray[np.float64]
 
 UNIT = "currency"
 COLUMNS = 5  # schedules of runs in a row
+MEAN_PUBLISHED = "mean of a published run"
+QUADRANTS = (
+    "Dashed lines cut the plane at the Nash equilibrium: to the lower left of them both agents pay less than in "
+    "equilibrium."
+)
 
 
 # --- shortfalls of both agents ---------------------------------------------------------------------------------
@@ -67,33 +72,22 @@ def shortfall_scatter(
     found, centres = np.asarray(shortfalls, dtype=np.float64), np.asarray(centroids, dtype=np.float64)
     runs, episodes = found.shape[:2]
     numbers = np.arange(runs)
-    points = found.reshape(-1, 2)
+    one, two = np.ravel(found[..., 0]), np.ravel(found[..., 1])
     marks: list[Mark] = [
-        Cloud(*points.T, groups=np.repeat(numbers, episodes), name="test episodes, one colour a run"),
+        Cloud(one, two, np.repeat(numbers, episodes), "test episode"),
         *_benchmarks(nash, optimum, front),
     ]
     if published is not None:
         theirs = np.asarray(published, dtype=np.float64)
-        marks.append(Points(*theirs.T, "published runs", symbol="circle", hollow=True, reference=True))
-    marks.append(Badges(*centres.T, [str(number) for number in numbers], numbers, "mean of a run, numbered"))
+        marks.append(Points(theirs[:, 0], theirs[:, 1], MEAN_PUBLISHED, symbol="circle", hollow=True, reference=True))
+    marks.append(Badges(centres[:, 0], centres[:, 1], [str(number) for number in numbers], numbers, "mean of a run"))
     marks += _stars(nash, optimum)
     if paper_stars is not None:
-        for star, name, symbol in zip(
-            np.asarray(paper_stars, dtype=np.float64), ("Nash", "optimum"), ("star", "star-diamond"), strict=True
-        ):
-            marks.append(
-                Points([star[0]], [star[1]], f"{name} as the paper plots it", symbol=symbol, hollow=True, reference=True)
-            )
-    drawn = f"Dots: {episodes:,} test episodes of each of {runs} runs" + (
-        f"; on the screen {ON_SCREEN:,} of them, drawn by lot." if len(points) > ON_SCREEN else "."
+        marks += _stars(*np.asarray(paper_stars, dtype=np.float64), of=" in the paper", hollow=True)
+    drawn = f"Dots: {episodes:,} test episodes of each of {runs} runs, a colour a run" + (
+        f"; on the screen {ON_SCREEN:,} of them, drawn by lot." if len(one) > ON_SCREEN else "."
     )
     return _costs(title, marks, f"{caption} {drawn} {QUADRANTS}".strip(), window)
-
-
-QUADRANTS = (
-    "Dashed lines cut the plane at the Nash equilibrium: to the lower left of them both agents pay less than in "
-    "equilibrium."
-)
 
 
 def centroids_by_volatility(
@@ -116,7 +110,9 @@ def centroids_by_volatility(
         As in :func:`shortfall_scatter`.
     """
     marks: list[Mark] = _benchmarks(nash, optimum, front)
-    marks += [Points(*np.asarray(values, dtype=np.float64).T, name) for name, values in centroids.items()]
+    for name, values in centroids.items():
+        found = np.asarray(values, dtype=np.float64)
+        marks.append(Points(found[:, 0], found[:, 1], name))
     marks += _stars(nash, optimum)
     return _costs(title, marks, f"{caption} Each symbol is the mean of a run. {QUADRANTS}".strip(), window)
 
@@ -132,16 +128,18 @@ def _benchmarks(nash: ArrayLike, optimum: ArrayLike, front: ArrayLike) -> list[M
     marks: list[Mark] = [VLine(high[0], f"Nash {high[0]:.2f}"), HLine(high[1], f"Nash {high[1]:.2f}")]
     if np.all(low < high):
         marks.append(Rectangle(low[0], high[0], low[1], high[1], "collusive area"))
-    marks.append(Line(*np.asarray(front, dtype=np.float64).T, "Pareto front", reference=True))
+    along = np.asarray(front, dtype=np.float64)
+    marks.append(Line(along[:, 0], along[:, 1], "Pareto front", reference=True))
     return marks
 
 
-def _stars(nash: ArrayLike, optimum: ArrayLike) -> list[Mark]:
+def _stars(nash: ArrayLike, optimum: ArrayLike, *, of: str = "", hollow: bool = False) -> list[Mark]:
     """The two benchmarks, to be drawn last."""
     (nash_1, nash_2), (optimum_1, optimum_2) = np.asarray(nash), np.asarray(optimum)
+    names = ("Nash", "optimum") if of else ("Nash equilibrium", "joint optimum")
     return [
-        Points([nash_1], [nash_2], "Nash equilibrium", symbol="star", reference=True),
-        Points([optimum_1], [optimum_2], "joint optimum", symbol="star-diamond", reference=True),
+        Points([nash_1], [nash_2], names[0] + of, symbol="star", hollow=hollow, reference=True),
+        Points([optimum_1], [optimum_2], names[1] + of, symbol="star-diamond", hollow=hollow, reference=True),
     ]
 
 
@@ -199,33 +197,37 @@ def schedule_panels(
         Show the shares sold at each step instead of the inventory left after it.
     """
     sold = np.asarray(schedules, dtype=np.float64)
-    references = [
-        _schedule(np.asarray(twap, dtype=np.float64), "TWAP", trades, reference=True),
-        _schedule(np.asarray(nash, dtype=np.float64), "Nash equilibrium", trades, reference=True),
-    ]
+    references = _references(nash, twap, trades)
     panels = []
     for run, pair in enumerate(sold):
-        costs = "" if centroids is None else " ({:.2f}, {:.2f})".format(*np.asarray(centroids)[run])
+        head = f"run {run}" if centroids is None else "{}: {:.2f}, {:.2f}".format(run, *np.asarray(centroids)[run])
         lines = [_schedule(pair[:, agent], f"agent {agent + 1}", trades, dash=bool(agent)) for agent in (0, 1)]
-        panels.append(Panel(f"run {run}{costs}", (*references, *lines)))
-    above = "" if centroids is None else f" Above each panel: shortfall of agents 1 and 2 ({UNIT})."
+        panels.append(Panel(head, (*references, *lines)))
+    above = "" if centroids is None else f" Above each panel: number of the run, shortfall of agents 1 and 2 ({UNIT})."
+    quantity = Axis("sold per step", "shares") if trades else Axis("inventory", "shares")
     return Panels(
-        title, Axis("step"), Axis("shares sold" if trades else "inventory", "shares"), panels, COLUMNS,
+        title, Axis("step", whole=True), quantity, panels, COLUMNS,
         f"{caption} Means over the test episodes of a run.{above}".strip(),
     )  # fmt: skip
+
+
+def _references(nash: ArrayLike, twap: ArrayLike, trades: bool) -> list[Line]:
+    pairs = (("TWAP", twap), ("Nash equilibrium", nash))
+    return [_schedule(np.asarray(sold, dtype=np.float64), name, trades, reference=True) for name, sold in pairs]
 
 
 def _schedule(sold: Floats, name: str, trades: bool, *, dash: bool = False, reference: bool = False) -> Line:
     """Trades as steps around the number of the step, or the inventory that they leave."""
     if trades:
-        return Line(*_steps(sold), name, dash=dash, steps=True, reference=reference)
+        x, y = _steps(sold)
+        return Line(x, y, name, dash=dash, steps=True, reference=reference)
     left = sold.sum() - np.concatenate([[0.0], np.cumsum(sold)])
     return Line(np.arange(len(left)), left, name, dash=dash, reference=reference)
 
 
 def _steps(values: Floats) -> tuple[Floats, Floats]:
     """Path of a step curve whose value for step t holds from t - 1/2 to t + 1/2."""
-    return np.arange(len(values) + 1) + 0.5, np.append(values, values[-1])
+    return 0.5 + np.arange(len(values) + 1.0), np.append(values, values[-1])
 
 
 def average_schedules(
@@ -249,10 +251,7 @@ def average_schedules(
     published : mapping of str to (runs, steps, 2) array, optional
         Schedules read from the paper's figures.
     """
-    references = (
-        Line(*_steps(np.asarray(twap, dtype=np.float64)), "TWAP", steps=True, reference=True),
-        Line(*_steps(np.asarray(nash, dtype=np.float64)), "Nash equilibrium", steps=True, reference=True),
-    )
+    references = _references(nash, twap, trades=True)
     panels = []
     for name, values in schedules.items():
         band = curve_interval(np.asarray(values, dtype=np.float64).mean(2))
@@ -265,13 +264,17 @@ def average_schedules(
             marks.append(Points(at, theirs.centre, "published", low=theirs.low, high=theirs.high, symbol="square"))
         panels.append(Panel(name, marks))
     return Panels(
-        title, Axis("step"), Axis("shares sold by an agent", "shares per step"), panels, min(3, len(panels)),
+        title, Axis("step", whole=True), Axis("sold per step", "shares"), panels, min(3, len(panels)),
         f"{caption} Means over both agents and all runs, with pointwise 95 % intervals over runs.".strip(),
     )  # fmt: skip
 
 
 def published_reconstruction(
-    published: Mapping[str, ArrayLike], predicted: Mapping[str, Mapping[str, ArrayLike]], *, title: str, caption: str = ""
+    published: Mapping[str, ArrayLike],
+    predicted: Mapping[str, Mapping[str, ArrayLike]],
+    *,
+    title: str,
+    caption: str = "",
 ) -> Panels:
     """Costs read from the paper's figures against those of the schedules in its other figures, a panel a setting.
 

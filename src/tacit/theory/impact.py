@@ -179,7 +179,7 @@ def transient(
     risk_aversion : float
         Weight of the variance of the cost, per currency.
     volatility : float or (assets, assets) array
-        Standard deviation of the price change a step or, with several assets, the covariance matrix.
+        Standard deviation of each price's change a step, independent ones, or the covariance matrix of the changes.
 
     Returns
     -------
@@ -214,10 +214,10 @@ def transient(
     theta = np.diag(_varying("temporary", temporary, steps, assets))
     lags = np.subtract.outer(np.arange(steps), np.arange(steps))
     past = np.where(lags > 0, kernel[np.abs(lags)], 0.0)
-    noise = np.atleast_2d(np.asarray(volatility, dtype=float))
-    if noise.shape != matrix.shape:
-        raise TacitError(f"volatility: the shape {noise.shape} is wrong; give the covariance matrix {matrix.shape}")
-    risk = _risk(steps, risk_aversion, noise**2 if assets == 1 else noise)
+    noise = np.asarray(volatility, dtype=float)
+    if noise.shape not in ((), matrix.shape):
+        raise TacitError(f"volatility: the shape {noise.shape} is wrong; give a number or a matrix {matrix.shape}")
+    risk = _risk(steps, risk_aversion, noise if noise.ndim else noise**2 * np.eye(assets))
     same = np.full(steps, kernel[0])
     half = np.kron(np.diag(same / 2), matrix)
     return _impact(past, same, matrix, half + theta, order, theta * shared_temporary, risk)

@@ -203,7 +203,7 @@ def _nash_notes(game: LiquidationGame) -> list[str]:
         which = f"agent {agent} trades {volume:.6g} shares of asset {asset} against its order of {owned:g}"
         notes.append(f"equilibrium schedules oscillate between sales and purchases: {which}")
     twap = game.costs(game.twap())
-    if (twap - solution.costs > CHEAPER * np.abs(twap)).all():
+    if game.players > 1 and (twap - solution.costs > CHEAPER * np.abs(twap)).all():
         costs = f"{solution.costs.mean():.6g} against {twap.mean():.6g} a head"
         notes.append(f"the equilibrium is cheaper for every agent than TWAP: {costs}")
     return notes

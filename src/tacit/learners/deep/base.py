@@ -25,7 +25,10 @@ class Transition(NamedTuple):
 
 
 class Health(NamedTuple):
-    """How an agent's learning goes: its loss, and the size of the values it believes in. NaN before it learns."""
+    """How an agent's learning goes: its loss, and the size of the values it believes in; -1 if it did not learn.
+
+    What is not finite, or a value beyond the learner's :meth:`limit`, means that learning has failed.
+    """
 
     loss: Float[Array, "*agents"]
     value: Float[Array, "*agents"]
@@ -47,6 +50,10 @@ class Algorithm(eqx.Module):
     @abstractmethod
     def epsilon(self, clock: Clock) -> Float[Array, ""]:
         """How often an action is random while learning."""
+
+    def limit(self) -> Float[Array, ""]:
+        """Size of values beyond which learning has failed."""
+        return jnp.asarray(jnp.inf)
 
     @abstractmethod
     def act(
@@ -81,6 +88,10 @@ class Group(eqx.Module):
 
     @abstractmethod
     def epsilon(self, clock: Clock) -> Float[Array, ""]: ...
+
+    def limit(self) -> Float[Array, ""]:
+        """Size of values beyond which learning has failed."""
+        return jnp.asarray(jnp.inf)
 
     @abstractmethod
     def act(
@@ -120,6 +131,9 @@ class Independent(Group):
     def epsilon(self, clock: Clock) -> Float[Array, ""]:
         return self.algorithm.epsilon(clock)
 
+    def limit(self) -> Float[Array, ""]:
+        return self.algorithm.limit()
+
     def act(
         self,
         policy: Policy,
@@ -140,5 +154,5 @@ class Independent(Group):
 
 def nothing_learned(agents: int | None = None) -> Health:
     """Health of an agent, or a group, that has not learned in this step."""
-    unknown = jnp.full(() if agents is None else (agents,), jnp.nan, jnp.float32)
-    return Health(unknown, unknown)
+    none = jnp.full(() if agents is None else (agents,), -1.0, jnp.float32)
+    return Health(none, none)

@@ -4,7 +4,7 @@ V. Mnih et al., Nature 518 (2015); double: H. van Hasselt, A. Guez and D. Silver
 ICML 2016. With the action as an input of the network: A. Macrì and F. Lillo, arXiv 2408.11773.
 """
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -12,13 +12,17 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
+from tacit.learners.base import MarketSeat
 from tacit.learners.deep import search
-from tacit.learners.deep.base import Algorithm, Clock, Health, Transition, nothing_learned
+from tacit.learners.deep.base import Algorithm, Clock, Group, Health, Independent, Transition, nothing_learned
 from tacit.learners.deep.exploration import Epsilon
 from tacit.learners.deep.network import Network, create
 from tacit.learners.deep.replay import Replay
 from tacit.markets.base import Role
 from tacit.markets.dynamics.base import Dynamics
+
+if TYPE_CHECKING:
+    from tacit.learners.dqn import DQN
 
 
 FEW = 8  # observations: networks that see fewer are not worth looping over
@@ -33,6 +37,7 @@ class Numbers(eqx.Module):
     reset_every: Int[Array, ""]  # steps after which the target network becomes the main one
     blend: Float[Array, ""]  # share of the main network that enters the target in every step
     epsilon: Epsilon
+    largest_value: Float[Array, ""]
 
 
 class DqnState(NamedTuple):
@@ -79,6 +84,9 @@ class Dqn(Algorithm):
 
     def epsilon(self, clock: Clock) -> Float[Array, ""]:
         return self.numbers.epsilon(clock)
+
+    def limit(self) -> Float[Array, ""]:
+        return self.numbers.largest_value
 
     def values(self, network: Network, observation: Float[Array, " observation"]) -> Float[Array, " actions"]:
         """Values of all actions of one observation, where actions are outputs."""
@@ -190,3 +198,40 @@ class Dqn(Algorithm):
         if self.soft:
             return jax.tree.map(lambda t, m: t + self.numbers.blend * (m - t), target, main)
         return jax.lax.cond((clock + 1) % every == 0, lambda: main, lambda: target)
+
+
+def build(learner: "DQN", seat: MarketSeat) -> Group:
+    """A group of independent agents as a scenario describes them."""
+    role, dynamics = seat.role, seat.dynamics
+    candidates = jax.eval_shape(lambda o: dynamics.candidates(role, o)[0], jnp.zeros(len(role.observes)))
+
+    def single(x: float) -> Array:
+        return jnp.asarray(x, jnp.float32)
+
+    algorithm = Dqn(
+        dynamics=dynamics,
+        numbers=Numbers(
+            rate=single(learner.rate),
+            discount=single(learner.gamma),
+            clip=single(learner.clip),
+            reset_every=jnp.asarray(learner.target_every or 1),
+            blend=single(learner.target_blend or 0.0),
+            epsilon=Epsilon.of(learner.exploration.knots(seat.steps)),
+            largest_value=single(learner.largest_value),
+        ),
+        role=role,
+        replay=Replay(
+            learner.memory.capacity, learner.memory.when_full == "halve", len(role.observes), candidates.shape[1]
+        ),
+        width=learner.network.width,
+        hidden=learner.network.layers,
+        embedding=learner.network.embedding,
+        outputs=candidates.shape[0] if learner.action == "output" else 0,
+        double=learner.double,
+        dueling=learner.dueling,
+        soft=learner.target_blend is not None,
+        batch=learner.batch,
+        update_every=learner.update_every,
+        one_by_one=seat.one_by_one,
+    )
+    return Independent(algorithm, seat.last - seat.first)

@@ -1,14 +1,19 @@
 """The execution game in motion: prices, impact, inventories."""
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
+from numpy.typing import NDArray
 
 from tacit.markets.base import Role
 from tacit.markets.dynamics.base import Actions, Dynamics, Outcome
+
+if TYPE_CHECKING:
+    from tacit.markets.execution import Execution
 
 TIME, INVENTORY = 0, 1  # places in an observation; prices and more follow the inventories
 
@@ -231,3 +236,71 @@ class ExecutionDynamics(Dynamics):
     def _scaled_price(self, price: Array) -> Array:
         low, high = self.price_range
         return jnp.clip(2 * (price - low) / (high - low) - 1, -1, 1)
+
+
+def build(market: "Execution") -> ExecutionDynamics:
+    """The dynamics of a market as it was described."""
+    impact, steps, assets = market.impact(), market.steps, market.assets
+    shape = (steps, assets, steps, assets)
+    temporary = np.diag(np.broadcast_to(np.asarray(market.temporary) / market.tau, (steps,)).repeat(assets))
+    shared = temporary * market.shared_temporary
+
+    def single(x: Any) -> Array:
+        return jnp.asarray(x, jnp.float32)
+
+    def blocks(matrix: NDArray[np.float64]) -> Array:
+        """What happens within a step: the diagonal blocks."""
+        return single(np.einsum("tatb->tab", matrix.reshape(shape)))
+
+    low, high = market.price_range or _price_range(market)
+    return ExecutionDynamics(
+        roles=market.roles(),
+        whole=market.trades == "whole",
+        grid=_grid(market),
+        buying=market.buying,
+        tossing=bool(np.any(impact.toss)),
+        drifting=market.liquidity is not None,
+        triangle=market.features == "triangle",
+        foresee=market.foresee_last_trade,
+        by_trade=market.reward == "trade",
+        observed=market.observes,
+        lasting_own=single((impact.felt_own - temporary).reshape(shape)),
+        lasting_cross=single((impact.felt_cross - impact.toss / 2 - shared).reshape(shape)),
+        mid=single(impact.mid.reshape(shape)),
+        temporary_own=blocks(temporary),
+        temporary_cross=blocks(shared),
+        toss=blocks(impact.toss),
+        inventories=single(np.reshape(market.inventories, (-1, assets))),
+        start=single(market.price),
+        volatility=single(market.volatility * np.sqrt(market.tau)),
+        risk=single(market.risk_aversion * market.volatility**2 * market.tau),
+        price_range=single([low, high]),
+        **{name: single(value) for name, value in _liquidity(market).items()},
+    )
+
+
+def _grid(market: "Execution") -> int:
+    if market.trades == "parts":
+        return market.parts + 1
+    most = int(np.floor(market.largest))
+    return 2 * most + 1 if market.buying else most + 1
+
+
+def _price_range(market: "Execution") -> tuple[float, float]:
+    """Prices that all inventories together can lead to."""
+    reach = float(np.max(market.permanent) * np.abs(np.reshape(market.inventories, (-1, market.assets))).sum())
+    reach = reach or 4 * market.volatility * np.sqrt(market.steps * market.tau) or 1.0
+    return market.price - reach, market.price + reach
+
+
+def _liquidity(market: "Execution") -> dict[str, Any]:
+    """The square-root processes of kappa and alpha, each relative to its mean."""
+    law = market.liquidity
+    if law is None:
+        return {"reversion": 0.0, "liquidity_noise": np.zeros(2), "liquidity_correlation": 0.0}
+    means = np.array([np.max(market.permanent), np.max(market.temporary)])
+    noises = np.array([law.permanent_noise, law.temporary_noise])
+    relative = np.divide(noises, np.sqrt(means), out=np.zeros(2), where=means > 0) * np.sqrt(law.dt)
+    return {
+        "reversion": law.reversion * law.dt, "liquidity_noise": relative, "liquidity_correlation": law.correlation,
+    }  # fmt: skip

@@ -1,0 +1,67 @@
+"""Policies that do not learn."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray
+from numpy.typing import NDArray
+
+from tacit.learners.deep.base import Clock, Group, Health, LearnerState, Policy, Transition, nothing_learned
+from tacit.markets.base import Role
+from tacit.markets.dynamics.base import Dynamics
+
+
+class Scripted(Group):
+    """What all groups share that learn nothing."""
+
+    update_every: int = eqx.field(static=True, default=0, init=False)
+
+    def init(self, key: PRNGKeyArray) -> LearnerState:
+        return ()
+
+    def policy(self, state: LearnerState) -> Policy:
+        return ()
+
+    def epsilon(self, clock: Clock) -> Float[Array, ""]:
+        return jnp.zeros(())
+
+    def observe(self, state: LearnerState, transition: Transition, clock: Clock) -> LearnerState:
+        return state
+
+    def update(self, state: LearnerState, key: PRNGKeyArray, clock: Clock) -> tuple[LearnerState, Health]:
+        return state, nothing_learned(self.agents)
+
+
+class FollowSchedule(Scripted):
+    """Actions that depend on the time alone, the first component of the observation."""
+
+    actions: Float[Array, "agents steps size"]
+    agents: int = eqx.field(static=True)
+
+    @classmethod
+    def of(cls, actions: NDArray[np.float64]) -> "FollowSchedule":
+        return cls(jnp.asarray(actions, jnp.float32), len(actions))
+
+    def act(
+        self, policy: Policy, observations: Float[Array, "agents batch observation"], key: PRNGKeyArray, epsilon: Any
+    ) -> Float[Array, "agents batch size"]:
+        times = observations[:, :, 0].astype(int)
+        return jax.vmap(lambda schedule, at: schedule[at])(self.actions, times)
+
+
+class ActRandomly(Scripted):
+    """Any feasible candidate, each as likely."""
+
+    dynamics: Dynamics
+    role: Role = eqx.field(static=True)
+    agents: int = eqx.field(static=True)
+
+    def act(
+        self, policy: Policy, observations: Float[Array, "agents batch observation"], key: PRNGKeyArray, epsilon: Any
+    ) -> Float[Array, "agents batch size"]:
+        keys = jax.random.split(key, observations.shape[:2])
+        one = lambda o, k: Dynamics.explore(self.dynamics, self.role, o, k)  # noqa: E731
+        return jax.vmap(jax.vmap(one))(observations, keys)

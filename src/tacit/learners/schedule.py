@@ -1,0 +1,68 @@
+"""Agents that follow a schedule fixed beforehand: baselines, and opponents that do not answer."""
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tacit.errors import TacitError
+from tacit.learners.base import Learner, MarketSeat, refuse
+from tacit.schema import param
+
+if TYPE_CHECKING:
+    from tacit.learners.deep.base import Group
+    from tacit.markets.execution import Execution
+
+
+class FixedSchedule(Learner):
+    """Trades fixed beforehand in the execution game: TWAP, the Nash schedule, or any other.
+
+    Examples
+    --------
+    >>> FixedSchedule(trades="nash").trades
+    'nash'
+    """
+
+    kind: Literal["fixed-schedule"] = "fixed-schedule"
+    trades: Literal["twap", "nash", "schied-zhang"] | tuple[float, ...] = param(
+        "twap", "which schedule; or what is sold in each step", "shares"
+    )
+
+    def group(self, seat: MarketSeat) -> "Group":
+        from tacit.learners.deep.scripted import FollowSchedule
+
+        return FollowSchedule.of(self.schedules(seat))
+
+    def schedules(self, seat: MarketSeat) -> NDArray[np.float64]:
+        """Trades of the agents that sit here, (agents, steps, assets)."""
+        from tacit.markets.execution import Execution
+
+        market = seat.market
+        if not isinstance(market, Execution):
+            raise refuse("kind", "fixed-schedule trades in the execution game only", "use another learner")
+        if isinstance(self.trades, tuple):
+            wanted = market.steps * market.assets
+            if len(self.trades) != wanted:
+                raise refuse("trades", f"{len(self.trades)} trades do not fit {market.steps} steps", f"give {wanted}")
+            one = np.reshape(self.trades, (1, market.steps, market.assets))
+            found = np.broadcast_to(one, (seat.last - seat.first, market.steps, market.assets))
+        else:
+            found = self._known(market)[seat.first : seat.last]
+        left = np.array(market.inventories, dtype=float).reshape(market.n_players, 1, -1)[seat.first : seat.last]
+        if np.abs(found.sum(axis=1) - left[:, 0]).max() > 1e-3 * market.largest:
+            raise refuse("trades", "they do not add up to the inventory", "make them do so")
+        held = left - np.cumsum(found, axis=1)
+        if not market.buying and (held * np.sign(left) < -1e-6 * market.largest).any():
+            raise refuse("trades", "they lead beyond the inventory on the way", "set environment.buying=true")
+        return found
+
+    def _known(self, market: "Execution") -> NDArray[np.float64]:
+        from tacit.theory.liquidation import nash
+
+        if self.trades == "twap":
+            return market.game.twap()
+        if self.trades == "nash":
+            return nash(market.game).schedules
+        if (found := market.schied_zhang()) is None:
+            raise TacitError("learners.trades: schied-zhang knows constant impact in one asset only; use nash or twap")
+        return found
