@@ -3,7 +3,22 @@
 import numpy as np
 import pytest
 
-from tacit.report.chart import Area, Axis, Bars, Chart, HeatMap, Histogram, HLine, Line, Points, VLine
+from tacit.report.chart import (
+    Area,
+    Axis,
+    Badges,
+    Bars,
+    Chart,
+    Cloud,
+    HeatMap,
+    Histogram,
+    HLine,
+    Line,
+    Points,
+    Rectangle,
+    VLine,
+)
+from tacit.report.panels import Panel, Panels
 
 RNG = np.random.default_rng(0)
 T = np.linspace(0, 2e6, 60)
@@ -111,6 +126,35 @@ CHARTS = {
             HLine(3),
         ),
     ),
+    "plane": Chart(
+        "Costs of two agents",
+        Axis("cost of agent 1", "money"),
+        Axis("cost of agent 2", "money"),
+        (
+            Cloud(RNG.normal(11, 1, 6000), [np.nan, *RNG.normal(11, 1, 5999)], np.arange(6000) % 5, "episode"),
+            Cloud(RNG.normal(14, 1, 50), RNG.normal(8, 1, 50)),
+            VLine(12.07, "Nash 12.07"),
+            HLine(12.07, "Nash 12.07"),
+            Rectangle(11, 12.07, 11, 12.07, "between"),
+            Line([8, 11, 15], [15, 11, 8], "front", reference=True),
+            Line([8, 15], [8, 15], reference=True, dash=True),
+            Badges([11, 11.01, 11, 12, np.nan], [11, 11, 11, 12, 11], list("01234"), range(5), "mean"),
+            Badges([9.0, 40.0], [9.0, 9.0], ["$a$", "outside"]),
+            Points([12.07], [12.07], "equilibrium", symbol="star", reference=True),
+            Points([11, 10], [11, 10], "published", symbol="circle", hollow=True, reference=True, labels=("a", "b")),
+            Points([11.2], [11.2], "theirs", hollow=True),
+        ),
+        caption="Dots are episodes.",
+        equal=True,
+    ),
+    "empty plane": Chart("", X, Y, (Cloud([], [], [], "none"), Badges([], [], [], name="none"))),
+    "logarithmic plane": Chart(
+        "",
+        Axis("x", log=True),
+        Axis("y", log=True),
+        (Cloud([-1, 1, 10], [1, 1, 10], [7, 7, 7]), Badges([0, 1, 1], [1, 1, 1], "abc"), Rectangle(1, 2, 1, 2)),
+    ),
+    "whole numbers": Chart("", Axis("step", whole=True), Axis("runs", whole=True), (Line([1, 3], [0, 2]),), equal=True),
     "long words": Chart(LONG, Axis(LONG, LONG), Axis(LONG, LONG), (HLine(1, LONG), VLine(1, LONG)), caption=LONG * 5),
 }
 
@@ -118,3 +162,48 @@ CHARTS = {
 @pytest.fixture(params=CHARTS, ids=str)
 def chart(request: pytest.FixtureRequest) -> Chart:
     return CHARTS[request.param]
+
+
+def curves(n: int) -> list[Line]:
+    return [
+        Line([0, 5, 10], [100, 50 + 3 * n, 0], "agent 1", low=[90, 40, 0], high=[100, 80, 5]),
+        Line([0, 5, 10], [100, 50 - 2 * n, 0], "agent 2", dash=True),
+        Line([0, 10], [100, 0], "TWAP", reference=True),
+        HLine(50),
+    ]
+
+
+PANELS = {
+    "runs": Panels(
+        "Schedules of the runs",
+        Axis("step", whole=True),
+        Axis("inventory", "shares"),
+        [Panel(f"{n}: 12.62, 12.59", curves(n)) for n in range(20)],
+        5,
+        "Means over episodes.",
+    ),
+    "one": Panels("", X, Y, [Panel("", curves(1))]),
+    "incomplete row": Panels("", X, Y, [Panel(f"run {n}", curves(n)) for n in range(5)], 3, legend=False),
+    "planes": Panels(
+        LONG,
+        Axis(LONG),
+        Axis("predicted cost", "money"),
+        [
+            Panel(
+                "two\nlines",
+                (Points([1, 2], [1, 2.2], "lag 1", labels=("a", "b")), Points([1, 2], [2, 3], "lag 2"), VLine(1.5)),
+            ),
+            Panel(LONG, (Cloud([1, 2], [1, 2], [0, 1]), Badges([1, 2], [1, 2], "01", [0, 1]), Rectangle(1, 2, 1, 2))),
+            Panel("none"),
+        ],
+        3,
+        LONG,
+        equal=True,
+    ),
+    "logarithmic": Panels("", Axis("x", log=True), Axis("y", log=True), [Panel("a", [Line([1, 1e6], [1e-6, 1])])] * 4),
+}
+
+
+@pytest.fixture(params=PANELS, ids=str)
+def panels(request: pytest.FixtureRequest) -> Panels:
+    return PANELS[request.param]

@@ -4,7 +4,21 @@ from dataclasses import FrozenInstanceError
 import numpy as np
 import pytest
 
-from tacit.report.chart import Area, Axis, Bars, Chart, HeatMap, Histogram, HLine, Line, Points
+from tacit.report.chart import (
+    Area,
+    Axis,
+    Badges,
+    Bars,
+    Chart,
+    Cloud,
+    HeatMap,
+    Histogram,
+    HLine,
+    Line,
+    Points,
+    Rectangle,
+)
+from tacit.report.panels import Panel, Panels
 
 LOG, PLAIN = Axis("x", log=True), Axis("x")
 
@@ -44,6 +58,20 @@ def test_marks_are_frozen():
         (lambda: Area([1], {"up": [-1]}), "Area 'up': a share must not be negative"),
         (lambda: HeatMap([1, 2], [1], [[1], [2]]), "HeatMap '': z is (2, 1), (y, x) is (1, 2)"),
         (lambda: HeatMap([2, 1], [1], [[1, 2]]), "HeatMap '': x must be finite and increasing"),
+        (lambda: Cloud([1, 2], [1]), "Cloud: y has 1 values, x has 2"),
+        (lambda: Cloud([1], [1], [0.5], "runs"), "Cloud 'runs': groups must be whole numbers"),
+        (lambda: Cloud([1], [1], [None]), "Cloud: groups must be whole numbers"),
+        (lambda: Badges([1], [1], "ab"), "Badges: texts has 2 values, x has 1"),
+        (lambda: Badges([1], [1], "a", [1, 2]), "Badges: groups has 2 values, x has 1"),
+        (lambda: Rectangle(1, 1, 0, 1, "area"), "Rectangle 'area': corners (1, 1, 0, 1) must be finite, x0 below x1"),
+        (lambda: Rectangle(0, float("inf"), 0, 1), "must be finite"),
+        (lambda: Chart("t", LOG, PLAIN, (Rectangle(0, 1, 0, 1),)), "chart 't': a rectangle on a logarithmic axis"),
+        (lambda: Chart("t", LOG, PLAIN, equal=True), "chart 't': axes of equal units cannot be logarithmic"),
+        (lambda: Chart("t", Axis("x", range=(0, 1)), PLAIN, equal=True), "need ranges of one length, or none"),
+        (lambda: Panels("t", PLAIN, PLAIN, ()), "panels 't': give at least one panel"),
+        (lambda: Panels("t", PLAIN, PLAIN, [Panel("a")], 0), "panels 't': columns is 0; it must be at least 1"),
+        (lambda: Panel("a", [Histogram([1])]), "panel 'a': Histogram needs a chart of its own"),
+        (lambda: Panel("a", [HLine(1, "Nash")]), "panel 'a': there is no room for 'Nash' beside its line"),
         (lambda: Axis("x", range=(1, 0)), "axis 'x': range (1, 0) must be finite and increasing"),
         (lambda: Axis("x", log=True, range=(0, 1)), "axis 'x': a logarithmic range must be positive"),
         (lambda: Chart("t", LOG, PLAIN, (Bars(["a"], [1]),)), "chart 't': bars stand on categories"),

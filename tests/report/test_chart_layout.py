@@ -4,7 +4,21 @@ import numpy as np
 import pytest
 
 from tacit.report import layout, looks
-from tacit.report.chart import Area, Axis, Bars, Chart, HeatMap, Histogram, HLine, Line, Points, VLine
+from tacit.report.chart import (
+    Area,
+    Axis,
+    Badges,
+    Bars,
+    Chart,
+    Cloud,
+    HeatMap,
+    Histogram,
+    HLine,
+    Line,
+    Points,
+    Rectangle,
+    VLine,
+)
 
 X, Y, LOG = Axis("x"), Axis("y"), Axis("log", log=True)
 
@@ -117,3 +131,47 @@ def test_groups_of_bars_stand_side_by_side():
 
 def test_heat_map_limits_are_the_borders_of_its_cells():
     assert layout.limits(chart(HeatMap([1, 2], [1], [[1, 2]]))) == ((0.5, 2.5), (0.5, 1.5))
+
+
+def test_references_have_the_ink_of_reference_lines_and_take_no_colour():
+    front, nash = Line([1], [1], "front", reference=True), Points([1], [1], "Nash", reference=True)
+    by_name, _, _ = looks.find_looks(chart(front, Rectangle(0, 1, 0, 1, "area"), nash, Line([1], [1], "a")))
+    assert {by_name[name].colour for name in ("front", "area", "Nash")} == {looks.INK}
+    assert by_name["front"].round != by_name["Nash"].round
+    assert by_name["a"].colour == looks.PALETTE[0]
+    assert by_name["Nash"].symbol == "star"
+
+
+def test_twenty_groups_have_colours_of_their_own_and_legible_texts():
+    colours = looks.find_looks(chart(Cloud(range(20), range(20), range(20)))).groups
+    assert len(set(colours.values())) == 20
+    assert looks.text_on("#003350") == "#ffffff"
+    assert looks.text_on("#f0e442") == "#000000"
+
+
+def test_limits_hold_clouds_badges_and_rectangles():
+    x, y = layout.limits(chart(Cloud([0], [5]), Badges([1], [9], "a"), Rectangle(-3, 0, 6, 7)))
+    assert x[0] < -3 < 1 < x[1]
+    assert y[0] < 5 < 9 < y[1]
+
+
+def test_an_equal_chart_shows_intervals_of_one_length():
+    wide = Chart("", X, Y, (Line([0, 10], [4, 6]),), equal=True)
+    assert layout.limits(wide) == ((0, 10), (0, 10))
+    ranges = Axis("x", range=(0, 2)), Axis("y", range=(5, 7))
+    assert layout.limits(Chart("", *ranges, (Line([0, 10], [4, 6]),), equal=True)) == ((0, 2), (5, 7))
+
+
+def test_points_of_a_cloud_are_drawn_group_by_group_in_turn():
+    cloud = Cloud([np.nan, *range(9)], range(10), [0, 0, 0, 0, 1, 1, 1, 1, 1, 2])
+    order = layout.cloud_order(cloud)
+    assert sorted(order) == list(range(1, 10))
+    assert set(cloud.groups[order[:3]]) == {0, 1, 2}
+    np.testing.assert_array_equal(layout.cloud_order(cloud, 4), order[:4])
+    np.testing.assert_array_equal(np.sort(layout.cloud_order(Cloud([1, 2], [1, 2]))), [0, 1])
+    assert layout.cloud_order(Cloud([], [], [])).size == 0
+
+
+def test_fraction_and_its_inverse():
+    for interval, log in (((-2, 6), False), ((1e-3, 10), True)):
+        assert layout.fraction(layout.at_fraction(0.3, interval, log), interval, log) == pytest.approx(0.3)

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tacit.report import lettering
-from tacit.report.chart import Axis, Chart, Points
+from tacit.report.chart import Axis, Badges, Chart, Points
 
 
 @settings(max_examples=60, deadline=None)
@@ -56,3 +56,26 @@ def test_texts_of_points_avoid_each_other():
         for x, text, spot in ((200, "left one", one), (210, "right one", two))
     ]
     assert lettering.overlap(*boxes) == 0
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 300), st.integers(0, 300)), max_size=25))
+def test_discs_do_not_hide_each_other_nor_what_is_fixed(places):
+    found = lettering.apart(np.array(places, dtype=float).reshape(-1, 2), 5.0, np.array([[150, 150, 8.0]]), (300, 300))
+    apart = np.hypot(*(found[:, None] - found).T) + 100 * np.eye(len(found))
+    assert apart.size == 0 or apart.min() > 9.9
+    assert np.all(np.hypot(*(found - 150).T) > 12.9)
+    assert np.all((found >= 5) & (found <= 295))
+
+
+def test_discs_with_room_stay_where_they_are():
+    places = np.array([[50.0, 50.0], [70.0, 50.0], [20.0, 90.0]])
+    found = lettering.apart(places, 5.0, np.array([[60.0, 80.0, 5.0]]), (100, 100))
+    np.testing.assert_allclose(found, places, atol=0.01)
+
+
+def test_badges_avoid_stars_and_those_outside_stay_outside():
+    marks = (Badges([1, 5], [1, 1], "ab"), Points([1], [1], reference=True))
+    ((inside, outside),) = lettering.badge_places(Chart("", Axis("x"), Axis("y"), marks), ((0, 2),) * 2, (200, 200), 10)
+    assert np.hypot(*(inside - 1)) * 100 >= (lettering.BADGE + 0.6) * 10 - 0.1
+    np.testing.assert_allclose(outside, [5, 1])

@@ -7,7 +7,7 @@ from matplotlib.colors import to_hex
 
 from tacit.errors import TacitError
 from tacit.report import looks, printed
-from tacit.report.chart import Axis, Chart, HLine, Line
+from tacit.report.chart import Axis, Badges, Chart, Cloud, HLine, Line, Points, Rectangle
 
 SIMPLE = Chart("t", Axis("period"), Axis("price", "money"), (Line([0, 1], [1, 2], "firm"), HLine(1.5, "Nash 1.5")))
 
@@ -110,3 +110,76 @@ def test_large_periods_are_plain_numbers():
 def test_a_gap_is_a_gap():
     axes = printed.figure(Chart("", Axis("x"), Axis("y"), (Line([0, 1, 2], [1, np.nan, 3]),))).axes[0]
     assert np.isnan(axes.lines[0].get_ydata()[1])
+
+
+@pytest.mark.parametrize("width", [6.3, 3.4])
+def test_no_text_of_panels_covers_another_text_or_a_plot_or_leaves_the_sheet(panels, width):
+    figure = printed.figure(panels, width)
+    figure.draw_without_rendering()
+    renderer, sheet = figure.canvas.get_renderer(), figure.bbox
+    numbers = [
+        label
+        for axes in figure.axes
+        for axis, shown in ((axes.xaxis, "labelbottom"), (axes.yaxis, "labelleft"))
+        if axis.get_tick_params()[shown]
+        for label in ticks(axis)
+    ]
+    words = boxes([text for text in figure.texts if text.get_text()] + figure.legends, renderer)
+    for one, other in itertools.combinations(words + boxes(numbers, renderer), 2):
+        assert not meet(one, other)
+    plots = [axes.get_window_extent() for axes in figure.axes]
+    for one, other in itertools.combinations(plots, 2):
+        assert not meet(one, other)
+    for box in words:
+        assert not any(meet(box, plot) for plot in plots)
+        assert box.x0 > sheet.x0 - 1
+        assert box.x1 < sheet.x1 + 1
+        assert box.y0 > sheet.y0 - 1
+        assert box.y1 < sheet.y1 + 1
+
+
+def test_panels_of_equal_units_are_square(panels):
+    for axes in printed.figure(panels).axes:
+        box = axes.get_window_extent()
+        assert not panels.equal or box.width == pytest.approx(box.height)
+
+
+def test_a_figure_with_every_episode_is_a_small_file(tmp_path):
+    rng = np.random.default_rng(0)
+    cloud = Cloud(*rng.uniform(size=(2, 50_000)), np.arange(50_000) % 20, "episode")
+    chart = Chart("", Axis("x"), Axis("y"), (cloud,), equal=True)
+    assert printed.save(chart, tmp_path / "cloud.pdf").stat().st_size < 1_500_000
+    dots = printed.figure(chart).axes[0].collections[0]
+    assert len(dots.get_offsets()) == 50_000
+    assert dots.get_rasterized()
+
+
+def test_an_equal_chart_is_square():
+    for width in (6.3, 3.4):
+        chart = Chart("", Axis("x"), Axis("y"), (Line([0, 9], [0, 1]), HLine(1, "one")), equal=True)
+        box = printed.figure(chart, width).axes[0].get_window_extent()
+        assert box.width == pytest.approx(box.height)
+
+
+def test_rectangle_star_and_badge_stand_where_they_should():
+    marks = (
+        Rectangle(11, 12, 10, 13, "area"),
+        Points([12], [13], "Nash", reference=True),
+        Points([11], [10], "theirs", hollow=True, reference=True, symbol="star-diamond"),
+        Badges([10, 9], [12, 9], "78", [7, 8], "mean"),
+    )
+    axes = printed.figure(Chart("", Axis("x"), Axis("y"), marks)).axes[0]
+    area = axes.patches[0].get_xy()
+    assert (area.min(0).tolist(), area.max(0).tolist()) == ([11, 10], [12, 13])
+    star = next(line for line in axes.lines if line.get_marker() == "*")
+    assert (star.get_xdata(), star.get_ydata()) == ([12], [13])
+    assert to_hex(star.get_markerfacecolor()) == looks.INK
+    hollow = next(line for line in axes.lines if line.get_marker() == (4, 1, 0))
+    assert to_hex(hollow.get_markerfacecolor()) == "#ffffff"
+    texts = {text.get_text(): text.get_position() for text in axes.texts}
+    assert texts["7"] == pytest.approx((10, 12), abs=0.01)
+
+
+def test_whole_axes_have_whole_ticks():
+    axes = printed.figure(Chart("", Axis("step", whole=True), Axis("y"), (Line([1, 3], [0, 1]),))).axes[0]
+    assert all(at == round(at) for at in axes.get_xticks())

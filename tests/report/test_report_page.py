@@ -9,6 +9,7 @@ import pytest
 from tacit.errors import TacitError
 from tacit.report.chart import Axis, Bars, Chart, Line
 from tacit.report.page import Page, Section, Table, render, show, write
+from tacit.report.panels import Panel, Panels
 
 EVIL = """</script></style></title><script>alert(1)</script><img src=x onerror=alert(1)> "'&<!-- <b>"""
 CHART = Chart("Prices", Axis("period"), Axis("price", "money"), (Line([0, 1], [1, 2], "firm"),), caption="Means.")
@@ -64,6 +65,13 @@ def test_a_page_loads_nothing():
 def test_the_library_is_there_once_and_only_if_needed():
     assert render(Page("t", "a", (Section("h", charts=(CHART, CHART)),))).count("plotly.js v") == 1
     assert len(render(Page("t", "a", (Section("h"),)))) < 10_000
+
+
+def test_panels_stand_on_a_page_and_scroll_in_a_narrow_window():
+    panels = Panels("Runs", Axis("x"), Axis("y"), [Panel("run 0", [Line([0, 1], [0, 1])])], caption="Means.")
+    page = render(Page("t", "a", (Section("h", charts=(panels,)),)))
+    assert "<figure class='chart panels'><h3>Figure 1. Runs</h3>" in page
+    assert "<figcaption>Means.</figcaption>" in page
 
 
 def test_no_text_becomes_markup():

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from market_paths import every_toss, expected
+
 from tacit.errors import TacitError
 from tacit.theory.impact import almgren_chriss, exponential, power_law, transient
 from tacit.theory.liquidation import exploitability, fundamental_solutions, nash
@@ -279,7 +279,10 @@ def test_exploitability_of_a_single_agent_is_its_distance_from_the_optimum():
         (lambda: almgren_chriss(volatility=np.inf), "volatility: [[inf]] is wrong"),
         (lambda: transient([[1.0]]), "kernel: an array of shape (1, 1) is wrong"),
         (lambda: transient([1.0], cross_impact=[[1.0, 2.0], [2.0, 1.0]]), "cross_impact: [[1.0, 2.0], [2.0, 1.0]]"),
-        (lambda: transient([1.0], cross_impact=np.eye(2), volatility=[[1.0]]), "volatility: the shape (1, 1) is wrong; give a number or"),
+        (
+            lambda: transient([1.0], cross_impact=np.eye(2), volatility=[[1.0]]),
+            "volatility: the shape (1, 1) is wrong; give a number or",
+        ),
         (lambda: exponential(3, -1.0), "decay: -1.0 is out of bounds"),
         (lambda: power_law(3, 1.0, tau=0.0), "tau: 0.0 is out of bounds"),
     ],

@@ -7,6 +7,7 @@ on the same devices.
 """
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -16,6 +17,7 @@ import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
+from tacit.engine import devices
 from tacit.learners.deep.base import Group, Health, LearnerState, Policy, Transition, nothing_learned
 from tacit.markets.dynamics.base import Dynamics, State
 
@@ -37,6 +39,19 @@ class Table(eqx.Module):
     dynamics: Dynamics
     groups: tuple[Group, ...]
     seats: tuple[Seat, ...] = eqx.field(static=True)
+
+    def policies(self, learners: tuple[LearnerState, ...]) -> tuple[Policy, ...]:
+        """What the groups act by."""
+        return tuple(group.policy(state) for group, state in zip(self.groups, learners, strict=True))
+
+    def limits(self) -> list[float]:
+        """Size of values beyond which an agent's learning has failed, in the order of agents."""
+        return [float(group.limit()) for k in self.order() for group in [self.groups[k]] for _ in range(group.agents)]
+
+    def order(self) -> list[int]:
+        """Groups in the order of the market's agents."""
+        places = {role.name: k for k, role in enumerate(self.dynamics.roles)}
+        return sorted(range(len(self.seats)), key=lambda k: (places[self.seats[k].role], self.seats[k].first))
 
 
 class Play(NamedTuple):
@@ -130,7 +145,9 @@ def _step(table: Table, key: PRNGKeyArray, play: Play, clock: Int[Array, ""]) ->
     return Play(state, tuple(learners)), Steps(rewards, ended, _in_order(table, health))
 
 
-def _update(group: Group, learner: LearnerState, key: PRNGKeyArray, clock: Int[Array, ""]) -> tuple[LearnerState, Health]:
+def _update(
+    group: Group, learner: LearnerState, key: PRNGKeyArray, clock: Int[Array, ""]
+) -> tuple[LearnerState, Health]:
     if group.update_every == 0:
         return learner, nothing_learned(group.agents)
     if group.update_every == 1:
@@ -143,9 +160,7 @@ def _update(group: Group, learner: LearnerState, key: PRNGKeyArray, clock: Int[A
 
 def _in_order(table: Table, health: Sequence[Health]) -> Health:
     """Health of all agents in the order of roles, whatever the order of groups."""
-    places = {role.name: k for k, role in enumerate(table.dynamics.roles)}
-    order = sorted(range(len(health)), key=lambda k: (places[table.seats[k].role], table.seats[k].first))
-    return Health(*(jnp.concatenate(parts) for parts in zip(*(health[k] for k in order), strict=True)))
+    return Health(*(jnp.concatenate(parts) for parts in zip(*(health[k] for k in table.order()), strict=True)))
 
 
 def test(
@@ -193,6 +208,12 @@ def _moments(values: Array, alive: Bool[Array, " episodes"]) -> tuple[Array, Arr
 # --- many sessions -------------------------------------------------------------------------------------------------
 
 
+@cache
+def crew(most: int) -> "Crew":
+    """The compiled functions for at most so many devices, compiled once in a process."""
+    return Crew(devices.mesh(most))
+
+
 class Crew:
     """Compiled functions that play many sessions side by side on a row of devices."""
 
@@ -235,7 +256,7 @@ class Crew:
                 table, dynamics = eqx.combine(arrays, static)
 
                 def one(key: PRNGKeyArray, learners: Any) -> Tested:
-                    policies = tuple(g.policy(s) for g, s in zip(table.groups, learners, strict=True))
+                    policies = table.policies(learners)
                     return test(table, dynamics, key, policies, episodes, horizon, epsilon)
 
                 return jax.vmap(one)(keys, learners)
@@ -243,6 +264,11 @@ class Crew:
             return spread(run, (same, sharded, sharded, same))((arrays, other), keys, learners, epsilon)
 
         self._begin, self._advance, self._test = begin_all, advance_all, test_all
+
+    @property
+    def layout(self) -> str:
+        """The devices in words; results have the same bits on the same ones."""
+        return f"{self.mesh.size} x {self.mesh.devices.flat[0].device_kind}"
 
     def keys(self, seed: int, first: int, count: int) -> PRNGKeyArray:
         """Keys of so many sessions, filled up to a multiple of the devices."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tacit.engine.arrays import AGENT, GROUP, GameArrays, Limits, Record, Rows
 from tacit.errors import TacitError
 from tacit.games.base import CongestionForm, NormalForm
-from tacit.learners.base import Behaviour, Observes, Rule, Seat, TabularLearner, refuse
+from tacit.learners.base import Behaviour, Observes, Rule, Seat, TabularLearner, group_sizes, refuse
 
 MOST_VALUES = 250_000_000  # table entries of one session: 2 GB of values
 LIMIT_STEPS = 1_000_000  # longest search for a limit cycle, periods
@@ -78,7 +78,7 @@ def prepare(
     TacitError
         If numbers of agents do not fit, a learner cannot play this game, or a table would be too large.
     """
-    counts = _group_sizes(form.players, learners)
+    counts = group_sizes(form.players, learners)
     seats: list[Seat] = []
     behaviours: list[Behaviour] = []
     tables: list[NDArray[np.float64]] = []
@@ -138,17 +138,6 @@ def new_record(plan: Plan, sessions: int) -> Record:
         greedy=np.zeros((sessions, cells), np.int16),
         values=np.zeros((sessions, values)),
     )
-
-
-def _group_sizes(players: int, learners: Sequence[TabularLearner]) -> list[int]:
-    named = sum(learner.agents or 0 for learner in learners)
-    open_groups = sum(learner.agents is None for learner in learners)
-    left = players - named
-    if open_groups > 1:
-        raise refuse("agents", "several groups take the agents that are left", "say how many in all but one group")
-    if left < open_groups or (left and not open_groups):
-        raise refuse("agents", f"they are {named} for {players} players", f"make them {players} in total")
-    return [left if learner.agents is None else learner.agents for learner in learners]
 
 
 def _seat(

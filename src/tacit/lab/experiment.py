@@ -10,33 +10,40 @@ from typing import Annotated, Any, Literal, Union
 from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
 
 from tacit import documents
+from tacit.environment import Environment
 from tacit.errors import TacitError
 from tacit.games import GAMES
 from tacit.games.base import StageGame
 from tacit.learners import LEARNERS
-from tacit.learners.base import TabularLearner
+from tacit.learners.base import Learner
 from tacit.learners.exploration import EXPLORATIONS
 from tacit.learners.initial import INITIALS
+from tacit.markets import MARKETS
+from tacit.markets.base import Market
+from tacit.markets.execution import KERNELS
 from tacit.schema import Spec, param, register, shorten, validate
 
-AnyGame = Annotated[Union[*GAMES], Field(discriminator="kind")]  # type: ignore[valid-type]
+AnyEnvironment = Annotated[Union[*GAMES, *MARKETS], Field(discriminator="kind")]  # type: ignore[valid-type]
 AnyLearner = Annotated[Union[*LEARNERS], Field(discriminator="kind")]  # type: ignore[valid-type]
 Scalar = bool | int | float | str | list[Any] | dict[str, Any] | None
 
 
+LONGEST = 1_000_000_000  # periods of a session that has no other bound
 LEAST_WINDOWS = 5  # so that the last fifth of a session is at least one window
 
 #: Names of a result's own dimensions and variables.
 TAKEN = frozenset(
     """session agent time action cell periods converged cycle_length payoff payoff_square frequency limit_payoff
-    limit_frequency action_value nash_payoff optimum_payoff""".split()  # noqa: SIM905
+    limit_frequency action_value nash_payoff optimum_payoff episode step loss value failure failed_at test_payoff
+    """.split()  # noqa: SIM905
 )
 
 
 class Length(Spec):
     """When a session ends."""
 
-    periods: int = param(1_000_000_000, "longest session", "periods", ge=1, le=2**62)
+    periods: int = param(LONGEST, "longest session of a stage game", "periods", ge=1, le=2**62)
+    episodes: int | None = param(None, "training in a market", "episodes", ge=1, le=1_000_000_000)
     stable_for: int = param(
         0, "end once no greedy action of any agent has changed for so long; 0: never", "periods", ge=0
     )
@@ -51,8 +58,16 @@ class Trace(Spec):
     windows: int = param(100, "how many windows are recorded at most", ge=0, le=1_000_000)
 
 
+class Test(Spec):
+    """Play with frozen policies after training in a market."""
+
+    episodes: int = param(1000, "episodes played with what was learned", "episodes", ge=1, le=10_000_000)
+    epsilon: float = param(0.0, "exploration that goes on", ge=0, le=1)
+    environment: dict[str, Scalar] = param({}, "fields of the market that differ from training, and their values")
+
+
 def _as_list(value: Any) -> Any:
-    return [value] if isinstance(value, Mapping | TabularLearner) else value
+    return [value] if isinstance(value, Mapping | Learner) else value
 
 
 class Experiment(Spec):
@@ -69,7 +84,7 @@ class Experiment(Spec):
 
     name: str = param("experiment", "what the run is called", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
     description: str = param("", "one line for `tacit list`")
-    environment: SerializeAsAny[AnyGame] = param(..., "the game that is played")
+    environment: SerializeAsAny[AnyEnvironment] = param(..., "the stage game or market")
     learners: Annotated[tuple[SerializeAsAny[AnyLearner], ...], BeforeValidator(_as_list)] = param(
         ..., "how the agents learn: one learner for all, or a list with numbers of agents", min_length=1
     )
@@ -78,6 +93,7 @@ class Experiment(Spec):
     sessions: int = param(10, "independent repetitions", ge=1, le=10_000_000)
     seed: int = param(0, "random seed", ge=0, lt=2**63)
     trace: Trace = param(Trace(), "what is recorded of learning")
+    test: Test = param(Test(), "play with frozen policies, in a market")
     keep_values: bool = param(False, "keep the value tables, not only the greedy strategies")
     sweep: dict[str, list[Scalar]] = param({}, "fields and the values they take: every combination is a cell")
 
@@ -92,39 +108,86 @@ class Experiment(Spec):
                 raise ValueError(f"sweep.{path}: no values; list at least one")
             if path.split(".")[0] in ("name", "description", "sessions", "sweep", "trace", "keep_values"):
                 raise ValueError(f"sweep.{path}: it must be the same in all cells; run one experiment for each value")
+        if isinstance(self.environment, Market):
+            self._check_market()
+        elif self.length.episodes is not None:
+            raise ValueError("length.episodes: a stage game has none; set length.periods")
         self._check_trace()
         return self
 
+    def _check_market(self) -> None:
+        """What only stage games have must be left alone in a market, rather than ignored."""
+        if self.length.episodes is None:
+            raise ValueError("length.episodes: missing; say how many episodes of the market the agents train for")
+        if self.length.periods != LONGEST or self.length.stable_for:
+            raise ValueError("length.periods: a market is played in episodes; set length.episodes alone")
+        if self.timing != "simultaneous":
+            raise ValueError("timing: markets have their own order of moves; leave it out")
+        if self.steps >= 2**31:
+            raise ValueError(f"length.episodes: {self.steps:.3g} steps are too many; at most 2^31")
+        self.test_market()
+
     def _check_trace(self) -> None:
         """A session of fixed length is judged by its last windows: they must reach its end and be fine enough."""
-        periods, (window, windows) = self.length.periods, self.recorded()
+        periods, (window, windows) = self.length.episodes or self.length.periods, self.recorded()
         if self.length.stable_for:
             return
         if periods - window * windows >= window or not windows:
             raise ValueError(
-                f"trace.window: {windows} windows of {window} periods leave out the end of {periods} periods; "
+                f"trace.window: {windows} windows of {window} leave out the end of {periods}; "
                 "remove trace.window, or record more windows"
             )
         if window > 1 and periods // window < LEAST_WINDOWS:
             raise ValueError(
-                f"trace.window: {window} periods are too many for a session of {periods}; remove trace.window, or "
+                f"trace.window: {window} is too much for a session of {periods}; remove trace.window, or "
                 f"record at least {LEAST_WINDOWS} windows"
             )
 
     def recorded(self) -> tuple[int, int]:
-        """Length and number of the windows that are recorded."""
+        """Length and number of the windows that are recorded: periods of a stage game, episodes of a market."""
         length, trace = self.length, self.trace
+        periods = length.episodes or length.periods
         window = trace.window
         if window is None and length.stable_for:
             window = max(1, length.stable_for // 4)
         elif window is None:
-            window = -(-length.periods // max(1, trace.windows))
+            window = -(-periods // max(1, trace.windows))
         # A given window keeps its number of windows, so that a sweep over the length keeps the size of the results.
-        return window, trace.windows if trace.window else min(trace.windows, length.periods // window)
+        return window, trace.windows if trace.window else min(trace.windows, periods // window)
 
     @property
     def game(self) -> StageGame:
+        """The environment, where it is known to be a stage game."""
         return self.environment  # type: ignore[no-any-return]
+
+    @property
+    def market(self) -> Market:
+        """The environment, where it is known to be a market."""
+        return self.environment  # type: ignore[no-any-return]
+
+    @property
+    def steps(self) -> int:
+        """Steps of training in a market."""
+        return (self.length.episodes or 0) * self.market.horizon
+
+    def judged_in(self) -> Environment:
+        """The environment whose benchmarks the outcome is judged by."""
+        return self.test_market() if isinstance(self.environment, Market) else self.environment  # type: ignore[no-any-return]
+
+    def test_market(self) -> Market:
+        """The market that frozen policies are tested in."""
+        if not self.test.environment:
+            return self.market
+        tree = self.market.model_dump(mode="json")
+        for path, value in self.test.environment.items():
+            _set(tree, path.split("."), value, path)
+        try:
+            found = validate(type(self.market), tree)
+        except TacitError as error:
+            raise TacitError(f"test.environment.{error}") from None
+        if found.roles() != self.market.roles() or found.quantities() != self.market.quantities():
+            raise TacitError("test.environment: it changes who plays or what they see; policies would not fit")
+        return found
 
     def dump(self) -> dict[str, Any]:
         """The complete scenario as plain data, every default written out."""
@@ -148,7 +211,7 @@ class Experiment(Spec):
             yield from_mapping(plain, list(zip(self.sweep, values, strict=True)))
 
 
-register(*GAMES, *LEARNERS, *EXPLORATIONS, *INITIALS)
+register(*GAMES, *MARKETS, *KERNELS, *LEARNERS, *EXPLORATIONS, *INITIALS)
 
 
 def from_mapping(data: Mapping[str, Any], overrides: Sequence[tuple[str, Any]] = ()) -> Experiment:

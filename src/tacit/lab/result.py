@@ -10,8 +10,8 @@ import numpy as np
 import xarray as xr
 from numpy.typing import NDArray
 
+from tacit.environment import Environment
 from tacit.errors import TacitError
-from tacit.games.base import StageGame
 from tacit.lab.experiment import Experiment
 from tacit.store.folder import Stored
 from tacit.theory.benchmarks import Benchmarks
@@ -49,10 +49,10 @@ class Result:
         return list(self.experiment.cells())
 
     def benchmarks(self, cell: int = 0) -> Benchmarks:
-        """What theory predicts for the game of a cell."""
+        """What theory predicts for the environment of a cell; that of the test, where a market is tested in another."""
         if cell >= len(self.cells):
             raise TacitError(f"cell: {cell} is too large; the sweep has {len(self.cells)} cells, counted from 0")
-        return benchmarks_of(self.cells[cell].game)
+        return benchmarks_of(self.cells[cell].judged_in())
 
     def strategies(self, cell: int = 0) -> list[NDArray[np.int16]]:
         """Greedy action by session and state, one array (sessions, states) for each agent.
@@ -79,9 +79,25 @@ class Result:
 
 
 @lru_cache(maxsize=256)
-def benchmarks_of(game: StageGame) -> Benchmarks:
-    """Benchmarks of a game, computed once however many cells play it."""
-    return game.benchmarks()
+def benchmarks_of(environment: Environment) -> Benchmarks:
+    """Benchmarks of an environment, computed once however many cells play it."""
+    return environment.benchmarks()
+
+
+def benchmark_payoffs(environments: Sequence[Environment], agents: int, unit: str) -> dict[str, Any]:
+    """Payoffs of the two references in every cell, as coordinates: one entry for all agents where they are anonymous.
+
+    NaN where there is no such benchmark.
+    """
+    found: dict[str, NDArray[np.float64]] = {}
+    for name in ("nash_payoff", "optimum_payoff"):
+        found[name] = np.full((len(environments), agents), np.nan)
+    for k, environment in enumerate(environments):
+        known = benchmarks_of(environment)
+        for name, profiles in (("nash_payoff", known.competitive), ("optimum_payoff", known.cooperative)):
+            if profiles:
+                found[name][k] = profiles[0].payoffs if len(profiles[0].payoffs) == agents else profiles[0].average
+    return {name: (("cell", "agent"), values, unit) for name, values in found.items()}
 
 
 def _split(flat: NDArray[np.generic], sizes: Sequence[int] | NDArray[np.generic]) -> list[NDArray[Any]]:

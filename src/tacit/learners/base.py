@@ -1,7 +1,7 @@
 """What every tabular learner says about itself, and the seat from which it plays."""
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING, Literal
@@ -226,3 +226,15 @@ def blank(seat: Seat) -> NDArray[np.float64]:
 def refuse(field_name: str, problem: str, mend: str) -> TacitError:
     """A one-line error about a learner's field."""
     return TacitError(f"learners.{field_name}: {problem}; {mend}")
+
+
+def group_sizes(players: int, learners: Sequence[Learner]) -> list[int]:
+    """How many agents each learner takes, in order; at most one takes those that are left."""
+    named = sum(learner.agents or 0 for learner in learners)
+    open_groups = sum(learner.agents is None for learner in learners)
+    left = players - named
+    if open_groups > 1:
+        raise refuse("agents", "several groups take the agents that are left", "say how many in all but one group")
+    if left < open_groups or (left and not open_groups):
+        raise refuse("agents", f"they are {named} for {players} players", f"make them {players} in total")
+    return [left if learner.agents is None else learner.agents for learner in learners]

@@ -67,7 +67,9 @@ class DQN(Learner):
     network: Network = param(Network(), "size of the network")
     double: bool = param(True, "the main network chooses the action that the target network values")
     dueling: bool = param(False, "value of the state and advantages of actions are learned apart")
-    target_every: int | None = param(75, "how often the target network becomes the main one; none: blend", "steps", ge=1)
+    target_every: int | None = param(
+        75, "how often the target network becomes the main one; none: blend", "steps", ge=1
+    )
     target_blend: float | None = param(
         None, "share of the main network that enters the target network in every step", gt=0, le=1
     )

@@ -156,7 +156,9 @@ class Execution(Market):
         if (decays or several) and self.lag > 1:
             raise ValueError("lag: 2 is defined for permanent impact in one asset; use lag=1")
         if decays and (isinstance(self.permanent, tuple) or self.liquidity is not None):
-            raise ValueError("kernel: impact that decays needs coefficients that do not move; give permanent one number")
+            raise ValueError(
+                "kernel: impact that decays needs coefficients that do not move; give permanent one number"
+            )
         if several and (isinstance(self.permanent, tuple) or isinstance(self.temporary, tuple)):
             raise ValueError("cross_impact: several assets need coefficients that do not move; give one number each")
         if several and (self.trades == "whole" or self.features == "triangle"):

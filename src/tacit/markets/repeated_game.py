@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self, Union
 
 from pydantic import Field, SerializeAsAny, model_validator
 
+from tacit.environment import Words
 from tacit.games import GAMES
 from tacit.games.base import NormalForm, StageGame
-from tacit.environment import Words
 from tacit.markets.base import Discrete, Market, Quantity, Role
 from tacit.schema import param
 from tacit.theory.benchmarks import Benchmarks

@@ -12,7 +12,7 @@ from tacit.report.screen import GAP, WIDTH
 from tacit.report.traces import EM
 
 HEIGHT = (84.0, 190.0)  # lowest and highest plot
-APART = 14.0  # distance of two plots in a row or column
+APART = 18.0  # distance of two plots in a row or column
 SMALL = 0.88 * EM
 
 

@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 
-from tacit.report.chart import HeatMap
+from tacit.report.chart import Chart, HeatMap
 from tacit.report.panels import Panels, Picture
 from tacit.store import atomic
 
@@ -190,11 +190,12 @@ def _figure(chart: Picture, number: int) -> str:
     # Within a script nothing but "<" could end it, and JSON has another way of writing that.
     drawing = figure.to_json().replace("<", r"\u003c")
     caption = f"<figcaption>{html.escape(chart.caption)}</figcaption>" if chart.caption else ""
-    whole = chart.whole() if isinstance(chart, Panels) else chart
-    heat = " heat" if any(isinstance(mark, HeatMap) for mark in whole.marks) else ""
+    kind = " panels" if isinstance(chart, Panels) else ""
+    if isinstance(chart, Chart) and any(isinstance(mark, HeatMap) for mark in chart.marks):
+        kind = " heat"
     title = f"Figure {number}. {chart.title}" if chart.title else f"Figure {number}"
     return (
-        f"<figure class='chart{heat}'><h3>{html.escape(title)}</h3>\n"
+        f"<figure class='chart{kind}'><h3>{html.escape(title)}</h3>\n"
         f"<div id='chart-{number}' style='height:{figure.layout.height:.0f}px'></div>\n"
         f"<script>draw('chart-{number}', {drawing});</script>\n{caption}</figure>"
     )
@@ -235,6 +236,7 @@ p { margin: .6rem 0; white-space: pre-line; }
 .answer { font-size: 1.1rem; background: var(--tint); border-left: 4px solid var(--mark); padding: .5rem 1.1rem; }
 figure { margin: 1.75rem 0; }
 figcaption { color: var(--soft); font-size: .875rem; margin-top: .4rem; }
+.panels { overflow-x: auto; } .panels > div { min-width: 640px; }
 .wide { width: fit-content; min-width: 100%; max-width: min(1040px, 100vw - 48px);
   margin-left: 50%; transform: translateX(-50%); }
 .scroll { overflow-x: auto; overflow-wrap: normal; }
@@ -250,7 +252,11 @@ tbody tr + tr td { border-top: 1px solid var(--rule); }
 @media screen and (prefers-color-scheme: dark) {
   :root { --ink: #e8e8ea; --soft: #a3a3ab; --paper: #17181b; --rule: #36373c; --tint: #1e2630; --mark: #56b4e9; }
   .main-svg .xaxislayer-above text, .main-svg .yaxislayer-above text, .main-svg .infolayer text,
-  .main-svg .scatterlayer text { fill: #e8e8ea !important; }
+  .main-svg .scatterlayer text:not([style*="fill: rgb(0, 0, 0)"]) { fill: #e8e8ea !important; }
+  .main-svg :is(.scatterlayer, .legend) path[style*="stroke: rgb(34, 34, 34)"] { stroke: #e8e8ea !important; }
+  .main-svg :is(.scatterlayer, .legend) path[style*="fill: rgb(34, 34, 34)"] { fill: #e8e8ea !important; }
+  .main-svg :is(.scatterlayer, .legend) path[style*="stroke: rgb(255, 255, 255)"] { stroke: #17181b !important; }
+  .main-svg :is(.scatterlayer, .legend) path[style*="fill: rgb(255, 255, 255)"] { fill: #17181b !important; }
   .main-svg .gridlayer path { stroke: #36373c !important; }
   .main-svg .xlines-above, .main-svg .ylines-above, .main-svg .zl, .main-svg path.xtick, .main-svg path.ytick,
   .main-svg .annotation-arrow-g path { stroke: #a3a3ab !important; }
@@ -261,7 +267,7 @@ tbody tr + tr td { border-top: 1px solid var(--rule); }
   body { font-size: 10.5pt; } main { max-width: none; padding: 0; }
   .answer { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   figure, tr { break-inside: avoid; } h2, h3 { break-after: avoid; } .scroll { overflow: visible; }
-  .wide { width: auto; margin-left: 0; transform: none; }
+  .wide { width: auto; margin-left: 0; transform: none; } .panels > div { min-width: 0; }
   .modebar-container { display: none; }
 }
 """

@@ -86,13 +86,14 @@ class _Grid:
         ``beside`` is the room that the title of the vertical axis takes.
         """
         self._y_ticks(HEIGHT[1])
-        axis = self.axes[0].yaxis
-        texts = axis.get_major_formatter().format_ticks(list(axis.get_major_locator()()))
-        left = GAP + beside + max((lettering.text_width(text, SMALL) for text in texts), default=0.0) + 8
+        axes = self.axes[0]
+        box = axes.yaxis.get_tightbbox(self.canvas.get_renderer())
+        numbers = (axes.get_window_extent().x0 - box.x0) * 72 / self.figure.dpi if box is not None else 0.0
+        left = GAP + beside + numbers + 4
         apart, right = APART, GAP
         for _ in range(2):  # ticks depend on the width of a plot, and that on how far they reach beyond it
             before, after = self._x_ticks(self._size(left, right, apart)[0])
-            apart, right = max(APART, before + after + 4), max(GAP, after)
+            apart, right = max(APART, before + after + 4), max(GAP, after + 2)
         return left, right, apart
 
     def _x_ticks(self, across: float) -> tuple[float, float]:

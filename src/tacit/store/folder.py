@@ -31,7 +31,7 @@ from tacit.store import atomic
 from tacit.store.layout import Arrays, Layout, digest
 
 SCENARIO, MANIFEST, JOURNAL, DATA, POLICIES = "scenario.yaml", "manifest.json", "journal.jsonl", "data.zarr", "policies"
-LOCK = ".lock"
+LOCK, SCRATCH = ".lock", "checkpoints"
 Stored = tuple[tuple[str, ...], NDArray[np.generic], str, str]  # dimensions, values, unit, meaning
 FORMAT = 1
 
@@ -97,6 +97,11 @@ class RunFolder:
         }  # fmt: skip
         if any(not isinstance(self.manifest.get(name), kind) for name, kind in kinds.items()):
             raise self._damaged(MANIFEST)
+
+    @property
+    def scratch(self) -> Path:
+        """Where an engine keeps checkpoints of what is not complete."""
+        return self.path / SCRATCH
 
     def scenario(self) -> dict[str, Any]:
         """The complete experiment as plain data: the one that the run began with."""

@@ -158,15 +158,19 @@ class LiquidationGame:
             "monotone": of the game's Jacobian (symmetric part), positive iff it is strongly monotone. "mean" and
             "difference": of the sum of costs in the agents' mean schedule and in the differences between them.
         """
-        totals, others = self.totals(0), self.players - 1
-        both = self.cross + self.cross.T
+        others, both = self.players - 1, self.cross + self.cross.T
         modes = [self.own + others * both / 2] + [self.own - both / 2] * (others > 0)
         return {
-            "own": quadratic.curvature(self.own, totals),
-            "monotone": min(quadratic.curvature(mode, totals) for mode in modes),
-            "mean": quadratic.curvature(self.own + others * both, totals),
-            "difference": quadratic.curvature(self.own - both, totals) if others else np.inf,
+            "own": self.curvature(self.own),
+            "monotone": min(self.curvature(mode) for mode in modes),
+            "mean": self.curvature(self.own + others * both),
+            "difference": self.curvature(self.own - both) if others else np.inf,
         }
+
+    def curvature(self, matrix: Floats) -> float:
+        """Smallest eigenvalue of a matrix over full liquidations of one agent, 0 within rounding; inf if no choice."""
+        value = quadratic.curvature(matrix, self.totals(0))
+        return 0.0 if abs(value) <= FLAT * self.scale else value
 
 
 @dataclass(frozen=True, eq=False)
@@ -378,8 +382,8 @@ def _bounded_nash(game: LiquidationGame) -> Floats:
 
 
 def _require_convex(game: LiquidationGame) -> None:
-    value = quadratic.curvature(game.own, game.totals(0))
-    if value <= FLAT * game.scale:
+    value = game.curvature(game.own)
+    if value <= 0:
         wanted = "it must be positive: raise temporary impact"
         raise TacitError(
             f"own: no best response, as its smallest eigenvalue over liquidations is {value:.3g}; {wanted}"

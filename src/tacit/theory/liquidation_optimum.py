@@ -8,6 +8,7 @@ from tacit.theory.liquidation import FACES, FLAT, STARTS, LiquidationGame, Solut
 from tacit.theory.quadratic import Floats
 
 CHEAPER = 1e-9  # costs this close, relative to the larger, count as equal
+SLOPE = 1e-9  # a slope this small, relative to the largest impact times the largest trade, counts as 0
 
 
 def joint_optimum(game: LiquidationGame) -> Solution:
@@ -50,10 +51,10 @@ def joint_optimum(game: LiquidationGame) -> Solution:
     """
     found = game.curvatures()
     low = min(found["mean"], found["difference"])
-    if low >= -FLAT * game.scale:
+    if low >= 0:
         schedules, error, bounded = _modes(game)
         if bounded and not (game.sales_only and game.against(schedules).any()):
-            many = "; one of many, the nearest to TWAP" if low <= FLAT * game.scale else ""
+            many = "; one of many, the nearest to TWAP" if low == 0 else ""
             return Solution(schedules, game.costs(schedules), error, "first-order conditions (linear systems)" + many)
     elif not game.sales_only:
         which = "mean schedule" if found["mean"] < found["difference"] else "difference between schedules"
@@ -61,7 +62,7 @@ def joint_optimum(game: LiquidationGame) -> Solution:
         raise TacitError(f"joint optimum: the sum of costs is {reason}; allow sales only or raise temporary impact")
     if not game.sales_only:
         raise TacitError("joint optimum: the sum of costs falls for ever along a flat direction; allow sales only")
-    return _bounded_optimum(game, low > FLAT * game.scale, found["difference"])
+    return _bounded_optimum(game, low > 0, found["difference"])
 
 
 def lower_bound(game: LiquidationGame) -> float | None:
@@ -114,7 +115,7 @@ def diagnose(game: LiquidationGame) -> tuple[str, ...]:
     ...     print(sentence)
     the sum of costs is flat in the differences between schedules (eigenvalue 0): there are many joint optima
     """
-    found = {name: 0.0 if abs(value) <= FLAT * game.scale else value for name, value in game.curvatures().items()}
+    found = game.curvatures()
     notes = []
     if found["own"] <= 0:
         why = "an agent's own cost is not strictly convex over full liquidations"
@@ -127,21 +128,19 @@ def diagnose(game: LiquidationGame) -> tuple[str, ...]:
 
 def _modes(game: LiquidationGame) -> tuple[Floats, float, bool]:
     """Minimum of a convex sum of costs over trades of any sign: schedules, error, and whether there is a minimum."""
-    totals = game.totals(0)
-    basis, even = quadratic.tangent(totals), game.twap().reshape(game.players, -1)
-    both = game.cross + game.cross.T
-    mean = even.mean(axis=0)
+    basis, even = quadratic.tangent(game.totals(0)), game.twap().reshape(game.players, -1)
+    both, mean = game.cross + game.cross.T, even.mean(axis=0)
     flat, error, bounded = even.copy(), 0.0, True
     matrices = (game.own + (game.players - 1) * both, game.own - both)
     for matrix, parts in zip(matrices, (mean[None], even - mean), strict=True):
-        inner = basis.T @ matrix @ basis
-        slopes = parts @ matrix @ basis
-        moves = -slopes @ np.linalg.pinv(inner, rcond=1e-10, hermitian=True)
-        left = slopes + moves @ inner
-        bounded &= bool(np.abs(left).max(initial=0.0) <= 1e-9 * game.scale * np.abs(even).max(initial=0.0))
-        weight = game.players if len(parts) == 1 else 1
-        error += weight * float(np.abs(left * moves).sum())
-        flat = flat + moves @ basis.T
+        values, vectors = np.linalg.eigh(basis.T @ matrix @ basis)
+        vectors, steep = basis @ vectors, values > FLAT * game.scale
+        slopes = parts @ matrix @ vectors
+        bounded &= bool(np.abs(slopes[:, ~steep]).max(initial=0.0) <= SLOPE * game.scale * np.abs(even).max())
+        moves = -slopes[:, steep] / values[steep] @ vectors[:, steep].T
+        left = (parts + moves) @ matrix @ vectors[:, steep]
+        error += (game.players if len(parts) == 1 else 1) * float((left**2 / values[steep]).sum()) / 2
+        flat = flat + moves
     return game.shaped(flat), error, bounded
 
 
@@ -156,7 +155,7 @@ def _bounded_optimum(game: LiquidationGame, convex: bool, difference: float) -> 
     if convex:
         flat = quadratic.convex_program(hessian, np.zeros(len(signs)), totals)
         error, method = quadratic.first_order_gap(hessian @ flat, flat, totals), "quadratic program (active set)"
-    elif equal and difference >= -FLAT * game.scale and game.steps <= FACES:
+    elif equal and difference >= 0 and game.steps <= FACES:
         mean = quadratic.smallest_on_simplex(game.own + (game.players - 1) * both, totals.amounts[0])
         flat, error = np.tile(mean, game.players), 0.0
         method = f"enumeration of {2**game.steps - 1:,} faces"

@@ -197,7 +197,7 @@ def least_cost(game: LiquidationGame, bound: float, starts: list[Floats] | None 
     Returns
     -------
     Solution or None
-        None if no schedules were found that keep to the bound. ``error`` is infinite if it is not certified.
+        None if no schedules keep to the bound. ``error`` is infinite if it is not certified.
 
     Examples
     --------
@@ -208,8 +208,10 @@ def least_cost(game: LiquidationGame, bound: float, starts: list[Floats] | None 
     _require_pair(game)
     if not game.sales_only:
         raise TacitError("sales_only: False leaves the cost without a minimum; set it to True")
-    signs = game.signs(0, 1)
-    point = _bounded(game, bound, [signs * game.flat(start).reshape(-1) for start in starts or [game.twap()]])
+    signs, end = game.signs(0, 1), _end(game).flat
+    if bound < game.costs(_schedules(game, end))[1] * (1 - TIE):
+        return None
+    point = _bounded(game, bound, [end, *(signs * game.flat(start).reshape(-1) for start in starts or [game.twap()])])
     if point is None:
         return None
     schedules = _schedules(game, point.flat)

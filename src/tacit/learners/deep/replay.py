@@ -53,9 +53,7 @@ class Replay(eqx.Module):
         )
         return jax.lax.dynamic_update_slice(rows, row, (self.size(count + 1) - 1, 0))
 
-    def sample(
-        self, rows: Float[Array, "capacity row"], key: PRNGKeyArray, count: Clock, batch: int
-    ) -> Transition:
+    def sample(self, rows: Float[Array, "capacity row"], key: PRNGKeyArray, count: Clock, batch: int) -> Transition:
         """Transitions drawn uniformly, with replacement, from the ``count`` that were added."""
         chosen = rows[jax.random.randint(key, (batch,), 0, self.size(count))]
         ends = list(itertools.accumulate([self.observation, self.action, 1, self.observation]))

@@ -68,9 +68,7 @@ class RepeatedGameDynamics(Dynamics):
             seen = jnp.zeros(1)
         return {self.roles[0].name: jnp.broadcast_to(seen, (self.players, seen.size))}
 
-    def step(
-        self, key: PRNGKeyArray, state: RepeatedGameState, actions: Actions
-    ) -> tuple[RepeatedGameState, Outcome]:
+    def step(self, key: PRNGKeyArray, state: RepeatedGameState, actions: Actions) -> tuple[RepeatedGameState, Outcome]:
         chosen = actions[self.roles[0].name][:, 0].astype(int)
         if self.crowd:
             rewards = self._congestion(chosen)

@@ -1,0 +1,203 @@
+"""Markets: all sessions of a cell together on the deep engine, in segments with checkpoints, then the test."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import equinox as eqx
+import jax
+import numpy as np
+
+from tacit.engine import deep, devices
+from tacit.engine.checkpoint import Checkpoint
+from tacit.engine.curves import Curves
+from tacit.errors import TacitError
+from tacit.lab.experiment import Experiment
+from tacit.lab.result import benchmark_payoffs
+from tacit.lab.work import Played, Shard, cores
+from tacit.learners.base import MarketSeat, group_sizes
+from tacit.markets.dynamics.base import Dynamics
+from tacit.store.layout import Arrays, Layout, Variable
+
+MOST_BYTES = 2_000_000_000  # of the states of all sessions that are played together
+MOST_SESSIONS = 1024
+SEGMENT = (200, 1000)  # steps between two chances to show progress and to stop
+TEST_WEIGHT = 0.02  # of a step of the test beside one of training, in the progress bar
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One cell, prepared."""
+
+    table: deep.Table
+    test: Dynamics
+    seed: int
+
+
+@dataclass(frozen=True)
+class MarketWork:
+    """An experiment with a market, prepared."""
+
+    experiment: Experiment
+    plans: tuple[Plan, ...]
+    layout: Layout
+    libraries: ClassVar[tuple[str, ...]] = ("numpy", "jax", "jaxlib", "equinox", "optax")
+
+    @classmethod
+    def of(cls, experiment: Experiment) -> "MarketWork":
+        """Validate and build everything before anything is played."""
+        devices.prepare()
+        cells = list(experiment.cells())
+        plans = tuple(_plan(cell) for cell in cells)
+        shapes = [_variables(cell) for cell in cells]
+        if any(other != shapes[0] for other in shapes):
+            raise TacitError(
+                f"sweep: {', '.join(experiment.sweep)} changes the size of the results between cells; "
+                "run one experiment for each value"
+            )
+        together = min(MOST_SESSIONS, max(1, MOST_BYTES // _bytes_per_session(plans[0].table)))
+        shard = -(-experiment.sessions // -(-experiment.sessions // together))
+        layout = Layout(len(cells), experiment.sessions, shard, shapes[0], _coordinates(cells))
+        return cls(experiment, plans, layout)
+
+    def play(
+        self, todo: Sequence[Shard], threads: int | None, scratch: Path | None, report: Callable[[float], None]
+    ) -> Iterator[Played]:
+        """Shard after shard; within one, sessions run side by side."""
+        crew = deep.crew(threads or cores())
+        for shard in todo:
+            checkpoint = Checkpoint(scratch, shard[0], crew.layout) if scratch else None
+            yield self._play_shard(crew, shard, checkpoint, report)
+            if checkpoint:
+                checkpoint.remove()
+
+    def _play_shard(
+        self, crew: deep.Crew, shard: Shard, checkpoint: Checkpoint | None, report: Callable[[float], None]
+    ) -> Played:
+        _, cell, first, count = shard
+        plan, experiment = self.plans[cell], self.experiment
+        horizon, total, test = experiment.market.horizon, experiment.steps, experiment.test
+        keys = crew.keys(plan.seed, first, count)
+        play, done = crew.begin(plan.table, keys), 0
+        window, windows = experiment.recorded()
+        curves = Curves.empty(count, windows, window * horizon, plan.table.limits())
+        if checkpoint and (found := checkpoint.read()):
+            done, leaves, saved = found
+            play = jax.tree.unflatten(jax.tree.structure(play), crew.place(leaves))
+            curves = curves.restored(saved)
+        weight = count / (total + TEST_WEIGHT * test.episodes * horizon)
+        report(weight * done)
+        for steps in _segments(total - done, total):
+            play, left = jax.block_until_ready(crew.advance(plan.table, keys, play, done, steps))
+            curves.add(done, left)
+            done += steps
+            report(weight * steps)
+            if checkpoint:
+                checkpoint.write(done, jax.tree.leaves(play), curves.arrays())
+        tested = crew.test(plan.table, plan.test, keys, play, test.episodes, horizon, test.epsilon)
+        data = _data(experiment, curves, jax.tree.map(lambda x: np.asarray(x)[:count], tested))
+        policies = {name: np.asarray(x)[:count] for name, x in _named(plan.table.policies(play.learners))}
+        report(count - weight * total)
+        return Played(shard, data, policies)
+
+
+# --- preparation ---------------------------------------------------------------------------------------------------
+
+
+def _plan(experiment: Experiment) -> Plan:
+    market = experiment.market
+    dynamics, seats, groups = market.dynamics(), [], []
+    roles = market.roles()
+    sizes = group_sizes(market.n_players, experiment.learners)
+    bounds = np.cumsum([role.agents for role in roles])
+    begin = 0
+    for learner, size in zip(experiment.learners, sizes, strict=True):
+        place = int(np.searchsorted(bounds, begin, side="right"))
+        role, offset = roles[place], begin - (bounds[place] - roles[place].agents)
+        if offset + size > role.agents:
+            raise TacitError(
+                f"learners.agents: {size} agents from number {begin} on belong to several roles; "
+                f"give each role its own learners ({', '.join(f'{r.agents} {r.name}' for r in roles)})"
+            )
+        first, last = int(offset), int(offset) + size
+        one_by_one = devices.on_processor()
+        groups.append(learner.group(MarketSeat(market, dynamics, role, first, last, experiment.steps, one_by_one)))
+        seats.append(deep.Seat(role.name, first, last))
+        begin += size
+    return Plan(deep.Table(dynamics, tuple(groups), tuple(seats)), experiment.test_market().dynamics(), experiment.seed)
+
+
+def _bytes_per_session(table: deep.Table) -> int:
+    play = eqx.filter_eval_shape(deep.begin, table, jax.random.key(0))
+    return sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(play))
+
+
+def _segments(left: int, total: int) -> Iterator[int]:
+    """Lengths of the segments: equal ones if possible, because each other length is compiled anew."""
+    low, high = SEGMENT
+    length = next((n for n in range(min(high, total), low - 1, -1) if total % n == 0), min(high // 2, total))
+    while left > 0:
+        step = min(left, length)
+        yield step
+        left -= step
+
+
+def _variables(experiment: Experiment) -> dict[str, Variable]:
+    market, test = experiment.market, experiment.test
+    words, n = market.words(), market.n_players
+    w, each = experiment.recorded()[1], "an episode" if market.payoff_steps == 1 else "a period"
+    curve, ended = (("time", "agent"), (w, n), "float32"), (("episode", "agent"), (test.episodes, n), "float32")
+    variables = {
+        "payoff": Variable(*curve, words.unit, f"mean {words.payoff} {each} in the window, while learning"),
+        "loss": Variable(*curve, "", "mean loss in the window; NaN where nothing was learned"),
+        "value": Variable(*curve, words.unit, "mean size of the learned values in the window"),
+        "failure": Variable((), (), "int8", "", "0: none; 1: not finite; 2: values beyond their bound"),
+        "failed_at": Variable((), (), "int32", "episodes", "when learning failed; -1: it did not"),
+        "test_payoff": Variable(*ended, words.unit, f"{words.payoff} {each} of the test, with frozen policies"),
+    }
+    for quantity in market.quantities():
+        dims = (("step", "agent"), (market.horizon, n)) if quantity.by_agent else (("step",), (market.horizon,))
+        for suffix, meaning in (("", "mean"), ("_sd", "standard deviation")):
+            text = f"{meaning} over the episodes of the test"
+            variables[f"test_{quantity.name}{suffix}"] = Variable(*dims, "float32", quantity.unit, text)
+    return variables
+
+
+def _coordinates(cells: list[Experiment]) -> dict[str, Any]:
+    experiment = cells[0]
+    window, windows = experiment.recorded()
+    market = experiment.market
+    return {
+        "session": (("session",), np.arange(experiment.sessions), ""),
+        "time": (("time",), (np.arange(windows) + 1) * window, "episodes"),
+        "step": (("step",), np.arange(market.horizon), "steps"),
+        **benchmark_payoffs([cell.judged_in() for cell in cells], market.n_players, market.words().unit),
+    }
+
+
+# --- results -------------------------------------------------------------------------------------------------------
+
+
+def _data(experiment: Experiment, curves: Curves, tested: deep.Tested) -> Arrays:
+    """Arrays of a shard; the test of a session that failed is unknown."""
+    per = experiment.market.payoff_steps
+    failure, failed_at = curves.failures(experiment.market.horizon)
+    data = {
+        "payoff": curves.payoff() / per, "loss": curves.loss(), "value": curves.value(), "failure": failure,
+        "failed_at": failed_at,
+    }  # fmt: skip
+    test = {"test_payoff": tested.returns / per}
+    for name, mean in tested.mean.items():
+        test |= {f"test_{name}": mean, f"test_{name}_sd": tested.spread[name]}
+    for name, values in test.items():
+        data[name] = np.where(failure.reshape(-1, *[1] * (values.ndim - 1)) > 0, np.float32(np.nan), values)
+    kinds = {name: variable.dtype for name, variable in _variables(experiment).items()}
+    return {name: np.asarray(values, dtype=kinds[name]) for name, values in data.items()}
+
+
+def _named(policies: Any) -> Iterator[tuple[str, Any]]:
+    """Arrays of what the groups act by, with names: ``0.layers[1].weight``."""
+    for path, leaf in jax.tree_util.tree_flatten_with_path(policies)[0]:
+        yield jax.tree_util.keystr(path, simple=True, separator="."), leaf
