@@ -152,7 +152,7 @@ def test_reconstruction_shows_each_agent_of_each_run_and_the_error():
     predicted = {"lag 1": {name: costs + 2 for name, costs in published.items()}, "lag 2": published}
     panels = figures.published_reconstruction(published, predicted, title="")
     assert panels.equal
-    assert [panel.title for panel in panels.panels][0] == "σ = 1e-9\nlag 1: 2.00\nlag 2: 0.00"
+    assert panels.panels[0].title == "σ = 1e-9\nlag 1: 2.00\nlag 2: 0.00"
     diagonal, one, two = panels.panels[1].marks
     np.testing.assert_array_equal(diagonal.x, diagonal.y)
     np.testing.assert_allclose(one.y - one.x, 2)

@@ -170,6 +170,21 @@ def test_least_cost_under_a_bound():
     assert tail.costs[0] == pytest.approx(25.969585, abs=1e-6)  # an independent search with SLSQP
     assert tail.error == np.inf  # not certified
     assert least_cost(SALES, 6.4) is None
+    np.testing.assert_allclose(least_cost(SALES, 6.5).costs, [29, 6.5])
+    np.testing.assert_allclose(least_cost(SALES, 40.0).costs[0], 6.5)  # agent 1 may pay what it likes
+
+
+def test_ends_that_are_not_a_single_step():
+    """Two steps late, nobody feels what is sold in the last two steps: the seller splits evenly."""
+    front = pareto_front(LATE, points=3)
+    np.testing.assert_allclose(front.schedules[-1, 0, :, 0], [0] * 8 + [50, 50], atol=1e-9)
+
+
+def test_front_around_an_unproved_optimum():
+    game = almgren_chriss(lag=2).game([100, 60], sales_only=True)
+    front = pareto_front(game, points=5)
+    assert front.error < 1e-9
+    conditions(game, front)
 
 
 def test_several_assets():

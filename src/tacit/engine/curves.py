@@ -80,9 +80,9 @@ class Curves:
             self.partial[session] = total[session, -1] - total[session, at[-1]]
 
     def _look_for_failures(self, start: int, rewards: Floats, loss: Floats, value: Floats) -> None:
-        broken = ~(np.isfinite(rewards) & np.isfinite(loss) & np.isfinite(value)).all(axis=2)
+        broken = ~np.all(np.isfinite(rewards) & np.isfinite(loss) & np.isfinite(value), axis=2)
         with np.errstate(invalid="ignore"):
-            beyond = (value > self.limits).any(axis=2)
+            beyond = np.any(value > self.limits, axis=2)
         for code, found in ((1, broken), (2, beyond & ~broken)):
             for session in np.flatnonzero(found.any(axis=1)):
                 step = start + int(found[session].argmax())
@@ -111,7 +111,8 @@ class Curves:
 
     def restored(self, arrays: Mapping[str, NDArray[Any]]) -> "Curves":
         """As a checkpoint left it."""
-        return replace(self, **{name: np.array(arrays[name]) for name in self.kept})
+        kept: dict[str, Any] = {name: np.array(arrays[name]) for name in self.kept}
+        return replace(self, **kept)
 
     def _mean(self, k: int) -> Floats:
         with warnings.catch_warnings():

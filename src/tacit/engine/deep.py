@@ -2,8 +2,8 @@
 
 A session is a loop over steps; sessions are vectorised and spread over the devices. A run is cut into compiled
 segments, between which the program can write a checkpoint, show progress and stop. Whatever a segment needs of chance
-follows from (seed, session, step), so that a run that goes on from a checkpoint gives the bits of one that never stopped,
-on the same devices.
+follows from (seed, session, step), so that a run that goes on from a checkpoint gives the bits of one that never
+stopped, on the same devices.
 """
 
 from collections.abc import Sequence
@@ -118,8 +118,7 @@ def _step(table: Table, key: PRNGKeyArray, play: Play, clock: Int[Array, ""]) ->
     chosen = {role.name: [] for role in dynamics.roles}  # type: dict[str, list[Array]]
     for group, seat, learner, k in zip(groups, table.seats, play.learners, keys[::2], strict=True):
         own = seen[seat.role][seat.first : seat.last]
-        actions = group.act(group.policy(learner), own[:, None], k, group.epsilon(clock))[:, 0]
-        chosen[seat.role].append(actions)
+        chosen[seat.role].append(group.act(group.policy(learner), own[:, None], k, group.epsilon(clock))[:, 0])
     actions = dynamics.admissible(play.state, {name: jnp.concatenate(parts) for name, parts in chosen.items()})
     state, outcome = dynamics.step(world, play.state, actions)
     after = dynamics.observe(state)

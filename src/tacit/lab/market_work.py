@@ -158,10 +158,11 @@ def _variables(experiment: Experiment) -> dict[str, Variable]:
         "test_payoff": Variable(*ended, words.unit, f"{words.payoff} {each} of the test, with frozen policies"),
     }
     for quantity in market.quantities():
-        dims = (("step", "agent"), (market.horizon, n)) if quantity.by_agent else (("step",), (market.horizon,))
+        dims: tuple[str, ...] = ("step", "agent") if quantity.by_agent else ("step",)
+        shape = (market.horizon, n)[: len(dims)]
         for suffix, meaning in (("", "mean"), ("_sd", "standard deviation")):
             text = f"{meaning} over the episodes of the test"
-            variables[f"test_{quantity.name}{suffix}"] = Variable(*dims, "float32", quantity.unit, text)
+            variables[f"test_{quantity.name}{suffix}"] = Variable(dims, shape, "float32", quantity.unit, text)
     return variables
 
 

@@ -1,7 +1,7 @@
 """Optimal execution: agents sell the same asset and move its price against each other."""
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -156,9 +156,7 @@ class Execution(Market):
         if (decays or several) and self.lag > 1:
             raise ValueError("lag: 2 is defined for permanent impact in one asset; use lag=1")
         if decays and (isinstance(self.permanent, tuple) or self.liquidity is not None):
-            raise ValueError(
-                "kernel: impact that decays needs coefficients that do not move; give permanent one number"
-            )
+            raise ValueError("kernel: impact that decays needs coefficients that do not move; give one number")
         if several and (isinstance(self.permanent, tuple) or isinstance(self.temporary, tuple)):
             raise ValueError("cross_impact: several assets need coefficients that do not move; give one number each")
         if several and (self.trades == "whole" or self.features == "triangle"):
@@ -187,7 +185,11 @@ class Execution(Market):
 
     def impact(self) -> Impact:
         """Who moves which price by how much, and when."""
-        noise = {"risk_aversion": self.risk_aversion, "order": self.order, "shared_temporary": self.shared_temporary}
+        noise: dict[str, Any] = {
+            "risk_aversion": self.risk_aversion,
+            "order": self.order,
+            "shared_temporary": self.shared_temporary,
+        }
         if isinstance(self.kernel, Permanent) and self.cross_impact is None:
             return impact.almgren_chriss(
                 self.steps, self.temporary, self.permanent, tau=self.tau, lag=self.lag, volatility=self.volatility,

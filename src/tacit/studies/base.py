@@ -184,7 +184,7 @@ def tally(claims: Sequence[Claim]) -> str:
     )
 
 
-Progress = Callable[[str], "Callable[[int, int], None]"]
+Progress = Callable[[str], "Callable[[float, int], None]"]
 
 
 class Study(ABC):

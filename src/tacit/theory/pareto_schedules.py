@@ -208,12 +208,12 @@ def least_cost(game: LiquidationGame, bound: float, starts: list[Floats] | None 
     _require_pair(game)
     if not game.sales_only:
         raise TacitError("sales_only: False leaves the cost without a minimum; set it to True")
-    signs, end = game.signs(0, 1), _end(game).flat
-    if bound < game.costs(_schedules(game, end))[1] * (1 - TIE):
+    signs, end = game.signs(0, 1), _end(game)
+    least = float(game.costs(_schedules(game, end.flat))[1])
+    if bound < least - TIE * abs(least):
         return None
-    point = _bounded(game, bound, [end, *(signs * game.flat(start).reshape(-1) for start in starts or [game.twap()])])
-    if point is None:
-        return None
+    near = [signs * game.flat(start).reshape(-1) for start in starts or [game.twap()]]
+    point = end if bound <= least + TIE * abs(least) else _bounded(game, bound, [end.flat, *near]) or end
     schedules = _schedules(game, point.flat)
     error = point.error if point.certified else np.inf
     return Solution(schedules, game.costs(schedules), error, "bound on the other's cost (SLSQP, then Newton)")
@@ -223,7 +223,8 @@ def _bounded_front(game: LiquidationGame, points: int) -> Front:
     """Sales only: bounds on agent 1's cost from its least one upwards, then the same with the agents swapped."""
     middle = joint_optimum(game)
     signs = game.signs(0, 1)
-    centre = _Point(signs * middle.schedules.reshape(-1), 0.5, bool(np.isfinite(middle.error)), middle.error)
+    flat, proved = signs * middle.schedules.reshape(-1), bool(np.isfinite(middle.error))
+    centre = _Point(flat, 0.5, proved, middle.error if proved else _error(game, _signed(game, 0.5), flat))
     swapped = LiquidationGame(game.own, game.cross, game.inventories[::-1], game.steps, True)
     symmetric = not np.ptp(game.inventories, axis=0).any()
     count = (points - 1) // 2

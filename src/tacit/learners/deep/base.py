@@ -117,10 +117,12 @@ class Independent(Group):
 
     algorithm: Algorithm
     agents: int = eqx.field(static=True)
+    update_every: int = eqx.field(static=True)
 
-    @property
-    def update_every(self) -> int:
-        return self.algorithm.update_every
+    @classmethod
+    def of(cls, algorithm: Algorithm, agents: int) -> "Independent":
+        """So many agents with the same algorithm, and each with its own experience."""
+        return cls(algorithm=algorithm, agents=agents, update_every=algorithm.update_every)
 
     def init(self, key: PRNGKeyArray) -> LearnerState:
         return jax.vmap(self.algorithm.init)(jax.random.split(key, self.agents))

@@ -234,4 +234,4 @@ def build(learner: "DQN", seat: MarketSeat) -> Group:
         update_every=learner.update_every,
         one_by_one=seat.one_by_one,
     )
-    return Independent(algorithm, seat.last - seat.first)
+    return Independent.of(algorithm, seat.last - seat.first)

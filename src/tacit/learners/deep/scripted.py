@@ -43,7 +43,7 @@ class FollowSchedule(Scripted):
 
     @classmethod
     def of(cls, actions: NDArray[np.float64]) -> "FollowSchedule":
-        return cls(jnp.asarray(actions, jnp.float32), len(actions))
+        return cls(actions=jnp.asarray(actions, jnp.float32), agents=len(actions))
 
     def act(
         self, policy: Policy, observations: Float[Array, "agents batch observation"], key: PRNGKeyArray, epsilon: Any

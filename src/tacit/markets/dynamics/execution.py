@@ -175,7 +175,7 @@ class ExecutionDynamics(Dynamics):
     def features(self, role: Role, observation: Float[Array, " observation"]) -> Float[Array, " features"]:
         most = self.largest + 1
         parts = self._split(observation)
-        scaled = {
+        scaled: dict[str, Array] = {
             "time": self._scaled_time(parts["time"]),
             "inventory": 2 * parts["inventory"] / most - 1,
             **{name: self._scaled_price(parts[name]) for name in ("price", "last-price") if name in parts},

@@ -64,7 +64,7 @@ class RepeatedGameDynamics(Dynamics):
         seen = state.history.ravel()
         if self.sees_regime:
             seen = jnp.append(seen, state.regime.astype(jnp.float32))
-        if not len(self.roles[0].observes) == seen.size:  # nothing is remembered
+        if len(self.roles[0].observes) != seen.size:  # nothing is remembered
             seen = jnp.zeros(1)
         return {self.roles[0].name: jnp.broadcast_to(seen, (self.players, seen.size))}
 
