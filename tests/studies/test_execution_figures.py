@@ -77,6 +77,17 @@ def test_the_caption_says_what_the_screen_leaves_out():
     assert few.caption.startswith("σ = 0. Dots: 9 test episodes of each of 20 runs")
 
 
+def test_the_caption_says_what_a_window_hides():
+    centroids = np.array([[11.0, 11.0], [20.0, 11.0], [11.0, 25.0]])
+    costs = np.repeat(centroids[:, None], 10, 1)
+    caption = figures.shortfall_scatter(costs, centroids, NASH, OPTIMUM, FRONT, title="", window=(8, 14)).caption
+    assert "Outside the part shown: 66.7 % of the episodes, and the means of runs 1, 2. Dashed" in caption
+    wide = figures.shortfall_scatter(costs, centroids, NASH, OPTIMUM, FRONT, title="", window=(8, 30)).caption
+    assert "Outside" not in wide
+    chart = figures.centroids_by_volatility({"σ": centroids}, NASH, OPTIMUM, FRONT, title="", window=(8, 14))
+    assert "2 lie outside the part shown" in chart.caption
+
+
 def test_files_of_the_scatter_are_small(tmp_path):
     chart = scatter(window=(11.0, 12.0))
     assert chart.x.range == chart.y.range == (11.0, 12.0)

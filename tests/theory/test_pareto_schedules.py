@@ -175,9 +175,11 @@ def test_least_cost_under_a_bound():
 
 
 def test_ends_that_are_not_a_single_step():
-    """Two steps late, nobody feels what is sold in the last two steps: the seller splits evenly."""
-    front = pareto_front(LATE, points=3)
-    np.testing.assert_allclose(front.schedules[-1, 0, :, 0], [0] * 8 + [50, 50], atol=1e-9)
+    """Two steps late, agent 1 does not feel what is sold in the last two steps: agent 0 splits as it likes."""
+    first, second = pareto_front(LATE, points=3).schedules[-1, :, :, 0]
+    assert first[:8].max() == 0
+    assert first[8:].sum() == pytest.approx(100)
+    assert 2 * 0.002 * (first[8] - first[9]) == pytest.approx(0.001 * second[7])  # which moves the last price alone
 
 
 def test_front_around_an_unproved_optimum():

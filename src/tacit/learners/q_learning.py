@@ -1,23 +1,32 @@
 """Q-learning (Watkins 1989), the learner of the algorithmic collusion and congestion literatures."""
 
-from typing import Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from tacit.learners.base import Behaviour, Choice, Rule, Seat, WithMemory, refuse
+from pydantic import Field
+
+from tacit.learners.base import Behaviour, Choice, MarketSeat, Rule, Seat, WithMemory, refuse
 from tacit.learners.exploration import Boltzmann, Constant, Exploration
 from tacit.learners.initial import Initial, UniformRivals
 from tacit.schema import param
+
+if TYPE_CHECKING:
+    from tacit.learners.deep.base import Group
+
+Bins = Annotated[int, Field(ge=1, le=10_000)]
 
 
 class ValueLearner(WithMemory):
     """What Q-learning and SARSA share."""
 
     alpha: float = param(0.15, "learning rate, alpha", ge=0, le=1)
-    gamma: float = param(0.95, "discount factor, delta or gamma", ge=0, lt=1)
+    gamma: float = param(0.95, "discount factor, delta or gamma; 1 only where episodes end", ge=0, le=1)
     exploration: Exploration = param(Constant(), "how the agent explores")
     initial: Initial = param(UniformRivals(), "initial values, Q_0")
     ties: Literal["first", "random"] = param("first", "which of several best actions is greedy")
 
     def _behaviour(self, seat: Seat, rule: Rule) -> Behaviour:
+        if self.gamma == 1:
+            raise refuse("gamma", "1 has no meaning in a game without end", "it must be below 1")
         values, uniform = self.initial.values(seat, self.gamma)
         boltzmann = isinstance(self.exploration, Boltzmann)
         return Behaviour(
@@ -52,6 +61,9 @@ class QLearning(ValueLearner):
 
     kind: Literal["q-learning"] = "q-learning"
     updates: Literal["chosen", "all"] = param("chosen", "which actions a payoff teaches about")
+    bins: Bins | tuple[Bins, ...] | None = param(
+        None, "in a market: bins that each scaled observation is sorted into; none: 10, or one for each action"
+    )
 
     def behaviour(self, seat: Seat) -> Behaviour:
         if self.updates == "all" and self.observes == "crowd" and self.memory:
@@ -59,3 +71,8 @@ class QLearning(ValueLearner):
                 "observes", "'crowd' with updates: all is not defined", "use observes: own, or updates: chosen"
             )
         return self._behaviour(seat, Rule.Q_LEARNING if self.updates == "chosen" else Rule.Q_COUNTERFACTUAL)
+
+    def group(self, seat: MarketSeat) -> "Group":
+        from tacit.learners.deep.tabular import build
+
+        return build(self, seat)

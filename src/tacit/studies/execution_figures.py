@@ -84,10 +84,21 @@ def shortfall_scatter(
     marks += _stars(nash, optimum)
     if paper_stars is not None:
         marks += _stars(*np.asarray(paper_stars, dtype=np.float64), of=" in the paper", hollow=True)
-    drawn = f"Dots: {episodes:,} test episodes of each of {runs} runs, a colour a run" + (
-        f"; on the screen {ON_SCREEN:,} of them, drawn by lot." if len(one) > ON_SCREEN else "."
-    )
-    return _costs(title, marks, f"{caption} {drawn} {QUADRANTS}".strip(), window)
+    return _costs(title, marks, f"{caption} {_drawn(found, centres, window)} {QUADRANTS}".strip(), window)
+
+
+def _drawn(shortfalls: Floats, centroids: Floats, window: tuple[float, float] | None) -> str:
+    """What the dots are, and how many cannot be seen."""
+    runs, episodes = shortfalls.shape[:2]
+    text = f"Dots: {episodes:,} test episodes of each of {runs} runs, a colour a run"
+    if runs * episodes > ON_SCREEN:
+        text += f"; on the screen {ON_SCREEN:,} of them, drawn by lot"
+    hidden, share = np.flatnonzero(_outside(centroids, window)), _outside(shortfalls.reshape(-1, 2), window).mean()
+    if share or hidden.size:
+        text += f". Outside the part shown: {100 * share:.1f} % of the episodes"
+    if hidden.size:
+        text += f", and the means of runs {', '.join(map(str, hidden))}"
+    return f"{text}."
 
 
 def centroids_by_volatility(
@@ -110,11 +121,20 @@ def centroids_by_volatility(
         As in :func:`shortfall_scatter`.
     """
     marks: list[Mark] = _benchmarks(nash, optimum, front)
+    hidden = 0
     for name, values in centroids.items():
         found = np.asarray(values, dtype=np.float64)
         marks.append(Points(found[:, 0], found[:, 1], name))
+        hidden += int(_outside(found, window).sum())
     marks += _stars(nash, optimum)
-    return _costs(title, marks, f"{caption} Each symbol is the mean of a run. {QUADRANTS}".strip(), window)
+    text = "Each symbol is the mean of a run" + (f"; {hidden} lie outside the part shown." if hidden else ".")
+    return _costs(title, marks, f"{caption} {text} {QUADRANTS}".strip(), window)
+
+
+def _outside(points: Floats, window: tuple[float, float] | None) -> NDArray[np.bool_]:
+    """Which points (points, 2) a window hides."""
+    low, high = window or (-np.inf, np.inf)
+    return np.any((points < low) | (points > high), axis=1)
 
 
 def _costs(title: str, marks: Sequence[Mark], caption: str, window: tuple[float, float] | None) -> Chart:
