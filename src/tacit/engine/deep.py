@@ -104,23 +104,30 @@ def begin(table: Table, key: PRNGKeyArray) -> Play:
 def advance(table: Table, key: PRNGKeyArray, play: Play, start: Int[Array, ""], steps: int) -> tuple[Play, Steps]:
     """So many steps of learning."""
 
-    def step(play: Play, clock: Int[Array, ""]) -> tuple[Play, Steps]:
-        return _step(table, key, play, clock)
+    clocks, groups = start + jnp.arange(steps), len(table.groups)
 
-    return jax.lax.scan(step, play, start + jnp.arange(steps))
+    def keys(purpose: int, number: int) -> PRNGKeyArray:
+        """All keys of the segment at once: one by one in the loop they would take as long as a small network."""
+        root = jax.random.fold_in(key, purpose)
+        return jax.vmap(lambda clock: jax.random.split(jax.random.fold_in(root, clock), number))(clocks)
+
+    def step(play: Play, now: tuple[Array, PRNGKeyArray, PRNGKeyArray]) -> tuple[Play, Steps]:
+        return _step(table, play, *now)
+
+    return jax.lax.scan(step, play, (clocks, keys(WORLD, 2), keys(LEARNING, 2 * groups)))
 
 
-def _step(table: Table, key: PRNGKeyArray, play: Play, clock: Int[Array, ""]) -> tuple[Play, Steps]:
+def _step(
+    table: Table, play: Play, clock: Int[Array, ""], world: PRNGKeyArray, keys: PRNGKeyArray
+) -> tuple[Play, Steps]:
     dynamics, groups = table.dynamics, table.groups
-    world, fresh = jax.random.split(jax.random.fold_in(jax.random.fold_in(key, WORLD), clock))
-    keys = jax.random.split(jax.random.fold_in(jax.random.fold_in(key, LEARNING), clock), 2 * len(groups))
     seen = dynamics.observe(play.state)
     chosen = {role.name: [] for role in dynamics.roles}  # type: dict[str, list[Array]]
     for group, seat, learner, k in zip(groups, table.seats, play.learners, keys[::2], strict=True):
         own = seen[seat.role][seat.first : seat.last]
         chosen[seat.role].append(group.act(group.policy(learner), own[:, None], k, group.epsilon(clock))[:, 0])
     actions = dynamics.admissible(play.state, {name: jnp.concatenate(parts) for name, parts in chosen.items()})
-    state, outcome = dynamics.step(world, play.state, actions)
+    state, outcome = dynamics.step(world[0], play.state, actions)
     after = dynamics.observe(state)
     learners, health = [], []
     for group, seat, learner, k in zip(groups, table.seats, play.learners, keys[1::2], strict=True):
@@ -138,7 +145,7 @@ def _step(table: Table, key: PRNGKeyArray, play: Play, clock: Int[Array, ""]) ->
         learners.append(learner)
         health.append(how)
     ended = outcome.terminated | outcome.truncated
-    again = dynamics.reset(fresh)
+    again = dynamics.reset(world[1])
     state = jax.tree.map(lambda new, old: jnp.where(ended, new, old), again, state)
     rewards = jnp.concatenate([outcome.rewards[role.name] for role in dynamics.roles])
     return Play(state, tuple(learners)), Steps(rewards, ended, _in_order(table, health))

@@ -6,6 +6,7 @@ is the same.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -15,6 +16,7 @@ from jaxtyping import Array, Bool, Float, Int
 from tacit.learners.deep.network import Network
 
 BLOCK = 8  # candidates of one observation that stay together
+TAIL = 16  # the last chunks are this small, so that little is wasted
 BLOCKS = 64  # so many go through the network at once: 512 columns of 30 stay in the first-level cache
 
 Candidates = Callable[[Any], tuple[Array, Array]]  # observation -> values (candidates, size), how many are feasible
@@ -52,13 +54,9 @@ def all_values(
     padded = jnp.pad(values, ((0, 0), (0, width * BLOCK - candidates), (0, 0))).reshape(batch, width, BLOCK, size)
     blocks = -(-feasible // BLOCK)
     ends = jnp.cumsum(blocks)
-    chunk = min(BLOCKS, batch * width)
     both = jax.vmap(jax.vmap(inputs, (None, 0)))
 
-    def more(carry: tuple[Array, Array]) -> Array:
-        return carry[0] < ends[-1]
-
-    def evaluate(carry: tuple[Array, Array]) -> tuple[Array, Array]:
+    def evaluate(chunk: int, carry: tuple[Array, Array]) -> tuple[Array, Array]:
         done, table = carry
         number = done + jnp.arange(chunk)
         owner = jnp.minimum(jnp.searchsorted(ends, number, side="right", method="compare_all"), batch - 1)
@@ -70,6 +68,8 @@ def all_values(
         place = jnp.where(number < ends[-1], owner, batch)  # beyond the end: dropped
         return done + chunk, table.at[place, block].set(out, mode="drop")
 
-    start = (jnp.zeros((), ends.dtype), jnp.full((batch, width, BLOCK), -jnp.inf, jnp.float32))
-    _, table = jax.lax.while_loop(more, evaluate, start)
-    return table.reshape(batch, -1)[:, :candidates]
+    carry = (jnp.zeros((), ends.dtype), jnp.full((batch, width, BLOCK), -jnp.inf, jnp.float32))
+    for chunk, left in ((BLOCKS, BLOCKS - TAIL), (TAIL, 0)):
+        size = min(chunk, batch * width)
+        carry = jax.lax.while_loop(lambda c, left=left: ends[-1] - c[0] > left, partial(evaluate, size), carry)
+    return carry[1].reshape(batch, -1)[:, :candidates]

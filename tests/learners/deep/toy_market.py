@@ -1,0 +1,87 @@
+"""A market that only learners look at: few candidates, their number given by the observation."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from tacit.learners.base import MarketSeat
+from tacit.learners.deep.base import Transition
+from tacit.learners.deep.dqn import build
+from tacit.learners.dqn import DQN, Memory, Network
+from tacit.learners.exploration import Constant
+from tacit.markets.base import Continuous, Role
+from tacit.markets.dynamics.base import Dynamics
+
+MOST = 10
+
+
+class Toy(Dynamics):
+    """Observations (x, left); actions 0, 1, ..., left."""
+
+    roles: tuple[Role, ...] = eqx.field(static=True, default=(Role("player", 1, ("x", "left"), Continuous(1)),))
+    most: int = eqx.field(static=True, default=MOST)
+
+    def reset(self, key):
+        raise NotImplementedError
+
+    def observe(self, state):
+        raise NotImplementedError
+
+    def step(self, key, state, actions):
+        raise NotImplementedError
+
+    def global_state(self, state):
+        raise NotImplementedError
+
+    def candidates(self, role, observation):
+        return jnp.arange(self.most + 1.0)[:, None], observation[1].astype(int) + 1
+
+    def features(self, role, observation):
+        return observation * jnp.array([1.0, 0.2]) - 1.0
+
+    def inputs(self, role, observation, action):
+        return jnp.concatenate([observation, action * 0.2, action * observation[:1]])
+
+    def explore(self, role, observation, key):
+        """Off the grid, so that it differs from a draw among the candidates."""
+        return observation[1:] * jax.random.uniform(key, (1,)) + 0.5
+
+
+class PlainToy:
+    """The same for the plain implementation, one observation at a time."""
+
+    @staticmethod
+    def candidates(observation):
+        return list(range(int(observation[1]) + 1))
+
+    @staticmethod
+    def features(observation):
+        return np.array([observation[0] - 1.0, 0.2 * observation[1] - 1.0])
+
+    @staticmethod
+    def inputs(observation, action):
+        return np.array([observation[0], observation[1], 0.2 * action, action * observation[0]])
+
+
+def agent(one_by_one=False, most=MOST, **changes):
+    """One small agent at the toy market."""
+    settings = {
+        "rate": 1e-2, "gamma": 0.9, "batch": 8, "memory": Memory(capacity=32), "exploration": Constant(epsilon=0.3),
+        "network": Network(width=6, layers=2), "target_every": 3,
+    }  # fmt: skip
+    toy = Toy(most=most)
+    return build(DQN(**{**settings, **changes}), MarketSeat(None, toy, toy.roles[0], 0, 1, 1000, one_by_one)).algorithm
+
+
+def observations(random, count, most=MOST):
+    """Random ones, (count, 2)."""
+    return np.stack([random.normal(size=count), random.integers(0, most + 1, count)], axis=1).astype(np.float32)
+
+
+def transitions(random, count):
+    """Random ones; some end the episode, others are cut."""
+    before, after = observations(random, count), observations(random, count)
+    action = np.floor(random.uniform(size=count) * (before[:, 1] + 1)).astype(np.float32)[:, None]
+    ends = random.integers(0, 3, count)
+    return Transition(before, action, random.normal(size=count).astype(np.float32), after, ends == 1, ends == 2)
