@@ -1,6 +1,8 @@
 """Imports point one way and modules stay small."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,13 +14,24 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 LEVELS = [
     {"errors", "schema", "documents"},
     {"theory", "measures"},
-    {"games", "learners"},
+    {"environment"},
+    {"games", "learners", "markets"},
     {"engine", "store"},
     {"lab"},
     {"report"},
     {"studies"},
-    {"catalogue", "cli"},
+    {"catalogue", "cli", "testing"},
 ]
+#: Only these may import JAX: everything else must start without it.
+WITH_JAX = (
+    "learners/deep/",
+    "markets/dynamics/",
+    "engine/deep.py",
+    "engine/devices.py",
+    "lab/market_work.py",
+    "testing.py",
+)
+
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}
 
 
@@ -59,3 +72,20 @@ def test_modules_stay_small(path):
             doc = ast.get_docstring(node, clean=False) or ""
             length = node.end_lineno - node.lineno + 1 - len(doc.splitlines())
             assert length <= 60, f"{node.name} has {length} lines"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(SOURCE)))
+def test_jax_is_imported_only_where_it_is_used(path):
+    place = str(path.relative_to(SOURCE))
+    names = {a.name for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.Import) for a in n.names}
+    names |= {n.module or "" for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.ImportFrom)}
+    heavy = {name.split(".")[0] for name in names} & {"jax", "jaxlib", "equinox", "optax", "jaxtyping"}
+    assert not heavy or place.startswith(WITH_JAX), f"{place} imports {heavy}"
+
+
+@pytest.mark.parametrize("command", [["list"], ["show", "execution"], ["show", "dqn"], ["--help"]], ids=" ".join)
+def test_listing_and_showing_start_without_jax(command):
+    code = "import sys; from tacit.cli import guarded, app; guarded(lambda: app(sys.argv[1:], standalone_mode=False)); "
+    code += "sys.exit('jax' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code, *command], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

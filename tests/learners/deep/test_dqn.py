@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy_dqn import Learner, Net
 from scipy import stats
-from toy_market import MOST, PlainToy, agent, observations, transitions
+from toy_market import MOST, PlainToy, agent, fast, observations, transitions
 
 from tacit.learners.dqn import Memory, Network
 
@@ -26,7 +26,7 @@ KEYS = jax.random.split(jax.random.key(7), 20)
 def compiled(kind):
     """An agent of this kind and its functions."""
     one = agent(**KINDS[kind])
-    return one, jax.jit(one.update), jax.jit(one.targets)
+    return one, fast(one.update), fast(one.targets)
 
 
 def plain(kind):
@@ -105,7 +105,7 @@ def test_the_target_network_is_renewed_every_so_many_steps():
         state = after
 
 
-@pytest.mark.parametrize(("update_every", "target_every"), [(2, 3), (4, 3), (5, 10), (3, 75)])
+@pytest.mark.parametrize(("update_every", "target_every"), [(2, 3), (4, 3), (2, 75), (3, 75)])
 def test_rare_gradient_steps_do_not_delay_the_target_network(update_every, target_every):
     one = agent(update_every=update_every, target_every=target_every)
     state = one.init(KEYS[0])
@@ -121,7 +121,7 @@ def test_rare_gradient_steps_do_not_delay_the_target_network(update_every, targe
 def test_the_target_network_may_follow_slowly():
     one = agent(target_every=None, target_blend=0.25)
     state = remembering(one)
-    after, _ = jax.jit(one.update)(state, KEYS[3], jnp.asarray(24))
+    after, _ = fast(one.update)(state, KEYS[3], jnp.asarray(24))
     for new, old, main in zip(*map(parameters, (after.target, state.target, after.main)), strict=True):
         np.testing.assert_allclose(new, 0.75 * old + 0.25 * main, rtol=1e-6, atol=1e-7)
 
@@ -140,7 +140,7 @@ def test_dueling_networks_know_the_value_of_the_state():
 def test_greedy_actions_are_the_best_feasible_ones(kind):
     one, _, _ = compiled(kind)
     seen, learner = observations(np.random.default_rng(2), 200), plain(kind)
-    act = jax.jit(one.act)
+    act = fast(one.act)
     infeasible_is_best = 0
     for key in KEYS[:3]:
         network = one.init(key).main
@@ -159,7 +159,7 @@ def test_the_first_of_equals_is_chosen(kind):
     one, _, _ = compiled(kind)
     blind = jax.tree.map(jnp.zeros_like, one.init(KEYS[0]).main)
     seen = observations(np.random.default_rng(3), 50)
-    action, value = jax.jit(one.best)(blind, seen, jnp.ones(50, bool))
+    action, value = fast(one.best)(blind, seen, jnp.ones(50, bool))
     assert not np.asarray(action).any()
     assert not np.asarray(value).any()
 
@@ -168,7 +168,7 @@ def test_the_first_of_equals_is_chosen(kind):
 def test_random_actions_are_as_likely_as_epsilon_says(kind):
     one, _, _ = compiled(kind)
     seen = np.tile(np.float32([0.3, 5.0]), (6000, 1))
-    act, network = jax.jit(one.act), one.init(KEYS[5]).main
+    act, network = fast(one.act), one.init(KEYS[5]).main
     greedy = float(act(network, seen[:1], KEYS[0], jnp.asarray(0.0))[0, 0])
     drawn = np.asarray(act(network, seen, KEYS[1], jnp.asarray(0.4)))[:, 0]
     counts = np.bincount(drawn[drawn == np.round(drawn)].astype(int), minlength=6)

@@ -85,3 +85,8 @@ def transitions(random, count):
     action = np.floor(random.uniform(size=count) * (before[:, 1] + 1)).astype(np.float32)[:, None]
     ends = random.integers(0, 3, count)
     return Transition(before, action, random.normal(size=count).astype(np.float32), after, ends == 1, ends == 2)
+
+
+def fast(method):
+    """A compiled method; its module is a constant."""
+    return jax.jit(lambda *values: method(*values))
