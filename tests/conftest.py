@@ -1,5 +1,7 @@
 """Small experiments that many tests play."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from tacit.lab.experiment import Experiment, from_mapping
@@ -13,6 +15,19 @@ DUOPOLY = {
     "seed": 3,
     "trace": {"window": 500, "windows": 20},
 }
+
+
+@pytest.fixture(scope="module")
+def quick_compilation() -> Iterator[None]:
+    """For modules where JAX takes longer to compile than to compute: half the time."""
+    import jax
+
+    from tacit.engine import devices
+
+    devices.prepare()
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
 
 
 @pytest.fixture

@@ -57,7 +57,7 @@ def test_nobody_beats_the_joint_optimum(case):
     assert total <= tried.min() + 1e-9 * size
     np.testing.assert_allclose(optimum.schedules.sum(axis=1), game.inventories, atol=1e-9)
     if game.sales_only:
-        assert not game.against(optimum.schedules).any()
+        assert (optimum.schedules * np.where(game.inventories < 0, -1, 1)[:, None]).min() >= 0
     bound = lower_bound(game)
     assert (bound is None) == (optimum.error == np.inf)
     if bound is not None:
@@ -175,6 +175,16 @@ def test_a_convex_program_if_somebody_would_buy():
     assert optimum.method == "quadratic program (active set)"
     assert 0 <= optimum.error < 1e-12
     np.testing.assert_allclose(optimum.schedules, nash(impact.game([20], sales_only=True)).schedules, atol=1e-10)
+
+
+def test_nothing_to_sell():
+    for impact in (almgren_chriss(), almgren_chriss(shared_temporary=True, order="coin-toss")):
+        game = impact.game([0, 0], sales_only=True)
+        assert not joint_optimum(game).schedules.any()
+        assert not nash(game).schedules.any()
+        assert nash(game).error == 0
+        one = impact.game([0, 100], sales_only=True)
+        np.testing.assert_allclose(joint_optimum(one).schedules[..., 0], [[0] * 10, [10] * 10], atol=1e-9)
 
 
 def test_several_assets():

@@ -234,6 +234,7 @@ def test_nsga2_approaches_the_front_and_never_passes_it():
     ("ask", "message"),
     [
         (lambda: pareto_front(almgren_chriss().game([1, 1, 1])), "game: has 3 agents; a front is computed for 2"),
+        (lambda: pareto_front(almgren_chriss().game([1, 0])), "inventories: an agent has nothing to sell"),
         (lambda: pareto_front(FREE, points=2), "points: 2 is too small"),
         (lambda: pareto_front(almgren_chriss(lag=2).game([1, 1])), "no weighted sum of the costs is strictly convex"),
         (

@@ -6,6 +6,7 @@ follows from (seed, session, step), so that a run that goes on from a checkpoint
 stopped, on the same devices.
 """
 
+import itertools
 from collections.abc import Sequence
 from functools import cache
 from typing import Any, NamedTuple
@@ -21,8 +22,7 @@ from tacit.engine import devices
 from tacit.learners.deep.base import Group, Health, LearnerState, Policy, Transition, nothing_learned
 from tacit.markets.dynamics.base import Dynamics, State
 
-WORLD, INITIAL, LEARNING, TEST = range(4)  # purposes of random streams
-BEFORE = 2**32 - 1  # the step before the first
+INITIAL, TRAINING, TEST = range(3)  # purposes of random streams
 
 
 class Seat(NamedTuple):
@@ -39,6 +39,16 @@ class Table(eqx.Module):
     dynamics: Dynamics
     groups: tuple[Group, ...]
     seats: tuple[Seat, ...] = eqx.field(static=True)
+
+    @property
+    def agents(self) -> int:
+        """Number of agents of all groups."""
+        return sum(group.agents for group in self.groups)
+
+    def shares(self, keys: PRNGKeyArray) -> list[PRNGKeyArray]:
+        """One key for each agent, cut into those of each group."""
+        ends = list(itertools.accumulate(group.agents for group in self.groups))
+        return [keys[end - group.agents : end] for end, group in zip(ends, self.groups, strict=True)]
 
     def policies(self, learners: tuple[LearnerState, ...]) -> tuple[Policy, ...]:
         """What the groups act by."""
@@ -87,8 +97,13 @@ class Tested(NamedTuple):
 
 def session_keys(seed: int, first: int, count: int) -> PRNGKeyArray:
     """One key for each session, whatever sessions are played with it."""
-    root = jax.random.fold_in(jax.random.key(seed & 0xFFFFFFFF), seed >> 32)
-    return jax.vmap(lambda session: jax.random.fold_in(root, session))(jnp.arange(first, first + count))
+    return _keys_of(jnp.array([seed & 0xFFFFFFFF, seed >> 32], jnp.uint32), jnp.arange(first, first + count))
+
+
+@jax.jit
+def _keys_of(seed: Int[Array, " 2"], sessions: Int[Array, " sessions"]) -> PRNGKeyArray:
+    root = jax.random.fold_in(jax.random.key(seed[0]), seed[1])
+    return jax.vmap(lambda session: jax.random.fold_in(root, session))(sessions)
 
 
 # --- one session ---------------------------------------------------------------------------------------------------
@@ -96,41 +111,40 @@ def session_keys(seed: int, first: int, count: int) -> PRNGKeyArray:
 
 def begin(table: Table, key: PRNGKeyArray) -> Play:
     """A session before its first step."""
-    keys = jax.random.split(jax.random.fold_in(key, INITIAL), len(table.groups))
-    learners = tuple(group.init(k) for group, k in zip(table.groups, keys, strict=True))
-    return Play(table.dynamics.reset(jax.random.fold_in(jax.random.fold_in(key, WORLD), BEFORE)), learners)
+    keys = jax.random.split(jax.random.fold_in(key, INITIAL), 1 + table.agents)
+    learners = tuple(group.init(k) for group, k in zip(table.groups, table.shares(keys[1:]), strict=True))
+    return Play(table.dynamics.reset(keys[0]), learners)
 
 
 def advance(table: Table, key: PRNGKeyArray, play: Play, start: Int[Array, ""], steps: int) -> tuple[Play, Steps]:
     """So many steps of learning."""
+    clocks = start + jnp.arange(steps)
+    keys = _keys(jax.random.fold_in(key, TRAINING), clocks, 2 + 2 * table.agents)
 
-    clocks, groups = start + jnp.arange(steps), len(table.groups)
-
-    def keys(purpose: int, number: int) -> PRNGKeyArray:
-        """All keys of the segment at once: one by one in the loop they would take as long as a small network."""
-        root = jax.random.fold_in(key, purpose)
-        return jax.vmap(lambda clock: jax.random.split(jax.random.fold_in(root, clock), number))(clocks)
-
-    def step(play: Play, now: tuple[Array, PRNGKeyArray, PRNGKeyArray]) -> tuple[Play, Steps]:
+    def step(play: Play, now: tuple[Array, PRNGKeyArray]) -> tuple[Play, Steps]:
         return _step(table, play, *now)
 
-    return jax.lax.scan(step, play, (clocks, keys(WORLD, 2), keys(LEARNING, 2 * groups)))
+    return jax.lax.scan(step, play, (clocks, keys))
 
 
-def _step(
-    table: Table, play: Play, clock: Int[Array, ""], world: PRNGKeyArray, keys: PRNGKeyArray
-) -> tuple[Play, Steps]:
+def _keys(root: PRNGKeyArray, clocks: Int[Array, " steps"], number: int) -> PRNGKeyArray:
+    """So many keys for each step, all at once: one by one in the loop they would take as long as a small network."""
+    return jax.vmap(lambda clock: jax.random.split(jax.random.fold_in(root, clock), number))(clocks)
+
+
+def _step(table: Table, play: Play, clock: Int[Array, ""], keys: PRNGKeyArray) -> tuple[Play, Steps]:
     dynamics, groups = table.dynamics, table.groups
+    world, acting, learning = keys[:2], keys[2 : 2 + table.agents], keys[2 + table.agents :]
     seen = dynamics.observe(play.state)
     chosen = {role.name: [] for role in dynamics.roles}  # type: dict[str, list[Array]]
-    for group, seat, learner, k in zip(groups, table.seats, play.learners, keys[::2], strict=True):
+    for group, seat, learner, k in zip(groups, table.seats, play.learners, table.shares(acting), strict=True):
         own = seen[seat.role][seat.first : seat.last]
         chosen[seat.role].append(group.act(group.policy(learner), own[:, None], k, group.epsilon(clock))[:, 0])
     actions = dynamics.admissible(play.state, {name: jnp.concatenate(parts) for name, parts in chosen.items()})
     state, outcome = dynamics.step(world[0], play.state, actions)
     after = dynamics.observe(state)
     learners, health = [], []
-    for group, seat, learner, k in zip(groups, table.seats, play.learners, keys[1::2], strict=True):
+    for group, seat, learner, k in zip(groups, table.seats, play.learners, table.shares(learning), strict=True):
         place = slice(seat.first, seat.last)
         flags = (jnp.broadcast_to(flag, (group.agents,)) for flag in (outcome.terminated, outcome.truncated))
         learner = group.observe(
@@ -152,15 +166,15 @@ def _step(
 
 
 def _update(
-    group: Group, learner: LearnerState, key: PRNGKeyArray, clock: Int[Array, ""]
+    group: Group, learner: LearnerState, keys: PRNGKeyArray, clock: Int[Array, ""]
 ) -> tuple[LearnerState, Health]:
     if group.update_every == 0:
         return learner, nothing_learned(group.agents)
     if group.update_every == 1:
-        return group.update(learner, key, clock)
+        return group.update(learner, keys, clock)
     due = (clock + 1) % group.update_every == 0
     return jax.lax.cond(
-        due, lambda: group.update(learner, key, clock), lambda: (learner, nothing_learned(group.agents))
+        due, lambda: group.update(learner, keys, clock), lambda: (learner, nothing_learned(group.agents))
     )
 
 
@@ -174,30 +188,26 @@ def test(
     epsilon: Float[Array, ""],
 ) -> Tested:  # fmt: skip
     """Frozen policies play episodes of a market, which may be another one than they were trained in."""
-    root = jax.random.fold_in(key, TEST)
-    alive = jnp.ones(episodes, bool)
+    keys = _keys(jax.random.fold_in(key, TEST), jnp.arange(horizon + 1), 1 + table.agents)
 
-    def step(carry: Any, clock: Int[Array, ""]) -> Any:
+    def step(carry: Any, keys: PRNGKeyArray) -> Any:
         state, returns, alive = carry
-        world, choice = jax.random.split(jax.random.fold_in(root, clock))
         seen = jax.vmap(dynamics.observe)(state)
         chosen = {role.name: [] for role in dynamics.roles}  # type: dict[str, list[Array]]
-        keys = jax.random.split(choice, len(table.groups))
-        for group, seat, policy, k in zip(table.groups, table.seats, policies, keys, strict=True):
+        for group, seat, policy, k in zip(table.groups, table.seats, policies, table.shares(keys[1:]), strict=True):
             own = jnp.swapaxes(seen[seat.role][:, seat.first : seat.last], 0, 1)
             chosen[seat.role].append(group.act(policy, own, k, epsilon))
         actions = {name: jnp.swapaxes(jnp.concatenate(parts), 0, 1) for name, parts in chosen.items()}
         actions = jax.vmap(dynamics.admissible)(state, actions)
-        state, outcome = jax.vmap(dynamics.step)(jax.random.split(world, episodes), state, actions)
+        state, outcome = jax.vmap(dynamics.step)(jax.random.split(keys[0], episodes), state, actions)
         rewards = jnp.concatenate([outcome.rewards[role.name] for role in dynamics.roles], axis=1)
         returns = returns + jnp.where(alive[:, None], rewards, 0.0)
         moments = {name: _moments(values, alive) for name, values in outcome.info.items()}
         return (state, returns, alive & ~outcome.terminated & ~outcome.truncated), moments
 
-    state = jax.vmap(dynamics.reset)(jax.random.split(jax.random.fold_in(root, BEFORE), episodes))
-    agents = sum(role.agents for role in dynamics.roles)
-    carry = (state, jnp.zeros((episodes, agents)), alive)
-    (_, returns, _), moments = jax.lax.scan(step, carry, jnp.arange(horizon))
+    state = jax.vmap(dynamics.reset)(jax.random.split(keys[horizon, 0], episodes))
+    carry = (state, jnp.zeros((episodes, table.agents)), jnp.ones(episodes, bool))
+    (_, returns, _), moments = jax.lax.scan(step, carry, keys[:horizon])
     mean = {name: m for name, (m, _) in moments.items()}
     return Tested(returns, mean, {name: s for name, (_, s) in moments.items()})
 

@@ -1,6 +1,6 @@
 """The answer of a run in words and numbers: outcome, interval, benchmarks beside it, verdict."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -8,6 +8,7 @@ import xarray as xr
 
 from tacit.lab.experiment import Length
 from tacit.lab.result import Result
+from tacit.markets.base import Market
 from tacit.measures import outcome
 from tacit.measures.statistics import Estimate, mean_interval, proportion
 from tacit.theory.benchmarks import Benchmarks
@@ -34,9 +35,11 @@ class Answer:
     gain: Estimate | None
     verdict: str
     convergence: str
-    converged: str  # "20 of 20"; a dash where sessions have a fixed length
+    tally: str  # "20 of 20"; a dash where sessions have a fixed length
     labels: tuple[str, str]  # names of the two benchmarks
     notes: tuple[str, ...] = ()
+    tallied: str = "converged"  # what the tally counts
+    failed: int = 0  # sessions that are left out
 
     def sentence(self) -> str:
         """The verdict and how sure it is."""
@@ -55,8 +58,30 @@ def cell_data(result: Result, cell: int) -> xr.Dataset:
     return result.data.isel({name: int(k) for name, k in zip(sizes, place, strict=True)})
 
 
+def shown(estimate: Estimate | None) -> str:
+    """A mean with its interval, or a dash.
+
+    Examples
+    --------
+    >>> shown(mean_interval([1.0, 2.0, 3.0, 4.0])), shown(mean_interval([])), shown(None)
+    ('2.5 (95 % CI 1.5 to 3.5, n=4)', '-', '-')
+    """
+    return "-" if estimate is None or np.isnan(estimate.mean) else str(estimate)
+
+
+def answers(result: Result) -> list[Answer]:
+    """The answers of all cells, last field of the sweep fastest, with the findings that all of them have."""
+    found = [answer(result, cell) for cell in range(len(result.cells))]
+    common = set.intersection(*({finding.name for finding in one.findings} for one in found))
+    return [replace(one, findings=tuple(f for f in one.findings if f.name in common)) for one in found]
+
+
 def answer(result: Result, cell: int = 0) -> Answer:
     """Outcome, benchmarks and verdict of one cell."""
+    if isinstance(result.cells[cell].environment, Market):
+        from tacit.report.market_answer import market_answer
+
+        return market_answer(result, cell)
     data, benchmarks = cell_data(result, cell), result.benchmarks(cell)
     game, by_limit = result.cells[cell].game, ends_by_limit(result, cell)
     payoff = outcome.final_payoff(data, by_limit)
@@ -65,19 +90,24 @@ def answer(result: Result, cell: int = 0) -> Answer:
         findings.append(_action_finding(game, data, benchmarks, by_limit))
     place = outcome.gain(payoff, data)
     gain = mean_interval(place.values) if bool(place.notnull().all()) else None
-    labels = (
-        benchmarks.nash.name if benchmarks.competitive else "no equilibrium",
-        benchmarks.optimum.name if benchmarks.cooperative else "no optimum",
-    )
+    labels = names_of(benchmarks)
     length = result.cells[cell].length
     return Answer(
         tuple(findings),
         gain,
-        _verdict(gain, _best_equilibrium(benchmarks), labels),
+        verdict(gain, best_equilibrium(benchmarks), labels),
         _convergence(length, data),
         f"{int(data['converged'].sum())} of {data.sizes['session']}" if length.stable_for else "-",
         labels,
         benchmarks.notes,
+    )
+
+
+def names_of(benchmarks: Benchmarks) -> tuple[str, str]:
+    """What the competitive and the cooperative reference are called."""
+    return (
+        benchmarks.nash.name if benchmarks.competitive else "no equilibrium",
+        benchmarks.optimum.name if benchmarks.cooperative else "no optimum",
     )
 
 
@@ -90,14 +120,25 @@ def sweep_sentence(result: Result, answers: list[Answer]) -> str:
         place = np.unravel_index(cell, shape)
         return ", ".join(f"{name} = {values[k]}" for (name, values), k in zip(dims.items(), place, strict=True))
 
-    gains = [found.gain.mean if found.gain else np.nan for found in answers]
     sessions = f"{result.data.sizes['session']} sessions in each of {int(np.prod(shape))} cells."
-    if np.isnan(gains).all():
+    if failed := sum(found.failed for found in answers):
+        sessions += f" Failed and left out: {failed} of {result.data.sizes['session'] * int(np.prod(shape))}."
+    gains = [found.gain.mean if found.gain else np.nan for found in answers]
+    if not np.isnan(gains).all():
+        best, worst = int(np.nanargmax(gains)), int(np.nanargmin(gains))
+        return (
+            f"The agents fare best at {setting(best)}, with a gain of {answers[best].gain}, and worst at "
+            f"{setting(worst)}, with {answers[worst].gain}: 0 is {answers[best].labels[0]}, 1 is "
+            f"{answers[best].labels[1]}. {sessions}"
+        )
+    means = [found.findings[0].estimate.mean for found in answers]
+    if np.isnan(means).all():
         return sessions
-    best, worst = int(np.nanargmax(gains)), int(np.nanargmin(gains))
+    least, most = int(np.nanargmin(means)), int(np.nanargmax(means))
     return (
-        f"The agents fare best at {setting(best)}, with a gain of {answers[best].gain}, and worst at {setting(worst)}, "
-        f"with {answers[worst].gain}: 0 is {answers[0].labels[0]}, 1 is {answers[0].labels[1]}. {sessions}"
+        f"The mean {answers[0].findings[0].name} is lowest at {setting(least)}, "
+        f"{answers[least].findings[0].estimate}, and highest at {setting(most)}, {answers[most].findings[0].estimate}. "
+        f"{sessions}"
     )
 
 
@@ -128,7 +169,7 @@ def _action_finding(game: Any, data: xr.Dataset, benchmarks: Benchmarks, by_limi
     )
 
 
-def _best_equilibrium(benchmarks: Benchmarks) -> float:
+def best_equilibrium(benchmarks: Benchmarks) -> float:
     """Place of the equilibrium that pays most between the two references: 0 if there is but one."""
     if not benchmarks.competitive or not benchmarks.cooperative:
         return 0.0
@@ -136,7 +177,7 @@ def _best_equilibrium(benchmarks: Benchmarks) -> float:
     return max((profile.average - low) / room if room else 0.0 for profile in benchmarks.competitive)
 
 
-def _verdict(gain: Estimate | None, best: float, labels: tuple[str, str]) -> str:
+def verdict(gain: Estimate | None, best: float, labels: tuple[str, str]) -> str:
     """In words; ``best`` is the place of the equilibrium that pays most."""
     nash, optimum = labels
     if gain is None:

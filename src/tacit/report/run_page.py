@@ -1,24 +1,27 @@
 """The report of one run: what happened, beside what theory predicts."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from tacit.environment import Words
 from tacit.lab.result import Result
+from tacit.markets.base import Market
 from tacit.measures import outcome
 from tacit.measures.statistics import Estimate, curve_interval, mean_interval
 from tacit.report import page
-from tacit.report.answer import Answer, Finding, answer, cell_data, ends_by_limit, sweep_sentence
+from tacit.report.answer import Answer, Finding, answer, answers, cell_data, ends_by_limit, shown, sweep_sentence
 from tacit.report.chart import Area, Axis, Bars, Chart, Histogram, HLine, Line, Mark, VLine
 from tacit.report.page import Page, Section, Table
-from tacit.theory.benchmarks import Benchmarks, Profile
+from tacit.theory.benchmarks import Benchmarks
 
 MANY_AGENTS = 6  # from here on only their mean is drawn
 MOST_LINES, MOST_AREAS, MOST_BARS = 6, 7, 12  # in one picture
+MOST_NUMBERS = 12  # of an array in a table
 GOES_ON = "; a converged session goes on along its limit cycle"
 
 
@@ -30,32 +33,27 @@ def write(result: Result, path: str | os.PathLike[str]) -> Path:
 def build(result: Result) -> Page:
     """The report of a run as a page."""
     experiment = result.experiment
+    if isinstance(experiment.environment, Market):
+        from tacit.report import market_page
+
+        return market_page.build(result)
     if experiment.sweep:
-        answers = [answer(result, cell) for cell in range(_cells(result))]
-        sections, text = sweep_sections(result, answers), sweep_sentence(result, answers)
+        found = answers(result)
+        sections, text = sweep_sections(result, found, _payoff_of), sweep_sentence(result, found)
     else:
         first = answer(result)
         after = () if ends_by_limit(result) else (_greedy_play(result),)
-        sections = [_findings(first, after), *cell_sections(result)]
+        sections = [findings_section(first, after), *cell_sections(result)]
         text = first.sentence()
-    sections += [_benchmarks(result.benchmarks(), "Benchmarks of the first cell" if experiment.sweep else "Benchmarks")]
-    sections.append(_provenance(result))
+    heading = "Benchmarks of the first cell" if experiment.sweep else "Benchmarks"
+    sections += [benchmarks_section(result.benchmarks(), heading, experiment.game.words()), provenance(result)]
     return Page(f"{experiment.name}: {experiment.description}".rstrip(": "), text, tuple(sections))
 
 
 def cell_sections(result: Result) -> list[Section]:
     """Learning curves, distribution over sessions and limit cycles of a run without a sweep."""
-    charts = charts_of(result)
-    sections = [Section("Learning", charts=tuple(charts["learning"]))]
-    if charts["sessions"]:
-        sections.append(Section("Sessions", charts=tuple(charts["sessions"])))
-    return sections
-
-
-def charts_of(result: Result, cell: int = 0) -> dict[str, list[Chart]]:
-    """Charts of one cell by section."""
-    data, benchmarks = cell_data(result, cell), result.benchmarks(cell)
-    game, by_limit = result.cells[cell].game, ends_by_limit(result, cell)
+    data, benchmarks = cell_data(result, 0), result.benchmarks()
+    game, by_limit = result.cells[0].game, ends_by_limit(result)
     learning = [payoff_curve(data, benchmarks, game)]
     if game.actions().unit:
         learning.insert(0, action_curve(data, benchmarks, game))
@@ -67,7 +65,8 @@ def charts_of(result: Result, cell: int = 0) -> dict[str, list[Chart]]:
         sessions.append(gain_histogram(place, benchmarks))
     if by_limit and data.sizes["session"] > 1:
         sessions.append(cycle_bars(data))
-    return {"learning": learning, "sessions": sessions}
+    sections = [Section("Learning", charts=tuple(learning)), Section("Sessions", charts=tuple(sessions))]
+    return [section for section in sections if section.charts]
 
 
 def action_curve(data: xr.Dataset, benchmarks: Benchmarks, game: Any) -> Chart:
@@ -75,22 +74,18 @@ def action_curve(data: xr.Dataset, benchmarks: Benchmarks, game: Any) -> Chart:
     actions = game.actions()
     values = (outcome.learning_curve(data, "frequency") * data["action_value"]).sum("action")
     return Chart(
-        f"Learning: {actions.name}", _time_axis(values), _axis(f"mean {actions.name}", actions.unit),
-        (*_agent_lines(values, game), *_references(benchmarks, actions.name)), _averaged(data),
+        f"Learning: {actions.name}", time_axis(values), axis(f"mean {actions.name}", actions.unit),
+        (*agent_lines(values, game), *references(benchmarks, actions.name)), averaged(data),
     )  # fmt: skip
 
 
 def payoff_curve(data: xr.Dataset, benchmarks: Benchmarks, game: Any) -> Chart:
     """Mean payoff or cost over time with the benchmark lines."""
-    name, sign = game.cost_name or game.payoff_name, -1.0 if game.cost_name else 1.0
-    values = sign * outcome.learning_curve(data, "payoff")
-    lines = [
-        HLine(sign * profile.average, f"{profile.name} {sign * profile.average:.4g}")
-        for profile in (*benchmarks.competitive[:1], *benchmarks.cooperative[:1])
-    ]
+    words = game.words()
+    values = words.sign * outcome.learning_curve(data, "payoff")
     return Chart(
-        f"Learning: {name}", _time_axis(values), _axis(f"mean {name}", game.payoff_unit),
-        (*_agent_lines(values, game), *lines), _averaged(data),
+        f"Learning: {words.outcome}", time_axis(values), axis(f"mean {words.outcome}", words.unit),
+        (*agent_lines(values, words), *payoff_lines(benchmarks, words)), averaged(data),
     )  # fmt: skip
 
 
@@ -136,28 +131,27 @@ def cycle_bars(data: xr.Dataset) -> Chart:
 # --- sweeps ----------------------------------------------------------------------------------------------------
 
 
-def sweep_sections(result: Result, answers: list[Answer]) -> list[Section]:
-    """Outcome by cell: curves or bars where they can be drawn, and always a table."""
+Curve = Callable[[Result, int], xr.DataArray]  # learning in a cell, by session and time
+
+
+def sweep_sections(result: Result, answers: list[Answer], curve: Curve, remark: str = "") -> list[Section]:
+    """Outcome by cell: curves or bars where they can be drawn, and always a table; and learning, with a remark on it."""
     names = [finding.name for finding in answers[0].findings]
     vary = [len(_shared(answers, [one.findings[k] for one in answers])) < 2 for k in range(len(names))]
     rows = []
     for place, one in zip(_places(result), answers, strict=True):
         row: list[Any] = [*place]
         for finding, varies in zip(one.findings, vary, strict=True):
-            row += [str(finding.estimate), *((finding.nash, finding.optimum) if varies else ())]
-        rows.append([*row, None if one.gain is None else str(one.gain), one.converged])
+            row += [shown(finding.estimate), *((finding.nash, finding.optimum) if varies else ())]
+        rows.append([*row, None if one.gain is None else str(one.gain), one.tally])
     columns = [*result.experiment.sweep_dimensions()]
     for name, varies in zip(names, vary, strict=True):
         columns += [name, *(answers[0].labels if varies else ())]
-    table = Table((*columns, "gain", "converged"), rows)
+    table = Table((*columns, "gain", answers[0].tallied), rows)
     sections = [Section("Outcome by cell", charts=sweep_charts(result, answers), table=table)]
-    if len(answers) > 1 and int(result.data["payoff"].notnull().any(_but_time(result.data)).sum()) > 1:
-        sections.append(Section("Learning", charts=(sweep_learning(result, answers),)))
+    if len(answers) > 1 and int(result.data["payoff"].notnull().sum("time").max()) > 1:
+        sections.append(Section("Learning", charts=(sweep_learning(result, answers, curve, remark),)))
     return sections
-
-
-def _but_time(data: xr.Dataset) -> list[str]:
-    return [str(d) for d in data["payoff"].dims if d != "time"]
 
 
 def _places(result: Result) -> list[list[str]]:
@@ -175,7 +169,7 @@ def sweep_charts(result: Result, answers: Sequence[Answer]) -> list[Chart]:
     Bars where no numbers are swept; nothing where lines or bars would be too many.
     """
     dims = result.experiment.sweep_dimensions()
-    numbers = [name for name, values in dims.items() if len(values) > 1 and all(_is_number(v) for v in values)]
+    numbers = [name for name, values in dims.items() if len(values) > 1 and {type(v) for v in values} <= {int, float}]
     places = np.arange(len(answers)).reshape([len(values) for values in dims.values()])
     if not numbers:
         names = _settings(result, list(range(len(answers))), list(dims))
@@ -203,7 +197,7 @@ def _sweep_curve(result: Result, answers: Sequence[Answer], along: str, curves: 
     logarithmic = bool((x > 0).sum() > 4 and x.max() / x[x > 0].min() > 30)
     lines = [_estimate_line(x, [found[c].estimate for c in row], name) for name, row in curves.items()]
     caption = "Mean over sessions with its 95 % interval"
-    if k == 0 and len(curves) == 1 and not ends_by_limit(result):
+    if k == 0 and len(curves) == 1 and "limit_payoff" in result.data and not ends_by_limit(result):
         after = [_greedy_play(result, int(c)).estimate for c in cells]
         lines = [_estimate_line(x, [found[c].estimate for c in cells], "while learning, last fifth")]
         lines.append(_estimate_line(x, after, "greedy play afterwards"))
@@ -218,7 +212,7 @@ def _sweep_curve(result: Result, answers: Sequence[Answer], along: str, curves: 
             references += [Line(x, side, name, dash=True)] if len(set(side)) > 1 else []
     label, unit = _swept(result, along)
     return Chart(
-        f"{_capital(first.name)} against {along}", Axis(label, unit, log=logarithmic), _axis(first.name, first.unit),
+        f"{_capital(first.name)} against {along}", Axis(label, unit, log=logarithmic), axis(first.name, first.unit),
         (*lines, *references), f"{caption}.",
     )  # fmt: skip
 
@@ -234,25 +228,31 @@ def _sweep_bars(answers: Sequence[Answer], names: Sequence[str], k: int) -> Char
     first = answers[0].findings[k]
     bars = _bars(names, [one.findings[k].estimate for one in answers])
     marks: list[Mark] = [bars, *_shared(answers, [one.findings[k] for one in answers])]
-    return Chart(f"{_capital(first.name)} by setting", Axis(""), _axis(first.name, first.unit), marks,
+    return Chart(f"{_capital(first.name)} by setting", Axis(""), axis(first.name, first.unit), marks,
                  "Mean over sessions with its 95 % interval.", legend=False)  # fmt: skip
 
 
-def sweep_learning(result: Result, answers: Sequence[Answer]) -> Chart:
+def sweep_learning(result: Result, answers: Sequence[Answer], curve: Curve, remark: str = "") -> Chart:
     """Mean payoff or cost over time in some cells, evenly chosen."""
-    game, dims = result.experiment.game, result.experiment.sweep_dimensions()
-    name, sign = game.cost_name or game.payoff_name, -1.0 if game.cost_name else 1.0
-    cells = sorted(set(np.linspace(0, _cells(result) - 1, MOST_LINES).round().astype(int).tolist()))
+    words, dims = result.experiment.environment.words(), result.experiment.sweep_dimensions()
+    cells = sorted(set(np.linspace(0, len(answers) - 1, MOST_LINES).round().astype(int).tolist()))
     lines = []
     for cell, setting in zip(cells, _settings(result, cells, list(dims)), strict=True):
-        curve = sign * outcome.learning_curve(cell_data(result, cell), "payoff").mean("agent")
-        band = curve_interval(curve.transpose("session", "time").values)
-        lines.append(Line(curve["time"].values, band.centre, setting, low=band.low, high=band.high))
-    time = Axis("time", "periods", range=(0.0, float(max(line.x.max() for line in lines))))
-    some = "" if len(cells) == _cells(result) else f" {len(cells)} of {_cells(result)} cells."
+        values = curve(result, cell).transpose("session", "time")
+        if values.size:
+            band = curve_interval(values.values)
+            lines.append(Line(values["time"].values, band.centre, setting, low=band.low, high=band.high))
+    end = max((float(line.x.max()) for line in lines), default=1.0)
+    time = Axis("time", str(result.data["time"].attrs.get("units", "periods")), range=(0.0, end))
+    some = "" if len(cells) == len(answers) else f" {len(cells)} of {len(answers)} cells."
     marks: list[Mark] = [*lines, *_shared(answers, [one.findings[0] for one in answers])]
-    return Chart(f"Learning: {name}", time, _axis(f"mean {name}", game.payoff_unit), marks,
-                 f"{_averaged(result.data)}{some}")  # fmt: skip
+    return Chart(f"Learning: {words.outcome}", time, axis(f"mean {words.outcome}", words.unit), marks,
+                 f"{averaged(result.data)}{some}{remark}")  # fmt: skip
+
+
+def _payoff_of(result: Result, cell: int) -> xr.DataArray:
+    sign = result.experiment.game.words().sign
+    return sign * outcome.learning_curve(cell_data(result, cell), "payoff").mean("agent")
 
 
 def _settings(result: Result, cells: Sequence[int], names: Sequence[str]) -> list[str]:
@@ -286,35 +286,33 @@ def _gain_of(one: Answer) -> Finding:
 
 def _greedy_play(result: Result, cell: int = 0) -> Finding:
     """Payoff of greedy play with what was learned: without exploration and without learning."""
-    data, game = cell_data(result, cell), result.experiment.game
-    name, sign = game.cost_name or game.payoff_name, -1.0 if game.cost_name else 1.0
-    return Finding(f"{name} of greedy play afterwards", mean_interval(sign * data["limit_payoff"].mean("agent").values),
-                   sign * float(data["nash_payoff"].mean()), sign * float(data["optimum_payoff"].mean()),
-                   game.payoff_unit)  # fmt: skip
+    data, words = cell_data(result, cell), result.experiment.game.words()
+    nash, optimum = (words.sign * float(data[name].mean()) for name in ("nash_payoff", "optimum_payoff"))
+    estimate = mean_interval(words.sign * data["limit_payoff"].mean("agent").values)
+    return Finding(f"{words.outcome} of greedy play afterwards", estimate, nash, optimum, words.unit)
 
 
 def _capital(name: str) -> str:
     return name[:1].upper() + name[1:]
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
 # --- parts -----------------------------------------------------------------------------------------------------
 
 
-def _axis(name: str, unit: str) -> Axis:
+def axis(name: str, unit: str) -> Axis:
     """An axis; a unit that only repeats the name ("travel time", "time") is left out."""
     return Axis(name, "" if name.endswith(unit) else unit)
 
 
-def _time_axis(values: xr.DataArray) -> Axis:
-    return Axis("time", "periods", range=(0.0, float(values["time"].values.max())) if values.sizes["time"] else None)
+def time_axis(values: xr.DataArray) -> Axis:
+    """Time in the unit of the data."""
+    unit, end = str(values["time"].attrs.get("units", "periods")), values["time"].values.max(initial=0)
+    return Axis("time", unit, range=(0.0, float(end)) if end else None)
 
 
-def _averaged(data: xr.Dataset) -> str:
-    goes_on = GOES_ON if bool(data["converged"].any()) else ""
+def averaged(data: xr.Dataset) -> str:
+    """What a learning curve is."""
+    goes_on = GOES_ON if "converged" in data and bool(data["converged"].any()) else ""
     return f"Mean over sessions with its pointwise 95 % interval{goes_on}."
 
 
@@ -327,7 +325,7 @@ def _bars(names: Sequence[str], estimates: Sequence[Estimate]) -> Bars:
     return Bars(names, [e.mean for e in estimates], low=low, high=high)
 
 
-def _agent_lines(values: xr.DataArray, game: Any) -> list[Line]:
+def agent_lines(values: xr.DataArray, game: Any) -> list[Line]:
     """One line an agent with its band, or one for all where they are many."""
     agents = values.sizes["agent"]
     time = values["time"].values
@@ -342,7 +340,8 @@ def _agent_lines(values: xr.DataArray, game: Any) -> list[Line]:
     return lines
 
 
-def _references(benchmarks: Benchmarks, quantity: str) -> list[HLine]:
+def references(benchmarks: Benchmarks, quantity: str) -> list[HLine]:
+    """Benchmarks of a quantity, such as a price."""
     lines = []
     for profile in (*benchmarks.competitive[:1], *benchmarks.cooperative[:1]):
         for value in sorted(set(np.round(profile.quantities.get(quantity, np.array([])), 10))):
@@ -350,37 +349,44 @@ def _references(benchmarks: Benchmarks, quantity: str) -> list[HLine]:
     return lines[:MANY_AGENTS]
 
 
-def _findings(found: Answer, more: Sequence[Finding]) -> Section:
-    columns = ("outcome", "mean over sessions", found.labels[0], found.labels[1], "unit")
-    rows = [_finding_row(finding) for finding in (*found.findings, *more)]
+def payoff_lines(benchmarks: Benchmarks, words: Words) -> list[HLine]:
+    """Mean payoff or cost of the two references."""
+    profiles = (*benchmarks.competitive[:1], *benchmarks.cooperative[:1])
+    return [HLine(words.sign * p.average, f"{p.name} {words.sign * p.average:.4g}") for p in profiles]
+
+
+def findings_section(found: Answer, more: Sequence[Finding] = ()) -> Section:
+    """Outcomes beside the two benchmarks."""
+    columns = ("outcome", "mean over sessions", *found.labels, "unit")
+    rows = [(f.name, shown(f.estimate), f.nash, f.optimum, f.unit) for f in (*found.findings, *more)]
     if found.gain is not None:
         rows.append(("gain (0 to 1 between the two)", str(found.gain), 0.0, 1.0, ""))
     return Section("Outcome and benchmarks", table=Table(columns, tuple(rows)))
 
 
-def _finding_row(finding: Finding) -> tuple[str, str, float | None, float | None, str]:
-    return finding.name, str(finding.estimate), finding.nash, finding.optimum, finding.unit
-
-
-def _benchmarks(benchmarks: Benchmarks, heading: str) -> Section:
-    rows = [_profile_row(profile) for profile in (*benchmarks.competitive, *benchmarks.cooperative)]
+def benchmarks_section(benchmarks: Benchmarks, heading: str, words: Words) -> Section:
+    """All that theory knows, in the words of the environment, with method and error."""
+    rows = []
+    for profile in (*benchmarks.competitive, *benchmarks.cooperative):
+        where = "; ".join(f"{name} {_some(values)}" for name, values in profile.quantities.items())
+        error = "exact" if profile.exact else f"{profile.error:.1e}"
+        rows.append((profile.name, _some(words.sign * profile.payoffs), where, profile.method, error))
     notes = [*benchmarks.notes, *(f"{name}: {value:.6g}" for name, value in benchmarks.numbers.items())]
     if not benchmarks.complete:
         notes.append("These are not proven to be all pure equilibria.")
-    columns = ("benchmark", "payoff", "where", "method", "error")
+    columns = ("benchmark", axis(words.outcome, words.unit).title, "where", "method", "error")
     return Section(heading, text="\n\n".join(notes), table=Table(columns, tuple(rows)))
 
 
-def _profile_row(profile: Profile) -> tuple[str, str, str, str, str]:
-    payoffs = ", ".join(f"{p:.5g}" for p in profile.payoffs[:MANY_AGENTS])
-    where = "; ".join(
-        f"{name} {', '.join(f'{v:.5g}' for v in np.ravel(values)[:MANY_AGENTS])}"
-        for name, values in profile.quantities.items()
-    )
-    return profile.name, payoffs, where, profile.method, "exact" if profile.exact else f"{profile.error:.1e}"
+def _some(values: Any) -> str:
+    """The first numbers of an array; one where all are equal."""
+    flat = np.ravel(values)
+    flat = flat[:1] if np.ptp(flat) <= 1e-9 * np.abs(flat).max() else flat
+    return ", ".join(f"{v:.5g}" for v in flat[:MOST_NUMBERS]) + (", ..." if len(flat) > MOST_NUMBERS else "")
 
 
-def _provenance(result: Result) -> Section:
+def provenance(result: Result) -> Section:
+    """How to get the same again."""
     manifest = result.manifest
     rows = [(key, _cell_text(manifest[key])) for key in ("seed", "sessions", "seconds", "started", "content_hash")
             if key in manifest]  # fmt: skip
@@ -388,10 +394,6 @@ def _provenance(result: Result) -> Section:
     if result.folder is not None:
         rows.append(("data", f"{result.folder.name}/data.zarr"))
     return Section("Provenance", table=Table(("", ""), tuple(rows)))
-
-
-def _cells(result: Result) -> int:
-    return int(np.prod([len(v) for v in result.experiment.sweep.values()], dtype=int))
 
 
 def _cell_text(value: Any) -> str:

@@ -144,9 +144,13 @@ class LiquidationGame:
 
     def against(self, schedules: Floats) -> Floats:
         """Shares that each agent trades against the sign of its inventory, (agents, assets); 0 within rounding."""
-        signs = np.where(self.inventories < 0, -1.0, 1.0)[:, None]
-        volumes = np.maximum(-signs * schedules, 0.0).sum(axis=1)
+        volumes = np.abs(schedules - self.sales(schedules)).sum(axis=1)
         return np.where(volumes > FLAT * np.abs(self.inventories).max() * self.steps, volumes, 0.0)
+
+    def sales(self, schedules: Floats) -> Floats:
+        """Schedules without what is traded against the sign of the inventories."""
+        signs = np.where(self.inventories < 0, -1.0, 1.0)[:, None]
+        return np.asarray(signs * np.maximum(signs * schedules, 0.0))
 
     def curvatures(self) -> dict[str, float]:
         """What decides whether solutions exist and are unique: smallest eigenvalues over full liquidations.
@@ -275,7 +279,7 @@ def exploitability(game: LiquidationGame, schedules: ArrayLike) -> Floats:
     flat = game.flat(schedules)
     sold = game.shaped(flat).sum(axis=1)
     gap = np.abs(sold - game.inventories)
-    if (gap > MISSING * np.abs(game.inventories).max()).any():
+    if (gap > MISSING * max(np.abs(game.inventories).max(), np.abs(flat).max())).any():
         agent, asset = np.unravel_index(gap.argmax(), gap.shape)
         wanted = f"agent {agent} sells {sold[agent, asset]:g} of {game.inventories[agent, asset]:g} shares"
         raise TacitError(f"schedules: {wanted} of asset {asset}; full liquidations are compared")
@@ -346,6 +350,7 @@ def nash(game: LiquidationGame) -> Solution:
         schedules = -game.signs(*range(game.players)).reshape(game.twap().shape)  # not allowed: look on
     if game.sales_only and game.against(schedules).any():
         schedules, method = _bounded_nash(game), "variational inequality (extragradient, then one linear system)"
+    schedules = game.sales(schedules) if game.sales_only else schedules  # without rounding below 0
     return Solution(schedules, game.costs(schedules), float(exploitability(game, schedules).max()), method)
 
 

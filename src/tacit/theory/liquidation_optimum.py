@@ -54,6 +54,7 @@ def joint_optimum(game: LiquidationGame) -> Solution:
     if low >= 0:
         schedules, error, bounded = _modes(game)
         if bounded and not (game.sales_only and game.against(schedules).any()):
+            schedules = game.sales(schedules) if game.sales_only else schedules  # without rounding below 0
             many = "; one of many, the nearest to TWAP" if low == 0 else ""
             return Solution(schedules, game.costs(schedules), error, "first-order conditions (linear systems)" + many)
     elif not game.sales_only:

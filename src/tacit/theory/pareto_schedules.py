@@ -167,6 +167,7 @@ def pareto_front(game: LiquidationGame, points: int = 41) -> Front:
            [11.   , 11.   ],
            [16.271,  7.486]])
     """
+    _require_pair(game)
     if points < 3:
         raise TacitError(f"points: {points} is too small; it must be 3 or more")
     weights = convex_weights(game)
@@ -393,3 +394,5 @@ def _error(game: LiquidationGame, hessian: Floats, flat: Floats, weight: float =
 def _require_pair(game: LiquidationGame) -> None:
     if game.players != 2:
         raise TacitError(f"game: has {game.players} agents; a front is computed for 2")
+    if not game.inventories.any(axis=1).all():
+        raise TacitError("inventories: an agent has nothing to sell; a front needs two who have")

@@ -275,12 +275,15 @@ def local_minima(matrix: Floats, totals: Totals, starts: Iterable[Floats], *cons
     from scipy.optimize import minimize
 
     unit, scale = float(totals.amounts.max()), float(np.abs(matrix).max())
-    rows, amounts, scaled = totals.rows, totals.amounts / unit, matrix / scale
+    if unit == 0:
+        return [np.zeros(len(matrix))]
+    scaled, share = matrix / scale, totals.amounts / unit
+    rows, amounts = totals.rows[share > 0], share[share > 0]  # the others follow from the bounds
     keep: dict[str, Any] = {"type": "eq", "fun": lambda z: rows @ z - amounts, "jac": lambda z: rows}
     problem: dict[str, Any] = {
         "fun": lambda z: 0.5 * z @ scaled @ z,
         "jac": lambda z: scaled @ z,
-        "bounds": [(0.0, amount) for amount in amounts[totals.group]],
+        "bounds": [(0.0, most) for most in share[totals.group]],
         "constraints": [keep, *constraints],
     }
     found: list[tuple[float, Floats]] = []

@@ -68,7 +68,7 @@ def agent(one_by_one=False, most=MOST, **changes):
     """One small agent at the toy market."""
     settings = {
         "rate": 1e-2, "gamma": 0.9, "batch": 8, "memory": Memory(capacity=32), "exploration": Constant(epsilon=0.3),
-        "network": Network(width=6, layers=2), "target_every": 3,
+        "network": Network(width=6, layers=2), "target_every": 8,
     }  # fmt: skip
     toy = Toy(most=most)
     return build(DQN(**{**settings, **changes}), MarketSeat(None, toy, toy.roles[0], 0, 1, 1000, one_by_one)).algorithm
@@ -85,6 +85,31 @@ def transitions(random, count):
     action = np.floor(random.uniform(size=count) * (before[:, 1] + 1)).astype(np.float32)[:, None]
     ends = random.integers(0, 3, count)
     return Transition(before, action, random.normal(size=count).astype(np.float32), after, ends == 1, ends == 2)
+
+
+def keys(count):
+    """Random keys, made without compiling anything."""
+    return jax.random.wrap_key_data(np.random.default_rng(1).integers(0, 2**32, (count, 2), dtype=np.uint32))
+
+
+def network(one, random):
+    """A random network of an agent's."""
+    shape = jax.eval_shape(one.init, keys(1)[0]).main
+    return jax.tree.map(lambda x: jnp.asarray(random.normal(size=x.shape) / x.shape[-1] ** 0.5, x.dtype), shape)
+
+
+def beginner(one, seed=0):
+    """An agent's state with random networks, nothing learned and an empty memory."""
+    random = np.random.default_rng(seed)
+    state = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), jax.eval_shape(one.init, keys(1)[0]))
+    return state._replace(main=network(one, random), target=network(one, random))
+
+
+@eqx.filter_jit
+def fill(replay, lived):
+    """A memory with these transitions."""
+    clock = jnp.arange(len(lived.reward))
+    return jax.lax.scan(lambda rows, x: (replay.add(rows, *x), None), replay.empty(), (lived, clock))[0]
 
 
 def fast(method):

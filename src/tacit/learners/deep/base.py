@@ -75,13 +75,13 @@ class Algorithm(eqx.Module):
 
 
 class Group(eqx.Module):
-    """Agents that learn as one paradigm says; arrays have a leading agent axis."""
+    """Agents that learn as one paradigm says; arrays, random keys among them, have a leading agent axis."""
 
     agents: eqx.AbstractVar[int]
     update_every: eqx.AbstractVar[int]
 
     @abstractmethod
-    def init(self, key: PRNGKeyArray) -> LearnerState: ...
+    def init(self, keys: PRNGKeyArray) -> LearnerState: ...
 
     @abstractmethod
     def policy(self, state: LearnerState) -> Policy: ...
@@ -98,7 +98,7 @@ class Group(eqx.Module):
         self,
         policy: Policy,
         observations: Float[Array, "agents batch observation"],
-        key: PRNGKeyArray,
+        keys: PRNGKeyArray,
         epsilon: Float[Array, ""],
     ) -> Float[Array, "agents batch size"]: ...
 
@@ -106,7 +106,7 @@ class Group(eqx.Module):
     def observe(self, state: LearnerState, transition: Transition, clock: Clock) -> LearnerState: ...
 
     @abstractmethod
-    def update(self, state: LearnerState, key: PRNGKeyArray, clock: Clock) -> tuple[LearnerState, Health]: ...
+    def update(self, state: LearnerState, keys: PRNGKeyArray, clock: Clock) -> tuple[LearnerState, Health]: ...
 
 
 class Independent(Group):
@@ -124,8 +124,8 @@ class Independent(Group):
         """So many agents with the same algorithm, and each with its own experience."""
         return cls(algorithm=algorithm, agents=agents, update_every=algorithm.update_every)
 
-    def init(self, key: PRNGKeyArray) -> LearnerState:
-        return jax.vmap(self.algorithm.init)(jax.random.split(key, self.agents))
+    def init(self, keys: PRNGKeyArray) -> LearnerState:
+        return jax.vmap(self.algorithm.init)(keys)
 
     def policy(self, state: LearnerState) -> Policy:
         return self.algorithm.policy(state)
@@ -140,17 +140,15 @@ class Independent(Group):
         self,
         policy: Policy,
         observations: Float[Array, "agents batch observation"],
-        key: PRNGKeyArray,
+        keys: PRNGKeyArray,
         epsilon: Float[Array, ""],
     ) -> Float[Array, "agents batch size"]:
-        keys = jax.random.split(key, self.agents)
         return jax.vmap(self.algorithm.act, in_axes=(0, 0, 0, None))(policy, observations, keys, epsilon)
 
     def observe(self, state: LearnerState, transition: Transition, clock: Clock) -> LearnerState:
         return jax.vmap(self.algorithm.observe, in_axes=(0, 0, None))(state, transition, clock)
 
-    def update(self, state: LearnerState, key: PRNGKeyArray, clock: Clock) -> tuple[LearnerState, Health]:
-        keys = jax.random.split(key, self.agents)
+    def update(self, state: LearnerState, keys: PRNGKeyArray, clock: Clock) -> tuple[LearnerState, Health]:
         return jax.vmap(self.algorithm.update, in_axes=(0, 0, None))(state, keys, clock)
 
 

@@ -142,13 +142,12 @@ class Dqn(Algorithm):
         key: PRNGKeyArray,
         epsilon: Float[Array, ""],
     ) -> Float[Array, "batch size"]:
-        toss, draw = jax.random.split(key)
-        random = jax.random.uniform(toss, observations.shape[:1]) < epsilon
-        keys = jax.random.split(draw, len(observations))
+        draws = jax.random.uniform(key, (len(observations), 1 + self.replay.action))
+        random = draws[:, 0] < epsilon
         if self.outputs:  # exploration must stay on the grid: the market's own would not
-            drawn = jax.vmap(lambda o, k: Dynamics.explore(self.dynamics, self.role, o, k))(observations, keys)
+            drawn = jax.vmap(lambda o, u: self.dynamics.any_candidate(self.role, o, u[1]))(observations, draws)
         else:
-            drawn = jax.vmap(lambda o, k: self.dynamics.explore(self.role, o, k))(observations, keys)
+            drawn = jax.vmap(lambda o, u: self.dynamics.explore(self.role, o, u[1:]))(observations, draws)
         greedy, _ = self.best(policy, observations, ~random)
         return jnp.where(random[:, None], drawn, greedy)
 
@@ -193,11 +192,11 @@ class Dqn(Algorithm):
         return optax.flatten(optax.chain(optax.clip_by_global_norm(self.numbers.clip), optax.adam(self.numbers.rate)))
 
     def _moved(self, target: Network, main: Network, clock: Clock) -> Network:
-        """The target network: the main one every so many steps, or a little of it in each."""
-        every = self.numbers.reset_every
+        """The target network: the main one every so many steps, or a little of it whenever that learns."""
         if self.soft:
             return jax.tree.map(lambda t, m: t + self.numbers.blend * (m - t), target, main)
-        return jax.lax.cond((clock + 1) % every == 0, lambda: main, lambda: target)
+        due = (clock + 1) % self.numbers.reset_every < self.update_every  # fell due since the last gradient step
+        return jax.lax.cond(due, lambda: main, lambda: target)
 
 
 def build(learner: "DQN", seat: MarketSeat) -> Group:

@@ -55,7 +55,9 @@ class Replay(eqx.Module):
 
     def sample(self, rows: Float[Array, "capacity row"], key: PRNGKeyArray, count: Clock, batch: int) -> Transition:
         """Transitions drawn uniformly, with replacement, from the ``count`` that were added."""
-        chosen = rows[jax.random.randint(key, (batch,), 0, self.size(count))]
+        size = self.size(count)
+        drawn = jnp.floor(jax.random.uniform(key, (batch,)) * size).astype(int)
+        chosen = rows[jnp.minimum(drawn, size - 1)]
         ends = list(itertools.accumulate([self.observation, self.action, 1, self.observation]))
         before, action, reward, after, ended = jnp.split(chosen, ends, axis=1)
         terminated = ended[:, 0] > 0

@@ -19,7 +19,7 @@ class Scripted(Group):
 
     update_every: int = eqx.field(static=True, default=0, init=False)
 
-    def init(self, key: PRNGKeyArray) -> LearnerState:
+    def init(self, keys: PRNGKeyArray) -> LearnerState:
         return ()
 
     def policy(self, state: LearnerState) -> Policy:
@@ -31,7 +31,7 @@ class Scripted(Group):
     def observe(self, state: LearnerState, transition: Transition, clock: Clock) -> LearnerState:
         return state
 
-    def update(self, state: LearnerState, key: PRNGKeyArray, clock: Clock) -> tuple[LearnerState, Health]:
+    def update(self, state: LearnerState, keys: PRNGKeyArray, clock: Clock) -> tuple[LearnerState, Health]:
         return state, nothing_learned(self.agents)
 
 
@@ -46,7 +46,7 @@ class FollowSchedule(Scripted):
         return cls(actions=jnp.asarray(actions, jnp.float32), agents=len(actions))
 
     def act(
-        self, policy: Policy, observations: Float[Array, "agents batch observation"], key: PRNGKeyArray, epsilon: Any
+        self, policy: Policy, observations: Float[Array, "agents batch observation"], keys: PRNGKeyArray, epsilon: Any
     ) -> Float[Array, "agents batch size"]:
         times = observations[:, :, 0].astype(int)
         return jax.vmap(lambda schedule, at: schedule[at])(self.actions, times)
@@ -60,8 +60,11 @@ class ActRandomly(Scripted):
     agents: int = eqx.field(static=True)
 
     def act(
-        self, policy: Policy, observations: Float[Array, "agents batch observation"], key: PRNGKeyArray, epsilon: Any
+        self, policy: Policy, observations: Float[Array, "agents batch observation"], keys: PRNGKeyArray, epsilon: Any
     ) -> Float[Array, "agents batch size"]:
-        keys = jax.random.split(key, observations.shape[:2])
-        one = lambda o, k: Dynamics.explore(self.dynamics, self.role, o, k)  # noqa: E731
-        return jax.vmap(jax.vmap(one))(observations, keys)
+        def act(seen: Array, key: PRNGKeyArray) -> Array:
+            return jax.vmap(lambda o, u: self.dynamics.any_candidate(self.role, o, u))(
+                seen, jax.random.uniform(key, seen.shape[:1])
+            )
+
+        return jax.vmap(act)(observations, keys)

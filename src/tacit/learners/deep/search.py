@@ -68,8 +68,12 @@ def all_values(
         place = jnp.where(number < ends[-1], owner, batch)  # beyond the end: dropped
         return done + chunk, table.at[place, block].set(out, mode="drop")
 
+    def beyond(left: int, carry: tuple[Array, Array]) -> Array:
+        return ends[-1] - carry[0] > left
+
     carry = (jnp.zeros((), ends.dtype), jnp.full((batch, width, BLOCK), -jnp.inf, jnp.float32))
     for chunk, left in ((BLOCKS, BLOCKS - TAIL), (TAIL, 0)):
         size = min(chunk, batch * width)
-        carry = jax.lax.while_loop(lambda c, left=left: ends[-1] - c[0] > left, partial(evaluate, size), carry)
+        if batch * width > left:
+            carry = jax.lax.while_loop(partial(beyond, left), partial(evaluate, size), carry)
     return carry[1].reshape(batch, -1)[:, :candidates]

@@ -10,6 +10,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from tacit.markets.base import Discrete, Role
 
+LEAST_DRAW = 2.0**-24  # half the smallest uniform draw above 0 in single precision
 State = Any  # a pytree of arrays, the market's own
 Actions = dict[str, Float[Array, "agents size"]]
 
@@ -81,9 +82,19 @@ class Dynamics(eqx.Module):
         return jnp.concatenate([self.features(role, observation), action])
 
     def explore(
-        self, role: Role, observation: Float[Array, " observation"], key: PRNGKeyArray
+        self, role: Role, observation: Float[Array, " observation"], draws: Float[Array, " size"]
     ) -> Float[Array, " size"]:
-        """A random action, for exploration: uniform over the feasible candidates unless the market knows better."""
+        """A random action, for exploration, from uniform draws: any candidate, unless the market knows better."""
+        return self.any_candidate(role, observation, draws[0])
+
+    def any_candidate(
+        self, role: Role, observation: Float[Array, " observation"], draw: Float[Array, ""]
+    ) -> Float[Array, " size"]:
+        """One of the feasible candidates, each as likely if the draw is uniform."""
         values, feasible = self.candidates(role, observation)
-        drawn = jnp.floor(jax.random.uniform(key) * feasible).astype(int)
-        return values[jnp.minimum(drawn, feasible - 1)]
+        return values[jnp.minimum(jnp.floor(draw * feasible).astype(int), feasible - 1)]
+
+
+def normal(draws: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """Standard normal numbers from uniform ones, at most 5.3 standard deviations below 0."""
+    return jax.scipy.special.ndtri(jnp.maximum(draws, LEAST_DRAW))

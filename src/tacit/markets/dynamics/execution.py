@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 from numpy.typing import NDArray
 
 from tacit.markets.base import Role
-from tacit.markets.dynamics.base import Actions, Dynamics, Outcome
+from tacit.markets.dynamics.base import Actions, Dynamics, Outcome, normal
 
 if TYPE_CHECKING:
     from tacit.markets.execution import Execution
@@ -119,16 +119,16 @@ class ExecutionDynamics(Dynamics):
 
     def step(self, key: PRNGKeyArray, state: ExecutionState, actions: Actions) -> tuple[ExecutionState, Outcome]:
         trades = actions[self.roles[0].name]
-        keys, t = jax.random.split(key, 3), state.step
+        t, draws = state.step, jax.random.uniform(key, (self.assets + len(trades) + 2,))
         seen = self.price(state)
         pushed = jax.lax.dynamic_update_index_in_dim(state.pushed, trades * state.liquidity[0], t, axis=1)
-        price = self.start + state.noise - self._impact(pushed, trades, state, keys[0])
+        price = self.start + state.noise - self._impact(pushed, trades, state, draws[self.assets : -2])
         inventory = state.inventory - trades
         reference = self.start * (trades if self.by_trade else self.inventories / self.steps)
         rewards = jnp.sum(price * trades - reference - self.risk * inventory**2, axis=1)
         after = ExecutionState(
-            t + 1, inventory, pushed, state.noise + self.volatility * jax.random.normal(keys[1], (self.assets,)),
-            self._liquidity(state.liquidity, keys[2]), seen, trades,
+            t + 1, inventory, pushed, state.noise + self.volatility * normal(draws[: self.assets]),
+            self._liquidity(state.liquidity, normal(draws[-2:])), seen, trades,
         )  # fmt: skip
         info = {f"trade{s}": trades[:, a] for a, s in enumerate(self._suffixes())}
         info |= {f"inventory{s}": inventory[:, a] for a, s in enumerate(self._suffixes())}
@@ -137,7 +137,7 @@ class ExecutionDynamics(Dynamics):
 
     def _impact(
         self, pushed: Float[Array, "agents steps assets"], trades: Float[Array, "agents assets"],
-        state: ExecutionState, key: PRNGKeyArray,
+        state: ExecutionState, draws: Float[Array, " agents"],
     ) -> Float[Array, "agents assets"]:  # fmt: skip
         """How far below the undisturbed price each agent trades."""
         t = state.step
@@ -147,19 +147,18 @@ class ExecutionDynamics(Dynamics):
         temporary = trades @ self.temporary_own[t].T + others_now @ self.temporary_cross[t].T
         total = lasting + state.liquidity[1] * temporary
         if self.tossing:
-            drawn = jax.random.uniform(key, (len(trades),))
-            earlier = (drawn[None, :] < drawn[:, None]).astype(trades.dtype)  # row: who pays, column: for whom
+            earlier = (draws[None, :] < draws[:, None]).astype(trades.dtype)  # row: who pays, column: for whom
             total += state.liquidity[0] * (earlier @ trades) @ self.toss[t].T
         return total
 
-    def _liquidity(self, now: Float[Array, " 2"], key: PRNGKeyArray) -> Float[Array, " 2"]:
+    def _liquidity(self, now: Float[Array, " 2"], shocks: Float[Array, " 2"]) -> Float[Array, " 2"]:
         """Square-root process around 1, kept above 0."""
         if not self.drifting:
             return now
-        first, second = jax.random.normal(key, (2,))
         rho = self.liquidity_correlation
-        shocks = jnp.stack([first, rho * first + jnp.sqrt(1 - rho**2) * second])
-        moved = now + self.reversion * (1 - now) + self.liquidity_noise * jnp.sqrt(now) * shocks
+        second = rho * shocks[0] + jnp.sqrt(1 - rho**2) * shocks[1]
+        correlated = jnp.stack([shocks[0], second])
+        moved = now + self.reversion * (1 - now) + self.liquidity_noise * jnp.sqrt(now) * correlated
         return jnp.maximum(moved, 0.0)
 
     def _suffixes(self) -> list[str]:
@@ -218,11 +217,11 @@ class ExecutionDynamics(Dynamics):
         return values, feasible
 
     def explore(
-        self, role: Role, observation: Float[Array, " observation"], key: PRNGKeyArray
+        self, role: Role, observation: Float[Array, " observation"], draws: Float[Array, " size"]
     ) -> Float[Array, " size"]:
         """Normal around an even schedule, with its own size as standard deviation."""
         even = observation[INVENTORY : INVENTORY + self.assets] / (self.steps - observation[TIME])
-        return even + jnp.abs(even) * jax.random.normal(key, (self.assets,))
+        return even + jnp.abs(even) * normal(draws)
 
     def _split(self, observation: Float[Array, " observation"]) -> dict[str, Array]:
         sizes = [1 if name == "time" else self.assets for name in self.observed]

@@ -1,0 +1,175 @@
+"""Runs of markets: stored, resumed, tested elsewhere, failed."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import tacit
+from tacit.engine import checkpoint
+from tacit.errors import TacitError
+from tacit.lab.experiment import Experiment, Length, Trace
+from tacit.lab.experiment import Test as FrozenPlay
+from tacit.learners import DQN, FixedSchedule, Geometric, Memory, Network, Random
+from tacit.markets import Execution
+
+LEARNER = DQN(
+    rate=1e-3, batch=16, memory=Memory(capacity=200), network=Network(width=8, layers=2),
+    exploration=Geometric(factor=0.9, every=20),
+)  # fmt: skip
+MARKET = Execution(trades="parts", parts=5, reward="trade")
+
+
+def experiment(**changes):
+    fields = {
+        "environment": MARKET, "learners": LEARNER, "length": Length(episodes=60), "sessions": 3, "seed": 5,
+        "trace": Trace(windows=10), "test": FrozenPlay(episodes=20),
+    }  # fmt: skip
+    return Experiment(**{**fields, **changes})
+
+
+@pytest.fixture(scope="module")
+def result():
+    return tacit.run(experiment())
+
+
+def test_a_run_in_memory_equals_one_on_disk(result, tmp_path):
+    stored = tacit.run(experiment(), tmp_path / "run")
+    assert stored.manifest["content_hash"] == result.manifest["content_hash"]
+    assert stored.data.equals(result.data)
+    again = tacit.load(tmp_path / "run")
+    assert again.data.equals(result.data)
+    assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+def test_results_have_sizes_units_and_benchmarks(result):
+    data = result.data
+    assert dict(data.sizes) == {"session": 3, "time": 10, "agent": 2, "episode": 20, "step": 10}
+    assert data.test_payoff.attrs["units"] == "currency"
+    np.testing.assert_allclose(data.nash_payoff, -12.679, atol=1e-3)
+    assert result.manifest["failures"] == []
+    assert np.isfinite(data.test_trade).all()
+    np.testing.assert_allclose(data.test_trade.sum("step"), 100, rtol=1e-5)
+
+
+def test_learning_windows_hold_every_episode(result):
+    finer = tacit.run(experiment(trace=Trace(windows=60)))
+    coarse = finer.data.payoff.values.reshape(3, 10, 6, 2).mean(axis=2)
+    np.testing.assert_allclose(coarse, result.data.payoff, rtol=1e-5)
+
+
+def test_sessions_differ_and_seeds_matter(result):
+    payoffs = result.data.payoff.values
+    assert not np.allclose(payoffs[0], payoffs[1])
+    other = tacit.run(experiment(seed=6))
+    assert not np.allclose(other.data.payoff, payoffs)
+
+
+KILLED = """
+import os, signal, sys
+import tacit
+from tacit.engine import checkpoint
+from tacit.lab import market_work
+sys.path.insert(0, "tests/lab")
+from test_market_run import experiment
+
+checkpoint.EVERY = 0.0
+market_work.SEGMENT = (100, 100)
+write = checkpoint.Checkpoint.write
+def killing(self, done, *rest):
+    write(self, done, *rest)
+    if done == 300:
+        os.kill(os.getpid(), signal.SIGKILL)
+checkpoint.Checkpoint.write = killing
+tacit.run(experiment(), sys.argv[1])
+"""
+
+
+def test_a_killed_run_goes_on_from_its_checkpoint_to_the_same_bits(result, tmp_path, monkeypatch):
+    folder = tmp_path / "run"
+    done = subprocess.run([sys.executable, "-c", KILLED, str(folder)], capture_output=True, text=True)
+    assert done.returncode == -9, done.stderr
+    assert list((folder / "checkpoints").iterdir())
+    steps = []
+    read = checkpoint.Checkpoint.read
+    monkeypatch.setattr(checkpoint.Checkpoint, "read", lambda self: steps.append(found := read(self)) or found)
+    resumed = tacit.resume(folder)
+    assert steps[0][0] == 300
+    assert resumed.manifest["content_hash"] == result.manifest["content_hash"]
+
+
+def test_a_run_on_other_devices_is_not_continued(tmp_path):
+    folder = tmp_path / "run"
+    subprocess.run([sys.executable, "-c", KILLED, str(folder)], capture_output=True)
+    with pytest.raises(TacitError, match=r"began on .* --threads"):
+        tacit.resume(folder, threads=1)
+
+
+def test_test_elsewhere_leaves_training_alone(result):
+    noisy = tacit.run(experiment(test=FrozenPlay(episodes=20, environment={"volatility": 0.05})))
+    np.testing.assert_array_equal(noisy.data.payoff, result.data.payoff)
+    assert (noisy.data.test_payoff.std("episode") > 5 * result.data.test_payoff.std("episode")).all()
+
+
+def test_scripted_agents_cost_what_theory_says():
+    market = Execution(volatility=0.0)
+    twap = FixedSchedule()
+    run = tacit.run(
+        experiment(environment=market, learners=twap, length=Length(episodes=5), test=FrozenPlay(episodes=4000))
+    )
+    # The coin's luck averages out over agents in every episode, and over episodes for each of them.
+    np.testing.assert_allclose(run.data.test_payoff.mean("agent"), -11.5, rtol=1e-4)
+    np.testing.assert_allclose(run.data.test_payoff.mean(("session", "episode")), -11.5, atol=0.02)
+    nash = tacit.run(experiment(environment=market, learners=FixedSchedule(trades="nash"), length=Length(episodes=5)))
+    np.testing.assert_allclose(nash.data.test_payoff.mean(), -12.679, atol=2e-3)
+
+
+def test_learners_may_differ():
+    run = tacit.run(experiment(learners=[FixedSchedule(agents=1), LEARNER]))
+    np.testing.assert_allclose(run.data.test_trade[..., 0], 10, rtol=1e-5)
+    assert np.isnan(run.data.loss[..., 0]).all()
+    assert np.isfinite(run.data.loss[:, -1, 1]).all()
+
+
+def test_a_session_that_diverges_is_reported_and_hurts_nobody():
+    wild = LEARNER.model_copy(update={"rate": 30.0, "largest_value": 1e5})
+    run = tacit.run(experiment(learners=wild, sessions=4))
+    assert run.manifest["failures"]
+    for failure in run.manifest["failures"]:
+        assert failure["cause"].startswith(("values grow", "the loss"))
+        assert np.isnan(run.data.test_payoff[failure["session"]]).all()
+    failed = {f["session"] for f in run.manifest["failures"]}
+    assert all(np.isfinite(run.data.test_payoff[s]).all() for s in set(range(4)) - failed)
+
+
+def test_sweeps_keep_their_cells_apart():
+    run = tacit.run(
+        experiment(learners=Random(), sweep={"environment.volatility": [0.0, 0.05]}, length=Length(episodes=5))
+    )
+    alone = tacit.run(
+        experiment(
+            learners=Random(), environment=MARKET.model_copy(update={"volatility": 0.05}), length=Length(episodes=5)
+        )
+    )
+    np.testing.assert_array_equal(run.data.test_payoff.sel(volatility=0.05), alone.data.test_payoff)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"length": Length()}, "length.episodes: missing"),
+        ({"length": Length(episodes=5, periods=100)}, "length.periods: a market is played in episodes"),
+        ({"timing": "alternating"}, "timing: markets have their own order"),
+        ({"test": {"environment": {"volatilty": 1}}}, "test.environment.volatilty: no such field"),
+        ({"test": {"environment": {"inventories": [1, 2, 3]}}}, "test.environment: it changes who plays"),
+        ({"learners": tacit.learners.Ucb1()}, "ucb1 plays stage games only"),
+        ({"learners": FixedSchedule(trades=(1.0, 2.0))}, "learners.trades: 2 trades do not fit 10 steps"),
+        ({"learners": [LEARNER.model_copy(update={"agents": 3})]}, "learners.agents"),
+    ],
+)
+def test_mistakes_are_told_in_one_line(changes, words):
+    with pytest.raises(TacitError) as error:
+        tacit.run(experiment(**changes))
+    assert words in str(error.value)
+    assert "\n" not in str(error.value)

@@ -1,0 +1,120 @@
+"""The search for the best candidate against looking at all of them."""
+
+from functools import cache
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy_dqn import SLOPE, Net
+from toy_market import PlainToy, agent, fast, keys, network, observations
+
+from tacit.learners.dqn import Network
+
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
+MOST, BATCH = 100, 20  # 13 blocks of eight candidates for each observation
+KINDS = {"embedding": Network(width=5, layers=2), "none": Network(width=5, layers=1, embedding=False)}
+
+
+@cache
+def searcher(kind="embedding", agents=0, one_by_one=False):
+    """An agent, and its search; or that of several agents at once."""
+    one = agent(most=MOST, network=KINDS[kind], one_by_one=one_by_one)
+    return one, fast(jax.vmap(one.best) if agents else one.best)
+
+
+def all_of(net, seen):
+    """Values of actions 0 to MOST for each observation, feasible or not."""
+    x = np.array([[PlainToy.inputs(o, a) for a in range(MOST + 1)] for o in seen.astype(float)])
+    for k, rectified in enumerate(net.rectified):
+        x = x @ net.parameters[2 * k].T + net.parameters[2 * k + 1]
+        x = np.where(x > 0, x, SLOPE * x) if rectified else x
+    return x[..., 0]
+
+
+def check(found, table, left, wanted):
+    """Best feasible candidates; where two are within rounding either may be it."""
+    action, value = np.asarray(found[0])[..., 0].astype(int), np.asarray(found[1])
+    feasible = np.arange(MOST + 1) <= left[..., None]
+    best = np.where(feasible, table, -np.inf).max(axis=-1)
+    assert (action <= left).all()
+    scale = np.abs(table).max()
+    at = np.take_along_axis(table, action[..., None], axis=-1)[..., 0]
+    np.testing.assert_allclose(at[wanted], best[wanted], atol=1e-5 * scale)
+    np.testing.assert_allclose(value[wanted], best[wanted], atol=1e-5 * scale)
+    assert not action[~wanted].any()
+    assert (value[~wanted] == -np.inf).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_any_number_of_candidates_in_all_is_searched(kind):
+    one, best = searcher(kind)
+    random = np.random.default_rng(0)
+    main, seen = network(one, random), observations(random, BATCH, MOST)
+    for total in range(13 * BATCH + 1):  # blocks that have to be looked at
+        blocks = np.minimum(13, np.diff(np.sort(random.integers(0, total + 1, BATCH - 1)), prepend=0, append=total))
+        while blocks.sum() < total:
+            blocks[random.choice(np.flatnonzero(blocks < 13))] += 1
+        seen[:, 1] = np.clip(8 * blocks - random.integers(1, 9, BATCH), 0, MOST)
+        wanted = blocks > 0
+        if total % 13 == 0:
+            check(best(main, seen, wanted), all_of(Net(main), seen), seen[:, 1], wanted)
+        else:  # the observations change the inputs only in their second component: cheaper, and as good
+            action, value = best(main, seen, wanted)
+            assert (np.asarray(value) > -np.inf).tolist() == wanted.tolist()
+            assert (np.asarray(action)[:, 0] <= seen[:, 1]).all()
+
+
+@given(st.integers(0, 2**32 - 1), st.lists(st.integers(-1, MOST), min_size=BATCH, max_size=BATCH))
+@settings(max_examples=100, deadline=None)
+def test_the_best_feasible_candidate_is_found(seed, left):
+    one, best = searcher()
+    random = np.random.default_rng(seed)
+    main, seen = network(one, random), observations(random, BATCH, MOST)
+    wanted, seen[:, 1] = np.array(left) >= 0, np.maximum(left, 0)
+    check(best(main, seen, wanted), all_of(Net(main), seen), seen[:, 1], wanted)
+
+
+@pytest.mark.parametrize("one_by_one", [False, True])
+def test_several_agents_search_as_each_does_alone(one_by_one):
+    one, best = searcher(agents=3, one_by_one=one_by_one)
+    for seed in range(5):
+        random = np.random.default_rng(seed)
+        mains = [network(one, random) for _ in range(3)]
+        seen = np.stack([observations(random, BATCH, MOST) for _ in range(3)])
+        seen[seed % 3, :, 1] = 0  # one has much less to do than the others
+        wanted = random.uniform(size=(3, BATCH)) < [[0.1], [0.5], [1.0]]
+        tables = np.stack([all_of(Net(main), o) for main, o in zip(mains, seen, strict=True)])
+        together = jax.tree.map(lambda *x: jnp.stack(x), *mains)
+        check(best(together, seen, wanted), tables, seen[..., 1], wanted)
+
+
+def test_the_first_of_equals_is_found_among_many():
+    one, best = searcher("none")
+    main = jax.tree.map(jnp.zeros_like, network(one, np.random.default_rng(0)))
+    # Whole numbers: value 1 for actions from 23 on, 0 below, exactly.
+    weight = main.layers[0].weight.at[0, 2].set(5.0).at[1, 2].set(5.0)
+    bias = main.layers[0].bias.at[0].set(-22.0).at[1].set(-23.0)
+    out = main.layers[1].weight.at[0, :2].set(jnp.array([1.0, -1.0]))
+    main = main._replace(layers=(main.layers[0]._replace(weight=weight, bias=bias), main.layers[1]._replace(weight=out)))
+    seen = np.zeros((BATCH, 2), np.float32)
+    seen[:, 1] = np.arange(BATCH) * 5
+    action, _ = best(main, seen, np.ones(BATCH, bool))
+    table = all_of(Net(main), seen)
+    assert (np.abs(table[:, 24:] - 1) < 1e-6).all()
+    assert action[-1, 0] >= 23
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_folding_and_columns_change_nothing(kind):
+    one, _ = searcher(kind)
+    random = np.random.default_rng(1)
+    main, x = network(one, random), random.normal(size=(7, 4)).astype(np.float32)
+    wanted = [Net(main)(row) for row in x]
+    for found in (main(x), main.folded()(x), main.columns(x.T).T, main.folded().columns(x.T).T):
+        np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
+    assert main.folded().embedding is None
+    assert keys is not None
