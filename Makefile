@@ -21,6 +21,8 @@ studies: $(READY)
 	$(BIN)/tacit study bertrand-collusion --preset paper
 	$(BIN)/tacit study braess-exploration-fixed --preset paper
 	$(BIN)/tacit study braess-exploration-decay --preset paper
+	$(BIN)/tacit study execution-collusion --preset paper
+	$(BIN)/tacit study execution-misspecified --preset paper
 
 benchmarks: $(READY)
 	$(BIN)/pip install -q -c constraints.txt -e '.[bench]'

@@ -1,5 +1,6 @@
 """Optimal execution: agents sell the same asset and move its price against each other."""
 
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
@@ -218,18 +219,14 @@ class Execution(Market):
 
     def benchmarks(self) -> Benchmarks:
         """Open-loop Nash equilibrium and joint optimum of the game that is played; TWAP beside them."""
-        game, notes = self.game, list(diagnose(self.game))
+        game, warnings = self.game, diagnose(self.game)
         competitive, cooperative = [], []
-        try:
+        with suppress(TacitError):  # the diagnosis says why there is none
             competitive.append(self._profile("Nash", "nash", nash(game)))
-        except TacitError as error:
-            notes.append(f"no equilibrium: {error}")
-        try:
+        with suppress(TacitError):
             cooperative.append(self._profile("joint optimum", "joint-optimum", joint_optimum(game)))
-        except TacitError as error:
-            notes.append(f"no joint optimum: {error}")
-        notes.append("open-loop benchmarks: schedules fixed beforehand; learned policies may react to prices")
-        return Benchmarks(tuple(competitive), tuple(cooperative), not notes[:-1], self._numbers(), tuple(notes))
+        note = "open-loop benchmarks: schedules fixed beforehand; learned policies may react to prices"
+        return Benchmarks(tuple(competitive), tuple(cooperative), not warnings, self._numbers(), (*warnings, note))
 
     def _profile(self, name: str, concept: Literal["nash", "joint-optimum"], found: Solution) -> Profile:
         same = np.allclose(found.schedules, found.schedules[0], atol=1e-6 * self.largest)
@@ -242,7 +239,8 @@ class Execution(Market):
         """Other schedules, costed in this game: means over agents."""
         game = self.game
         numbers = {"shortfall of TWAP": float(game.costs(game.twap()).mean())}
-        numbers["what a trader could gain against TWAP"] = float(exploitability(game, game.twap()).max())
+        with suppress(TacitError):  # no best response: the diagnosis says so
+            numbers["what a trader could gain against TWAP"] = float(exploitability(game, game.twap()).max())
         if (bound := lower_bound(game)) is not None:
             numbers["least possible sum of shortfalls"] = bound
         paper = self.schied_zhang()
@@ -250,7 +248,8 @@ class Execution(Market):
             numbers["shortfall of the Schied-Zhang schedule (equilibrium of another game)"] = float(
                 game.costs(paper).mean()
             )
-            numbers["what a trader could gain against Schied-Zhang"] = float(exploitability(game, paper).max())
+            with suppress(TacitError):
+                numbers["what a trader could gain against Schied-Zhang"] = float(exploitability(game, paper).max())
         return numbers
 
     def schied_zhang(self) -> Floats | None:

@@ -25,6 +25,7 @@ class Finding:
     nash: float | None = None
     optimum: float | None = None
     unit: str = ""
+    detail: bool = False  # left out where there is little room
 
 
 @dataclass(frozen=True)

@@ -143,7 +143,7 @@ def outcome_of(result: Result, cell: int = 0) -> Tested:
 def failed(data: xr.Dataset) -> list[Failure]:
     """Sessions of one cell whose learning failed, or whose test has no finite outcome."""
     codes, times = data["failure"].values, data["failed_at"].values
-    finite = np.isfinite(data["test_payoff"]).all(["episode", "agent"]).values
+    finite = np.isfinite(data["test_payoff"].transpose("session", "episode", "agent").values).all(axis=(1, 2))
     found = [Failure(int(k), CAUSES[int(codes[k])], int(times[k])) for k in np.flatnonzero(codes)]
     found += [Failure(int(k), "the test has no finite outcome") for k in np.flatnonzero(~finite & (codes == 0))]
     return sorted(found, key=lambda failure: failure.session)
@@ -172,31 +172,31 @@ def market_answer(result: Result, cell: int = 0) -> Answer:
 
 def _findings(found: Tested) -> list[Finding]:
     """All agents together, then each of them as far as they differ, then prices and the like."""
-    name, everybody = found.words.outcome, np.arange(found.market.n_players)
-    rows = [_finding(found, name, everybody)]
-    if found.alike and len(everybody) == 2:
+    name, n = found.words.outcome, found.market.n_players
+    rows = [_finding(found, name, list(range(n)))]
+    if found.alike and n == 2:
         order = np.sort(found.outcomes, axis=1)
         names = ("cheaper", "dearer") if found.words.cost else ("worse-off", "better-off")
         sides = (float(found.nash.mean()), float(found.optimum.mean()))
-        for k, which in enumerate(names):
-            estimate = mean_interval(order[:, k])
-            rows.append(Finding(f"{name}, {which} {found.words.role}", estimate, *sides, found.words.unit))
-    elif not found.alike and 1 < len(everybody) <= FEW_AGENTS:
+        for which, values in zip(names, order.T, strict=True):
+            estimate = mean_interval(values)
+            rows.append(Finding(f"{name}, {which} {found.words.role}", estimate, *sides, found.words.unit, detail=True))
+    elif not found.alike and 1 < n <= FEW_AGENTS:
         mixed = len(set(found.learners)) > 1
-        for k in everybody:
+        for k in range(n):
             who = f"{found.agents[k]} ({found.learners[k]})" if mixed else found.agents[k]
-            rows.append(_finding(found, f"{name}, {who}", np.array([k])))
+            rows.append(_finding(found, f"{name}, {who}", [k]))
     elif len(set(found.learners)) > 1:
         for kind in dict.fromkeys(found.learners):
-            these = np.array([k for k in everybody if found.learners[k] == kind])
+            these = [k for k in range(n) if found.learners[k] == kind]
             rows.append(_finding(found, f"{name}, {len(these)} {found.words.role}s ({kind})", these))
     return rows + _quantities(found)
 
 
-def _finding(found: Tested, name: str, agents: NDArray[np.int64]) -> Finding:
-    values = found.outcomes[:, agents].mean(axis=1)
-    sides = (float(side[agents].mean()) for side in (found.nash, found.optimum))
-    return Finding(name, mean_interval(values), *sides, found.words.unit)
+def _finding(found: Tested, name: str, agents: list[int]) -> Finding:
+    estimate = mean_interval(found.outcomes[:, agents].mean(axis=1))
+    nash, optimum = (float(side[agents].mean()) for side in (found.nash, found.optimum))
+    return Finding(name, estimate, nash, optimum, found.words.unit, detail=len(agents) < found.market.n_players)
 
 
 def _quantities(found: Tested) -> list[Finding]:
@@ -208,8 +208,8 @@ def _quantities(found: Tested) -> list[Finding]:
             continue
         values = found.data[f"test_{quantity.name}"].astype(np.float64)
         means = values.mean([dim for dim in values.dims if dim != "session"]).values
-        sides = (_level(profiles, quantity.name) for profiles in known)
-        rows.append(Finding(quantity.name, mean_interval(means), *sides, quantity.unit))
+        nash, optimum = (_level(profiles, quantity.name) for profiles in known)
+        rows.append(Finding(quantity.name, mean_interval(means), nash, optimum, quantity.unit))
     return rows
 
 

@@ -135,7 +135,7 @@ Curve = Callable[[Result, int], xr.DataArray]  # learning in a cell, by session 
 
 
 def sweep_sections(result: Result, answers: list[Answer], curve: Curve, remark: str = "") -> list[Section]:
-    """Outcome by cell: curves or bars where they can be drawn, and always a table; and learning, with a remark on it."""
+    """Outcome by cell: curves or bars where they can be drawn, always a table; learning, with a remark on it."""
     names = [finding.name for finding in answers[0].findings]
     vary = [len(_shared(answers, [one.findings[k] for one in answers])) < 2 for k in range(len(names))]
     rows = []

@@ -1,5 +1,6 @@
 """What a person sees while a run goes on and when it ends."""
 
+import itertools
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,14 +11,16 @@ import numpy as np
 from rich.console import Console
 from rich.progress import (
     BarColumn,
-    MofNCompleteColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 if TYPE_CHECKING:
     from tacit.lab.result import Result
@@ -26,32 +29,44 @@ if TYPE_CHECKING:
 MOST_ROWS = 30  # cells of a sweep that are printed
 
 
+class Sessions(ProgressColumn):
+    """How many sessions are done; how much of all of them, where they advance together."""
+
+    def render(self, task: Task) -> Text:
+        done, total = task.completed, int(task.total or 0)
+        whole = isinstance(done, int)
+        return Text(f"{done}/{total} sessions" if whole else f"{done / max(total, 1):4.0%} of {total} sessions")
+
+
 @contextmanager
-def progress(name: str) -> Iterator[Callable[[int, int], None]]:
+def progress(name: str) -> Iterator[Callable[[float, int], None]]:
     """A progress bar with the time left, on standard error."""
     with bars() as add:
         yield add(name)
 
 
 @contextmanager
-def bars() -> Iterator[Callable[[str], Callable[[int, int], None]]]:
+def bars() -> Iterator[Callable[[str], Callable[[float, int], None]]]:
     """Progress bars, one for each name that is asked for."""
     columns = (
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("sessions"),
-        TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(),
+        TextColumn("{task.description}"), BarColumn(), Sessions(), TimeElapsedColumn(), TextColumn("+"),
+        TimeRemainingColumn(), TextColumn("{task.fields[now]}"),
     )  # fmt: skip
     display = Progress(*columns, console=Console(stderr=True))
 
-    def add(name: str) -> Callable[[int, int], None]:
+    def add(name: str) -> Callable[[float, int], None]:
         tasks: list[TaskID] = []  # the bar appears once something is played
+        first: list[float] = []
 
-        def report(done: int, total: int) -> None:
+        def report(done: float, total: int) -> None:
             if not tasks:
                 if not display.tasks:
                     announce_compilation()
                 display.start()
-                tasks.append(display.add_task(name, total=total))
-            display.update(tasks[0], completed=done)
+                tasks.append(display.add_task(name, total=total, now="compiling" if deep_engine() else "left"))
+                first.append(done)
+            moved = {"now": "left"} if done > first[0] else {}
+            display.update(tasks[0], completed=done, **moved)
 
         return report
 
@@ -62,11 +77,19 @@ def bars() -> Iterator[Callable[[str], Callable[[int, int], None]]]:
             display.stop()
 
 
-def announce_compilation() -> None:
-    """Say why the first run after an installation begins with a pause."""
-    from tacit.engine.compilation import ready
+def deep_engine() -> bool:
+    """Whether an experiment in a market has been prepared in this process."""
+    return "tacit.engine.deep" in sys.modules
 
-    if not ready():
+
+def announce_compilation() -> None:
+    """Say why a run begins with a pause."""
+    from tacit.engine.compilation import cache_folder, ready
+
+    if deep_engine():
+        if not any((cache_folder() / "xla").glob("*")):
+            print("compiling for this market: a quarter of a minute; its next run starts sooner", file=sys.stderr)
+    elif not ready():
         print("compiling the engine, once after an installation: half a minute", file=sys.stderr)
 
 
@@ -80,38 +103,36 @@ def free_folder(parent: Path, name: str) -> Path:
 
 def print_answer(result: "Result") -> None:
     """The answer in words and numbers, with the benchmarks beside it."""
-    from tacit.report.answer import answer, sweep_sentence  # xarray and its kin: not for `tacit list`
+    from tacit.report.answer import answer, answers, shown, sweep_sentence  # xarray and its kin: not for `tacit list`
 
     out = console()
     dims = result.experiment.sweep_dimensions()
-    shape = tuple(len(values) for values in dims.values())
     if not dims:
         _print_cell(out, answer(result))
         return
-    table = Table(box=None, pad_edge=False)
-    cells = int(np.prod(shape))
-    answers = [answer(result, cell) for cell in range(cells)]
-    for cell, found in enumerate(answers[:MOST_ROWS]):
-        place = np.unravel_index(cell, shape)
-        if cell == 0:
-            for title in (*dims, *(f.name for f in found.findings), "gain", "converged"):
-                table.add_column(title, no_wrap=True)
-        settings = [str(values[k]) for values, k in zip(dims.values(), place, strict=True)]
-        table.add_row(*settings, *(str(f.estimate) for f in found.findings), str(found.gain or "-"), found.converged)
+    table, found = Table(box=None, pad_edge=False), answers(result)
+    names = [finding.name for finding in found[0].findings if not finding.detail]
+    for title in (*dims, *names, "gain", found[0].tallied):
+        table.add_column(title, no_wrap=True)
+    for settings, one in zip(itertools.islice(itertools.product(*dims.values()), MOST_ROWS), found, strict=False):
+        estimates = [*(finding.estimate for finding in one.findings if not finding.detail), one.gain]
+        table.add_row(*map(str, settings), *map(shown, estimates), one.tally)
     out.print(table)
-    if cells > MOST_ROWS:
-        out.print(f"... and {cells - MOST_ROWS} cells more in the report")
-    out.print(sweep_sentence(result, answers))
+    if len(found) > MOST_ROWS:
+        out.print(f"... and {len(found) - MOST_ROWS} cells more in the report")
+    out.print(sweep_sentence(result, found))
 
 
 def _print_cell(out: Console, found: "Answer") -> None:
+    from tacit.report.answer import shown
+
     table = Table(box=None, pad_edge=False)
     for title in ("", "mean over sessions", *found.labels):
         table.add_column(title, no_wrap=True)
     for finding in found.findings:
         repeats = finding.unit in finding.name.split()  # "travel time (time)"
         name = f"{finding.name} ({finding.unit})" if finding.unit and not repeats else finding.name
-        table.add_row(name, str(finding.estimate), _number(finding.nash), _number(finding.optimum))
+        table.add_row(name, shown(finding.estimate), _number(finding.nash), _number(finding.optimum))
     if found.gain is not None:
         table.add_row("gain", str(found.gain), "0", "1")
     out.print(table)

@@ -19,6 +19,14 @@ STUDIES: dict[str, tuple[str, str]] = {
         "tacit.studies.braess_exploration_decay:BraessExplorationDecay",
         "do drivers whose exploration decays settle above the Nash equilibrium? (Carissimo 2024)",
     ),
+    "execution-collusion": (
+        "tacit.studies.execution_collusion:ExecutionCollusion",
+        "do deep Q-learners that liquidate the same asset collude? (Macrì and Lillo 2024)",
+    ),
+    "execution-misspecified": (
+        "tacit.studies.execution_misspecified:ExecutionMisspecified",
+        "do they collude where volatility differs between training and test? (Macrì and Lillo 2024)",
+    ),
 }
 
 

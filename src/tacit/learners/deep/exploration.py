@@ -21,7 +21,7 @@ class Epsilon(eqx.Module):
     def of(cls, knots: Knots) -> "Epsilon":
         times = np.minimum(knots[:, 0], np.iinfo(np.int32).max).astype(np.int32)
         # exp(n log factor) keeps its digits in single precision, factor**n does not.
-        columns = (knots[:, 1], np.log(knots[:, 2]), knots[:, 3])
+        columns = (knots[:, 1], np.log(np.maximum(knots[:, 2], np.finfo(float).tiny)), knots[:, 3])
         return cls(jnp.asarray(times), *(jnp.asarray(c, jnp.float32) for c in columns))
 
     def __call__(self, clock: Clock) -> Float[Array, ""]:
