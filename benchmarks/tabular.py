@@ -15,7 +15,7 @@ import numpy as np
 
 import tacit
 from tacit.engine import tabular
-from tacit.lab.run import _plan  # the arrays that a run would play
+from tacit.lab.stage_work import _plan  # the arrays that a run would play
 
 ROUNDS = 5
 

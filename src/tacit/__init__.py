@@ -9,22 +9,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tacit import games, learners
+    from tacit import games, learners, markets
     from tacit.errors import TacitError
-    from tacit.lab.experiment import Experiment, Length, Trace
+    from tacit.lab.experiment import Experiment, Length, Test, Trace
     from tacit.lab.experiment import load as load_scenario
     from tacit.lab.result import Result
     from tacit.lab.run import load, resume, run
 
 _HOME = {
-    "Experiment": "tacit.lab.experiment", "Length": "tacit.lab.experiment", "Trace": "tacit.lab.experiment",
-    "Result": "tacit.lab.result", "TacitError": "tacit.errors", "load": "tacit.lab.run", "resume": "tacit.lab.run",
-    "run": "tacit.lab.run",
+    "Experiment": "tacit.lab.experiment", "Length": "tacit.lab.experiment", "Test": "tacit.lab.experiment",
+    "Trace": "tacit.lab.experiment", "Result": "tacit.lab.result", "TacitError": "tacit.errors",
+    "load": "tacit.lab.run", "resume": "tacit.lab.run", "run": "tacit.lab.run",
 }  # fmt: skip
 
 __all__ = [
-    "Experiment", "Length", "Result", "TacitError", "Trace", "games", "learners", "load", "load_scenario", "resume",
-    "run",
+    "Experiment", "Length", "Result", "TacitError", "Test", "Trace", "games", "learners", "load", "load_scenario",
+    "markets", "resume", "run",
 ]  # fmt: skip
 
 
@@ -34,6 +34,6 @@ def __getattr__(name: str) -> Any:
         return import_module("tacit.lab.experiment").load
     if name in _HOME:
         return getattr(import_module(_HOME[name]), name)
-    if name in ("games", "learners"):
+    if name in ("games", "learners", "markets"):
         return import_module(f"tacit.{name}")
     raise AttributeError(f"module 'tacit' has no attribute {name!r}")

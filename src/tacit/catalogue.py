@@ -1,22 +1,28 @@
-"""What there is to use: scenarios, games, learners, studies; and what each parameter means."""
+"""What there is to use: scenarios, games, markets, learners, studies; and what each parameter means."""
 
 import inspect
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
+import numpy as np
 from pydantic import BaseModel
 from rich.console import Console
 from rich.table import Table
 
+from tacit.environment import Environment
 from tacit.errors import TacitError
 from tacit.games import GAMES
-from tacit.games.base import StageGame
 from tacit.lab.experiment import from_mapping, load, scenarios
 from tacit.learners import LEARNERS
+from tacit.markets import MARKETS
+from tacit.markets.base import Market
 from tacit.report import terminal
 from tacit.studies import STUDIES
-from tacit.theory.benchmarks import Benchmarks
+from tacit.theory.benchmarks import Benchmarks, Profile
+
+MOST_NUMBERS = 12  # of an array that is shown
+MOST_ALTERNATIVES = 6  # kinds that are shown with all their parameters
 
 
 def print_all() -> None:
@@ -24,13 +30,14 @@ def print_all() -> None:
     out = terminal.console()
     out.print(_listing("scenario", list(scenarios().items())))
     out.print(_listing("game", [(_kind(game), _first_line(game)) for game in GAMES]))
+    out.print(_listing("market", [(_kind(market), _first_line(market)) for market in MARKETS]))
     out.print(_listing("learner", [(_kind(learner), _first_line(learner)) for learner in LEARNERS]))
     out.print(_listing("study", [(name, question) for name, (_, question) in STUDIES.items()]))
     out.print("tacit run SCENARIO, tacit show NAME, tacit study STUDY")
 
 
 def print_one(name: str, overrides: list[str]) -> None:
-    """Parameters, and benchmarks where a game can be built from its defaults.
+    """Parameters with their alternatives, and benchmarks where an environment can be built from its defaults.
 
     Raises
     ------
@@ -42,19 +49,20 @@ def print_one(name: str, overrides: list[str]) -> None:
         experiment = load(name, overrides)
         out.print(f"{experiment.name}: {experiment.description}\n")
         out.print(_parameters(experiment))
-        _print_benchmarks(out, experiment.game)
+        _print_benchmarks(out, experiment.judged_in())
         return
-    known: dict[str, type[BaseModel]] = {_kind(model): model for model in (*GAMES, *LEARNERS)}
+    known: dict[str, type[BaseModel]] = {_kind(model): model for model in (*GAMES, *MARKETS, *LEARNERS)}
     if name in STUDIES:
         out.print(f"{name}: {STUDIES[name][1]}\n\ntacit study {name} --preset quick, or --preset paper")
         return
     if name not in known:
-        raise TacitError(f"{name}: unknown; `tacit list` shows scenarios, games, learners and studies")
+        raise TacitError(f"{name}: unknown; `tacit list` shows scenarios, games, markets, learners and studies")
     model = known[name]
+    built = _build(model, overrides)  # it may complain
     out.print(f"{_description(model)}\n")
-    built = _build(model, overrides)
     out.print(_parameters(built) if built is not None else _fields(model))
-    if isinstance(built, StageGame):
+    _print_alternatives(out, model if built is None else built)
+    if isinstance(built, Environment):
         _print_benchmarks(out, built)
 
 
@@ -73,9 +81,11 @@ def _build(model: type[BaseModel], overrides: list[str]) -> BaseModel | None:
 
 
 def _built(model: type[BaseModel], kind: dict[str, str], pairs: list[tuple[str, Any]]) -> BaseModel:
-    if issubclass(model, StageGame):
-        tree = {"environment": kind, "learners": {"kind": "random"}}
-        return from_mapping(tree, [(f"environment.{path}", value) for path, value in pairs]).game
+    if issubclass(model, Environment):
+        tree: dict[str, Any] = {"environment": kind, "learners": {"kind": "random"}}
+        if issubclass(model, Market):
+            tree["length"] = {"episodes": 1}
+        return from_mapping(tree, [(f"environment.{path}", value) for path, value in pairs]).environment
     tree = {"environment": {"kind": "prisoners-dilemma"}, "learners": kind}
     return from_mapping(tree, [(f"learners.{path}", value) for path, value in pairs]).learners[0]
 
@@ -92,7 +102,8 @@ def _rows(model: BaseModel, prefix: str) -> Iterator[tuple[str, str, str, str, s
     for name, field in type(model).model_fields.items():
         value, path = getattr(model, name), f"{prefix}{name}"
         if isinstance(value, BaseModel):
-            yield from _rows(value, f"{path}.")
+            for row in _rows(value, f"{path}."):
+                yield (*row[:4], field.description or "") if row[0] == f"{path}.kind" else row
         elif isinstance(value, tuple) and value and all(isinstance(v, BaseModel) for v in value):
             single = len(value) == 1
             for number, item in enumerate(value):
@@ -110,35 +121,102 @@ def _fields(model: type[BaseModel]) -> Table:
 
 
 def _about(field: Any) -> tuple[str, str, str]:
+    """Unit, bounds or choices, and meaning of a field."""
     extra = field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+    return str(extra.get("unit", "")), ", ".join(dict.fromkeys(_bounds(field))), field.description or ""
+
+
+def _bounds(node: Any) -> Iterator[str]:
+    """Bounds and choices in a field, or within the type of one: those of a list's entries too."""
     signs = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}
-    bounds = [
-        f"{sign} {getattr(item, name):g}"
-        for item in field.metadata
-        for name, sign in signs.items()
-        if isinstance(getattr(item, name, None), int | float)
-    ]
-    return str(extra.get("unit", "")), ", ".join(bounds), field.description or ""
+    for item in getattr(node, "metadata", ()):
+        yield from (
+            f"{sign} {getattr(item, name):g}" for name, sign in signs.items()
+            if isinstance(getattr(item, name, None), int | float)
+        )  # fmt: skip
+    inner = getattr(node, "annotation", node)
+    if get_origin(inner) is Literal:
+        yield from (str(choice) for choice in get_args(inner) if len(get_args(inner)) > 1)
+        return
+    for part in () if _models(inner) else get_args(inner):
+        yield from _bounds(part)
 
 
-def _print_benchmarks(out: Console, game: StageGame) -> None:
-    found: Benchmarks = game.benchmarks()
-    sign, name = (-1.0, game.cost_name) if game.cost_name else (1.0, game.payoff_name)
-    table = _table("benchmark", f"mean {name}", "where", "method")
-    for profile in (*found.competitive, *found.cooperative):
-        where = "; ".join(f"{k} {_numbers(v)}" for k, v in profile.quantities.items())
-        table.add_row(profile.name, f"{sign * profile.average:.6g}", where, profile.method)
+# --- alternatives --------------------------------------------------------------------------------------------------
+
+
+def _print_alternatives(out: Console, about: BaseModel | type[BaseModel]) -> None:
+    """What else the nested parts could be, as overrides that can be typed."""
+    model = about if isinstance(about, type) else type(about)
+    lines = []
+    for name, field in model.model_fields.items():
+        members = _models(field.annotation)
+        others = [member for member in members if isinstance(about, type) or type(getattr(about, name)) is not member]
+        if len(others) > MOST_ALTERNATIVES:
+            lines.append(f"{name}.kind={' | '.join(_kind(member) for member in others)}")
+        else:
+            lines += [f"{name}={_example(member)}" for member in others]
+    if lines:
+        out.print("\nother choices (in quotes on the command line):")
+        for line in lines:
+            out.print(f"  {line}")
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    """Specifications among the members of a type; those of lists are left out."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    if get_origin(annotation) in (tuple, list, dict, Literal):
+        return []
+    return [model for part in get_args(annotation) for model in _models(part)]
+
+
+def _example(model: type[BaseModel]) -> str:
+    """A specification with its defaults as one would type it; what must be given is marked."""
+    fields = ((name, field) for name, field in model.model_fields.items())
+    parts = [f"{name}: {'...' if field.is_required() else _yaml(field.default, 'null')}" for name, field in fields]
+    return f"{{{', '.join(parts)}}}"
+
+
+# --- benchmarks ----------------------------------------------------------------------------------------------------
+
+
+def _print_benchmarks(out: Console, environment: Environment) -> None:
+    found: Benchmarks = environment.benchmarks()
+    words, profiles = environment.words(), (*found.competitive, *found.cooperative)
+    apart = any(_differ(profile) for profile in profiles)
+    unit = f" ({words.unit})" if words.unit and words.unit not in words.outcome.split() else ""
+    each_title = [f"by {words.role}"] if apart else []
+    table = _table("benchmark", f"mean {words.outcome}{unit}", *each_title, "where", "method")
+    for profile in profiles:
+        where = "; ".join(f"{name} {_numbers(values)}" for name, values in profile.quantities.items())
+        each = [_numbers(words.sign * profile.payoffs)] if apart else []
+        table.add_row(profile.name, f"{words.sign * profile.average:.6g}", *each, where, _method(profile))
     out.print()
-    out.print(table)
+    if profiles:
+        out.print(table)
     for label, value in found.numbers.items():
         out.print(f"{label}: {value:.6g}")
     for note in found.notes:
         out.print(f"note: {note}")
 
 
+def _differ(profile: Profile) -> bool:
+    return bool(np.ptp(profile.payoffs) > 1e-6 * np.abs(profile.payoffs).max())
+
+
+def _method(profile: Profile) -> str:
+    """How it was obtained, and how well where that is not exact."""
+    if profile.exact:
+        return profile.method
+    return f"{profile.method}; error {f'{profile.error:.1e}' if np.isfinite(profile.error) else 'unknown'}"
+
+
 def _numbers(values: Any) -> str:
-    shown = [f"{v:.5g}" for v in list(values.ravel())[:8]]
-    return ", ".join(shown) + (", ..." if values.size > 8 else "")
+    """Some numbers; one where all are equal."""
+    flat = np.ravel(values)
+    flat = flat[:1] if np.ptp(flat) <= 1e-9 * np.abs(flat).max() else flat
+    return ", ".join(f"{v:.5g}" for v in flat[:MOST_NUMBERS]) + (", ..." if len(flat) > MOST_NUMBERS else "")
 
 
 def _listing(title: str, entries: list[tuple[str, str]]) -> Table:
@@ -169,5 +247,26 @@ def _description(model: type[BaseModel]) -> str:
 
 
 def _short(value: Any) -> str:
-    text = "-" if value is None or value == {} else str(value)
+    text = _yaml(value)
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _yaml(value: Any, none: str = "-") -> str:
+    """A value as one would write it in a scenario.
+
+    Examples
+    --------
+    >>> _yaml(((100.0, -5), 1e-4, True, None, "twap"))
+    '[[100, -5], 0.0001, true, -, twap]'
+    """
+    if isinstance(value, BaseModel):
+        value = {name: getattr(value, name) for name in type(value).model_fields}
+    if isinstance(value, tuple | list):
+        return f"[{', '.join(_yaml(entry, none) for entry in value)}]"
+    if isinstance(value, dict) and value:
+        return f"{{{', '.join(f'{key}: {_yaml(entry, none)}' for key, entry in value.items())}}}"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return repr(value).removesuffix(".0")
+    return none if value is None or value == {} or value == "" else str(value)

@@ -59,15 +59,17 @@ def run(
 
 @app.command("list")
 def list_everything() -> None:
-    """Scenarios, games, learners and studies."""
+    """Scenarios, games, markets, learners and studies."""
     from tacit import catalogue
 
     catalogue.print_all()
 
 
 @app.command()
-def show(name: Annotated[str, typer.Argument(help="a scenario, game or learner")], overrides: Overrides = None) -> None:
-    """Parameters with units, bounds and defaults; benchmarks of games and scenarios."""
+def show(
+    name: Annotated[str, typer.Argument(help="a scenario, game, market or learner")], overrides: Overrides = None
+) -> None:
+    """Parameters with units, bounds and defaults; benchmarks of games, markets and scenarios."""
     from tacit import catalogue
 
     catalogue.print_one(name, overrides or [])

@@ -121,6 +121,8 @@ class Experiment(Spec):
             raise ValueError("length.episodes: missing; say how many episodes of the market the agents train for")
         if self.length.periods != LONGEST or self.length.stable_for:
             raise ValueError("length.periods: a market is played in episodes; set length.episodes alone")
+        if self.keep_values:
+            raise ValueError("keep_values: networks and tables of a market are always kept; leave it out")
         if self.timing != "simultaneous":
             raise ValueError("timing: markets have their own order of moves; leave it out")
         if self.steps >= 2**31:

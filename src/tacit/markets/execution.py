@@ -1,6 +1,7 @@
 """Optimal execution: agents sell the same asset and move its price against each other."""
 
 from contextlib import suppress
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
@@ -203,14 +204,16 @@ class Execution(Market):
             kernel = impact.power_law(self.steps, self.kernel.exponent, scale=size, tau=self.tau)
         else:
             kernel = np.full(self.steps, size)
-        cost = np.asarray(self.temporary) / self.tau
-        if isinstance(self.kernel, Permanent):  # as in one asset: a trade does not pay its own permanent impact
-            cost = cost - size * np.diag(np.asarray(self.cross_impact)) / 2
-        variance = self.volatility**2 * self.tau
+        cost, variance = np.asarray(self.temporary) / self.tau, self.volatility**2 * self.tau
         if self.cross_impact is None:
             return impact.transient(kernel, cost, volatility=np.sqrt(variance), **noise)
-        covariance = variance * np.eye(self.assets)
-        return impact.transient(kernel, cost, cross_impact=self.cross_impact, volatility=covariance, **noise)
+        noise |= {"cross_impact": self.cross_impact, "volatility": variance * np.eye(self.assets)}
+        if not isinstance(self.kernel, Permanent):
+            return impact.transient(kernel, cost, **noise)
+        half = size * np.diag(np.asarray(self.cross_impact)) / 2
+        found = impact.transient(kernel, cost - half, **noise)  # as in one asset: no trade pays its own permanent impact
+        others = np.diag(np.tile(half, self.steps)) * self.shared_temporary  # who share all of the temporary impact
+        return replace(found, felt_cross=found.felt_cross + others)
 
     @cached_property
     def game(self) -> LiquidationGame:

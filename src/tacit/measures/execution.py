@@ -1,4 +1,4 @@
-"""Where two agents that liquidate the same asset end up, one value per run: costs, schedules, what is left on the table.
+"""Where agents that liquidate the same asset end up, one value per run: costs, schedules, money left on the table.
 
 Costs are (runs, agents), in currency per agent and episode; schedules are (runs, steps, agents), in shares sold and
 averaged over the episodes of a run. The run, a session of an experiment, is the unit of replication.
@@ -43,7 +43,7 @@ def agents_below(costs: ArrayLike, nash: ArrayLike) -> NDArray[np.int64]:
 
 
 def inside(costs: ArrayLike, optimum: ArrayLike, nash: ArrayLike) -> Flags:
-    """Whether a run lies in the rectangle between joint optimum and equilibrium: nobody above the one or below the other.
+    """Whether a run lies in the rectangle between joint optimum and equilibrium, its edges included.
 
     Examples
     --------
@@ -51,7 +51,8 @@ def inside(costs: ArrayLike, optimum: ArrayLike, nash: ArrayLike) -> Flags:
     [True, False, False]
     """
     found = np.asarray(costs, dtype=np.float64)
-    return np.asarray(((found >= optimum) & (found <= nash)).all(axis=-1))
+    low, high = np.asarray(optimum, dtype=np.float64), np.asarray(nash, dtype=np.float64)
+    return np.asarray(((found >= low) & (found <= high)).all(axis=-1))
 
 
 def index(costs: ArrayLike, nash: ArrayLike, optimum: ArrayLike) -> Floats:
@@ -73,7 +74,7 @@ def index(costs: ArrayLike, nash: ArrayLike, optimum: ArrayLike) -> Floats:
     >>> index([[12.68, 12.68], [11.0, 12.0]], 12.68, 11.5).round(6).tolist()
     [0.0, 1.0]
     """
-    high, low = float(np.mean(nash)), float(np.mean(optimum))
+    high, low = (np.asarray(one, dtype=np.float64).mean() for one in (nash, optimum))
     return np.asarray((high - np.asarray(costs, dtype=np.float64).mean(axis=-1)) / (high - low))
 
 

@@ -105,9 +105,12 @@ class Tested:
 
     @cached_property
     def alike(self) -> bool:
-        """Whether the agents' numbers mean nothing: same role, same learner, same benchmarks."""
-        known = [side for side in (self.nash, self.optimum) if np.isfinite(side).all()]
-        same = bool(known) and all(np.ptp(side) <= SAME * np.abs(side).max() for side in known)
+        """Whether the agents' numbers mean nothing: same role, same learner, same payoff in equilibrium.
+
+        The joint optimum of equal agents need not treat them equally; it counts only where there is no equilibrium.
+        """
+        side = self.nash if np.isfinite(self.nash).all() else self.optimum
+        same = bool(np.ptp(side) <= SAME * np.abs(side).max())  # NaN is not
         return same and len(self.market.roles()) == 1 and len(self.experiment.learners) == 1
 
     @cached_property
@@ -175,11 +178,10 @@ def _findings(found: Tested) -> list[Finding]:
     name, n = found.words.outcome, found.market.n_players
     rows = [_finding(found, name, list(range(n)))]
     if found.alike and n == 2:
-        order = np.sort(found.outcomes, axis=1)
+        order, nash, optimum = (np.sort(side) for side in (found.outcomes, found.nash, found.optimum))
         names = ("cheaper", "dearer") if found.words.cost else ("worse-off", "better-off")
-        sides = (float(found.nash.mean()), float(found.optimum.mean()))
-        for which, values in zip(names, order.T, strict=True):
-            estimate = mean_interval(values)
+        for k, which in enumerate(names):
+            estimate, sides = mean_interval(order[:, k]), (float(nash[k]), float(optimum[k]))
             rows.append(Finding(f"{name}, {which} {found.words.role}", estimate, *sides, found.words.unit, detail=True))
     elif not found.alike and 1 < n <= FEW_AGENTS:
         mixed = len(set(found.learners)) > 1

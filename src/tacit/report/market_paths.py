@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tacit.markets.base import Quantity
+from tacit.markets.repeated_game import RepeatedGame
 from tacit.measures.statistics import curve_interval
 from tacit.report import run_page
 from tacit.report.chart import Axis, Chart, Line, Mark
@@ -24,12 +25,18 @@ def path_charts(found: Tested) -> list[Picture]:
     """Mean path of each quantity; then, where episodes are short, the first quantity session by session."""
     if not len(found.outcomes) or found.market.horizon < 2:
         return []
-    quantities = found.market.quantities()
+    quantities = [quantity for quantity in found.market.quantities() if _has_mean(found, quantity)]
     charts: list[Picture] = [path_chart(found, quantity) for quantity in quantities]
     several = found.market.n_players > 1 and len(found.outcomes) > 1
-    if several and quantities[0].by_agent and found.market.horizon <= FEW_STEPS:
+    if several and quantities and quantities[0].by_agent and found.market.horizon <= FEW_STEPS:
         charts.append(session_panels(found, quantities[0]))
     return charts
+
+
+def _has_mean(found: Tested, quantity: Quantity) -> bool:
+    """Whether the quantity is a number, and not the index of an action that has a name."""
+    stage = found.market.stage if isinstance(found.market, RepeatedGame) else None
+    return stage is None or not stage.actions().labels or quantity.name != stage.actions().name
 
 
 def path_chart(found: Tested, quantity: Quantity) -> Chart:

@@ -65,8 +65,9 @@ def bars() -> Iterator[Callable[[str], Callable[[float, int], None]]]:
                 display.start()
                 tasks.append(display.add_task(name, total=total, now="compiling" if deep_engine() else "left"))
                 first.append(done)
-            moved = {"now": "left"} if done > first[0] else {}
-            display.update(tasks[0], completed=done, **moved)
+            display.update(tasks[0], completed=done)
+            if done > first[0]:
+                display.update(tasks[0], now="left")
 
         return report
 
@@ -165,5 +166,5 @@ def print_claims(finding: Any) -> None:
 
 def console() -> Console:
     """The terminal, or a wide page where the output goes into a file."""
-    terminal = Console(highlight=False)
-    return terminal if terminal.is_terminal else Console(width=140)
+    wide = None if Console().is_terminal else 140
+    return Console(highlight=False, markup=False, emoji=False, width=wide)  # "[a, b]" is a list, not markup

@@ -28,9 +28,9 @@ DECAY_EVERY = 75  # steps
 VOLATILITIES = (1e-9, 1e-3, 1e-2)
 CASES = {1e-9: "zero noise", 1e-3: "moderate noise", 1e-2: "large noise"}
 
-# The stars of the paper's scatter plots. "Nash" is the equilibrium of Schied and Zhang, where temporary impact is shared
-# and time continuous, costed with impact from the next step on. No timing gives the "Pareto" star, which is plotted at
-# 0.89 or 0.90 a step: with 9.0 one run at volatility 1e-3 fewer lies in the rectangle.
+# The stars of the paper's scatter plots. "Nash" is the equilibrium of Schied and Zhang, where temporary impact is
+# shared and time continuous, costed with impact from the next step on. No timing gives the "Pareto" star, which is
+# plotted at 0.89 or 0.90 a step: with 9.0 one run at volatility 1e-3 fewer lies in the rectangle.
 NASH_STAR = 11.2186
 PARETO_STAR = 8.9
 
