@@ -3,8 +3,12 @@
 from collections.abc import Iterator
 
 import pytest
+from jaxtyping import install_import_hook
 
-from tacit.lab.experiment import Experiment, from_mapping
+# Before anything imports them: shapes are checked wherever tests run the parts that compute with JAX.
+install_import_hook(["tacit.learners.deep", "tacit.markets.dynamics"], "beartype.beartype")
+
+from tacit.lab.experiment import Experiment, from_mapping  # noqa: E402
 
 DUOPOLY = {
     "name": "small",

@@ -11,6 +11,10 @@ SMALL = [
     "environment.n_prices=5", "learners.exploration.beta=1e-3", "length.stable_for=2000", "sessions=4",
     "trace.window=500", "trace.windows=20",
 ]  # fmt: skip
+TRADERS = [
+    "environment.parts=4", "environment.steps=3", "learners.network={width: 4, layers: 1}", "learners.batch=4",
+    "learners.memory.capacity=100", "length.episodes=20", "trace.windows=10", "test.episodes=10", "sessions=2",
+]  # fmt: skip
 
 
 @pytest.fixture
@@ -58,12 +62,40 @@ def test_report_and_export(tacit, tmp_path):
         assert copy["payoff"].shape == (4, 20, 2)
 
 
+def test_a_market_from_run_to_report_and_export(tacit, tmp_path, quick_compilation):
+    code, out, err = tacit("run", "execution", *TRADERS, "--out", "r")
+    assert code == 0
+    for word in ("shortfall", "cheaper trader", "Nash", "joint optimum", "2 sessions of 20 episodes", "data.zarr"):
+        assert word in out, out
+    assert "period" not in out
+    assert "Traceback" not in err
+    assert (tmp_path / "r/report.html").stat().st_size > 1e6
+    code, out, _ = tacit("report", "r", "--figures", "figures", "--suffix", "svg")
+    assert code == 0
+    assert len(list((tmp_path / "figures").glob("*.svg"))) == 9
+    for to in ("csv", "parquet", "netcdf"):
+        assert tacit("export", "r", "--to", to)[0] == 0
+    import pandas as pd
+    import xarray as xr
+
+    table = pd.read_csv(tmp_path / "r/export/session-episode-agent.csv")
+    assert len(table) == 2 * 10 * 2
+    assert len(pd.read_parquet(tmp_path / "r/export/session-step-agent.parquet")) == 2 * 3 * 2
+    with xr.open_dataset(tmp_path / "r/export/data.nc", engine="scipy") as copy:
+        assert copy["test_trade"].shape == (2, 3, 2)
+        assert copy["time"].attrs["units"] == "episodes"
+
+
 def test_list_and_show(tacit):
     code, out, _ = tacit("list")
     assert code == 0
-    for word in ("bertrand", "braess", "cournot", "q-learning", "exp3", "bertrand-collusion"):
+    for word in ("bertrand", "braess", "cournot", "execution", "repeated-game", "q-learning", "exp3", "dqn"):
         assert word in out
-    for name in ("bertrand", "braess", "network", "q-learning", "fixed", "trained", "bertrand-collusion", "cournot"):
+    order = [out.index(f"\n{title} ") for title in ("game", "market", "learner", "study")]
+    assert order == sorted(order)
+    names = ("bertrand", "braess", "network", "q-learning", "fixed", "trained", "bertrand-collusion", "cournot", "dqn",
+             "fixed-schedule", "execution", "execution-simulated", "repeated-game", "bertrand-dqn")  # fmt: skip
+    for name in names:
         code, out, err = tacit("show", name)
         assert code == 0, err
     assert "1.473" in tacit("show", "bertrand")[1].replace("1.4729", "1.473")
@@ -84,6 +116,10 @@ def test_list_and_show(tacit):
         (["run", "bertrand", "--out", "/proc/none"], "/proc/none"),
         (["run", "bertrand", "--threads", "0"], "--threads"),
         (["show", "nothing"], "unknown"),
+        (["show", "execution", "lag=3"], "lag: 3 is too large; it must be at most 2"),
+        (["show", "execution", "kernel.kind=none"], "choose from permanent, exponential-decay, power-decay"),
+        (["run", "execution", "length.periods=100"], "set length.episodes alone"),
+        (["run", "execution", "test.environment={inventories: [1]}"], "policies would not fit"),
         (["report", "nowhere"], "no such folder"),
         (["export", "nowhere"], "no such folder"),
         (["study", "bertrand"], "no such study"),
@@ -109,6 +145,37 @@ def test_wrong_export_format(tacit):
     code, _, err = tacit("report", "r", "--figures", "f", "--suffix", "gif")
     assert code == 2
     assert "gif" in err
+
+
+def test_the_first_run_says_why_it_begins_with_a_pause(monkeypatch, tmp_path, capsys):
+    from tacit.engine import compilation
+    from tacit.report import terminal
+
+    monkeypatch.setattr(compilation, "cache_folder", lambda: tmp_path)
+    monkeypatch.setattr(terminal, "deep_engine", lambda: False)
+    terminal.announce_compilation()
+    assert "once after an installation" in capsys.readouterr().err
+    monkeypatch.setattr(terminal, "deep_engine", lambda: True)
+    terminal.announce_compilation()
+    assert "compiling for this market" in capsys.readouterr().err
+    (tmp_path / "xla").mkdir()
+    (tmp_path / "xla/loop").write_bytes(bytes(2 * terminal.LOOP))
+    terminal.announce_compilation()
+    assert capsys.readouterr().err == ""
+
+
+def test_progress_of_sessions_that_advance_together_is_a_share():
+    from rich.progress import Task
+
+    from tacit.report.terminal import Sessions
+
+    def shown(done):
+        task = Task(0, "run", 20, done, _get_time=lambda: 0.0)
+        return Sessions().render(task).plain.strip()
+
+    assert [shown(done) for done in (3, 0.0, 9.5, 19.99, 20.0)] == [
+        "3/20 sessions", "0% of 20 sessions", "47% of 20 sessions", "99% of 20 sessions", "100% of 20 sessions",
+    ]  # fmt: skip
 
 
 def test_help_imports_nothing_heavy():

@@ -13,7 +13,7 @@ from rich.table import Table
 from tacit.environment import Environment
 from tacit.errors import TacitError
 from tacit.games import GAMES
-from tacit.lab.experiment import from_mapping, load, scenarios
+from tacit.lab.experiment import Experiment, from_mapping, load, scenarios
 from tacit.learners import LEARNERS
 from tacit.markets import MARKETS
 from tacit.markets.base import Market
@@ -22,6 +22,7 @@ from tacit.studies import STUDIES
 from tacit.theory.benchmarks import Benchmarks, Profile
 
 MOST_NUMBERS = 12  # of an array that is shown
+ROUNDING = 1e-9  # relative error of a benchmark that needs no mention
 MOST_ALTERNATIVES = 6  # kinds that are shown with all their parameters
 
 
@@ -39,19 +40,23 @@ def print_all() -> None:
 def print_one(name: str, overrides: list[str]) -> None:
     """Parameters with their alternatives, and benchmarks where an environment can be built from its defaults.
 
+    A scenario goes before a game or market of its name; its overrides may leave out ``environment.``.
+
     Raises
     ------
     TacitError
         If nothing has that name.
     """
     out = terminal.console()
+    known: dict[str, type[BaseModel]] = {_kind(model): model for model in (*GAMES, *MARKETS, *LEARNERS)}
     if name in scenarios() or name.endswith((".yaml", ".yml")):
-        experiment = load(name, overrides)
+        experiment = _scenario(name, overrides)
         out.print(f"{experiment.name}: {experiment.description}\n")
-        out.print(_parameters(experiment))
+        if name in known:
+            out.print(f"{_description(known[name])}\n")
+        _print_parameters(out, experiment)
         _print_benchmarks(out, experiment.judged_in())
         return
-    known: dict[str, type[BaseModel]] = {_kind(model): model for model in (*GAMES, *MARKETS, *LEARNERS)}
     if name in STUDIES:
         out.print(f"{name}: {STUDIES[name][1]}\n\ntacit study {name} --preset quick, or --preset paper")
         return
@@ -60,10 +65,17 @@ def print_one(name: str, overrides: list[str]) -> None:
     model = known[name]
     built = _build(model, overrides)  # it may complain
     out.print(f"{_description(model)}\n")
-    out.print(_parameters(built) if built is not None else _fields(model))
-    _print_alternatives(out, model if built is None else built)
+    _print_parameters(out, model if built is None else built)
     if isinstance(built, Environment):
         _print_benchmarks(out, built)
+
+
+def _scenario(name: str, overrides: list[str]) -> Experiment:
+    """A scenario, changed: ``lag=2`` stands for ``environment.lag=2`` where only the environment has such a field."""
+    own = type(load(name).environment).model_fields
+    short = [text.split("=")[0].split(".")[0] for text in overrides]
+    meant = [first in own and first not in Experiment.model_fields for first in short]
+    return load(name, [f"environment.{text}" if mine else text for text, mine in zip(overrides, meant, strict=True)])
 
 
 def _build(model: type[BaseModel], overrides: list[str]) -> BaseModel | None:
@@ -90,12 +102,18 @@ def _built(model: type[BaseModel], kind: dict[str, str], pairs: list[tuple[str, 
     return from_mapping(tree, [(f"learners.{path}", value) for path, value in pairs]).learners[0]
 
 
-def _parameters(model: BaseModel) -> Table:
-    """Every parameter of a model and of the models inside it, with value, unit, bounds and meaning."""
-    table = _table("parameter", "value", "unit", "bounds", "meaning")
-    for row in _rows(model, ""):
+def _print_parameters(out: Console, about: BaseModel | type[BaseModel]) -> None:
+    """Every parameter, of the models inside it too, with value, unit, bounds and meaning; what else it could be."""
+    built = isinstance(about, BaseModel)
+    table = _table("parameter", "value" if built else "default", "unit", "bounds", "meaning")
+    for row in _rows(about, "") if isinstance(about, BaseModel) else _fields(about):
         table.add_row(*row)
-    return table
+    out.print(table)
+    choices = list(_alternatives(about, ""))
+    if choices:
+        out.print("\nother choices (in quotes on the command line):")
+        for choice in choices:
+            out.print(f"  {choice}")
 
 
 def _rows(model: BaseModel, prefix: str) -> Iterator[tuple[str, str, str, str, str]]:
@@ -112,12 +130,10 @@ def _rows(model: BaseModel, prefix: str) -> Iterator[tuple[str, str, str, str, s
             yield path, _short(value), *_about(field)
 
 
-def _fields(model: type[BaseModel]) -> Table:
-    table = _table("parameter", "default", "unit", "bounds", "meaning")
+def _fields(model: type[BaseModel]) -> Iterator[tuple[str, str, str, str, str]]:
     for name, field in model.model_fields.items():
         default = "(required)" if field.is_required() else _short(field.get_default(call_default_factory=True))
-        table.add_row(name, default, *_about(field))
-    return table
+        yield name, default, *_about(field)
 
 
 def _about(field: Any) -> tuple[str, str, str]:
@@ -145,21 +161,21 @@ def _bounds(node: Any) -> Iterator[str]:
 # --- alternatives --------------------------------------------------------------------------------------------------
 
 
-def _print_alternatives(out: Console, about: BaseModel | type[BaseModel]) -> None:
+def _alternatives(about: Any, prefix: str) -> Iterator[str]:
     """What else the nested parts could be, as overrides that can be typed."""
-    model = about if isinstance(about, type) else type(about)
-    lines = []
+    model: type[BaseModel] = about if isinstance(about, type) else type(about)
     for name, field in model.model_fields.items():
-        members = _models(field.annotation)
-        others = [member for member in members if isinstance(about, type) or type(getattr(about, name)) is not member]
+        value = None if isinstance(about, type) else getattr(about, name)
+        if name in ("environment", "learners"):  # of an experiment: `tacit list` has them
+            several = value if isinstance(value, tuple) else (value,)
+            for number, part in enumerate(several):
+                yield from _alternatives(part, f"{name}.{f'{number}.' if len(several) > 1 else ''}")
+            continue
+        others = [member for member in _models(field.annotation) if type(value) is not member]
         if len(others) > MOST_ALTERNATIVES:
-            lines.append(f"{name}.kind={' | '.join(_kind(member) for member in others)}")
+            yield f"{prefix}{name}.kind={' | '.join(_kind(member) for member in others)}"
         else:
-            lines += [f"{name}={_example(member)}" for member in others]
-    if lines:
-        out.print("\nother choices (in quotes on the command line):")
-        for line in lines:
-            out.print(f"  {line}")
+            yield from (f"{prefix}{name}={_example(member)}" for member in others)
 
 
 def _models(annotation: Any) -> list[type[BaseModel]]:
@@ -206,8 +222,8 @@ def _differ(profile: Profile) -> bool:
 
 
 def _method(profile: Profile) -> str:
-    """How it was obtained, and how well where that is not exact."""
-    if profile.exact:
+    """How it was obtained, and how well where its error is more than rounding."""
+    if profile.exact or profile.error <= ROUNDING * np.abs(profile.payoffs).max():
         return profile.method
     return f"{profile.method}; error {f'{profile.error:.1e}' if np.isfinite(profile.error) else 'unknown'}"
 

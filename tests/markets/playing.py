@@ -20,9 +20,8 @@ def play(dynamics, key_data, trades, forced=False):
             after, outcome = dynamics.step(key, state, actions)
             return after, (state, actions[role], dynamics.observe(state)[role], outcome)
 
-        last, (states, done, seen, outcomes) = jax.lax.scan(
-            step, dynamics.reset(key), (jax.random.split(key, len(trades)), trades)
-        )
+        keys = jax.random.split(key, 1 + len(trades))
+        last, (states, done, seen, outcomes) = jax.lax.scan(step, dynamics.reset(keys[0]), (keys[1:], trades))
         return {
             "states": states, "last": last, "trades": done, "seen": seen, "rewards": outcomes.rewards[role],
             "over": outcomes.terminated, "cut": outcomes.truncated, "info": outcomes.info,

@@ -108,9 +108,9 @@ def test_what_was_played_is_said_without_periods():
 
 
 def test_an_optimum_that_treats_equal_agents_unequally():
-    found = answer(pretend(around(13.5, 13.5), {"kind": "execution", "shared_temporary": True}))
+    found = answer(pretend(around(26, 26), {"kind": "execution", "steps": 2, "shared_temporary": True}))
     assert names(found)[1:] == ["shortfall, cheaper trader", "shortfall, dearer trader"]
-    assert [finding.optimum for finding in found.findings] == pytest.approx([13, 12, 14])
+    assert [finding.optimum for finding in found.findings] == pytest.approx([25, 20, 30])
 
 
 # --- failures --------------------------------------------------------------------------------------------------
@@ -203,10 +203,10 @@ def test_unequal_agents_have_a_row_each():
 def test_agents_of_different_kinds_are_named():
     learners = [{"kind": "dqn", "agents": 1}, {"kind": "fixed-schedule", "trades": "nash"}]
     found = answer(pretend(around(12.0, 12.0), learners=learners))
-    assert names(found) == ["shortfall", "shortfall, trader 1 (dqn)", "shortfall, trader 2 (fixed-schedule)"]
+    assert names(found) == ["shortfall", "shortfall, trader 1, dqn", "shortfall, trader 2, fixed-schedule"]
     many = [{"kind": "dqn", "agents": 3}, {"kind": "fixed-schedule"}]
     found = answer(pretend(around(*[30.0] * 8), {**SELLERS, "inventories": [100] * 8}, learners=many))
-    assert names(found) == ["shortfall", "shortfall, 3 traders (dqn)", "shortfall, 5 traders (fixed-schedule)"]
+    assert names(found) == ["shortfall", "shortfall, 3 traders, dqn", "shortfall, 5 traders, fixed-schedule"]
 
 
 def test_agents_that_learn_nothing_are_said_to():

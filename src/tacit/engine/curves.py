@@ -67,6 +67,7 @@ class Curves:
                 self.counts[1 + k, :, window] += known[:, here].sum(axis=1)
         self._gather_returns(rewards, ended, windows)
 
+    @np.errstate(invalid="ignore")  # sums of sessions that have failed
     def _gather_returns(self, rewards: Floats, ended: NDArray[np.bool_], windows: NDArray[np.int64]) -> None:
         total = self.partial[:, None] + np.cumsum(rewards, axis=1)  # since the beginning of the running episode
         for session in range(len(rewards)):

@@ -63,6 +63,13 @@ class Table(eqx.Module):
         places = {role.name: k for k, role in enumerate(self.dynamics.roles)}
         return sorted(range(len(self.seats)), key=lambda k: (places[self.seats[k].role], self.seats[k].first))
 
+    def by_role(self, parts: Sequence[Array]) -> dict[str, Array]:
+        """Arrays of each group, agents first, as arrays of each role, in the order of its agents."""
+        found: dict[str, list[Array]] = {role.name: [] for role in self.dynamics.roles}
+        for k in self.order():
+            found[self.seats[k].role].append(parts[k])
+        return {name: jnp.concatenate(arrays) for name, arrays in found.items()}
+
 
 class Play(NamedTuple):
     """Where a session stands."""
@@ -135,12 +142,11 @@ def _keys(root: PRNGKeyArray, clocks: Int[Array, " steps"], number: int) -> PRNG
 def _step(table: Table, play: Play, clock: Int[Array, ""], keys: PRNGKeyArray) -> tuple[Play, Steps]:
     dynamics, groups = table.dynamics, table.groups
     world, acting, learning = keys[:2], keys[2 : 2 + table.agents], keys[2 + table.agents :]
-    seen = dynamics.observe(play.state)
-    chosen = {role.name: [] for role in dynamics.roles}  # type: dict[str, list[Array]]
+    seen, chosen = dynamics.observe(play.state), []
     for group, seat, learner, k in zip(groups, table.seats, play.learners, table.shares(acting), strict=True):
         own = seen[seat.role][seat.first : seat.last]
-        chosen[seat.role].append(group.act(group.policy(learner), own[:, None], k, group.epsilon(clock))[:, 0])
-    actions = dynamics.admissible(play.state, {name: jnp.concatenate(parts) for name, parts in chosen.items()})
+        chosen.append(group.act(group.policy(learner), own[:, None], k, group.epsilon(clock))[:, 0])
+    actions = dynamics.admissible(play.state, table.by_role(chosen))
     state, outcome = dynamics.step(world[0], play.state, actions)
     after = dynamics.observe(state)
     learners, health = [], []
@@ -192,12 +198,11 @@ def test(
 
     def step(carry: Any, keys: PRNGKeyArray) -> Any:
         state, returns, alive = carry
-        seen = jax.vmap(dynamics.observe)(state)
-        chosen = {role.name: [] for role in dynamics.roles}  # type: dict[str, list[Array]]
+        seen, chosen = jax.vmap(dynamics.observe)(state), []
         for group, seat, policy, k in zip(table.groups, table.seats, policies, table.shares(keys[1:]), strict=True):
             own = jnp.swapaxes(seen[seat.role][:, seat.first : seat.last], 0, 1)
-            chosen[seat.role].append(group.act(policy, own, k, epsilon))
-        actions = {name: jnp.swapaxes(jnp.concatenate(parts), 0, 1) for name, parts in chosen.items()}
+            chosen.append(group.act(policy, own, k, epsilon))
+        actions = {name: jnp.swapaxes(parts, 0, 1) for name, parts in table.by_role(chosen).items()}
         actions = jax.vmap(dynamics.admissible)(state, actions)
         state, outcome = jax.vmap(dynamics.step)(jax.random.split(keys[0], episodes), state, actions)
         rewards = jnp.concatenate([outcome.rewards[role.name] for role in dynamics.roles], axis=1)

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union
+from typing import Annotated, Any, ClassVar, Literal, Union
 
 from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
 
@@ -60,6 +60,8 @@ class Trace(Spec):
 
 class Test(Spec):
     """Play with frozen policies after training in a market."""
+
+    __test__: ClassVar[bool] = False  # pytest takes it for a test by its name
 
     episodes: int = param(1000, "episodes played with what was learned", "episodes", ge=1, le=10_000_000)
     epsilon: float = param(0.0, "exploration that goes on", ge=0, le=1)

@@ -136,7 +136,7 @@ class Job:
             finished = sum(count for index, *_, count in self.layout.shards() if index in store.finished())
             raise Interrupted(
                 f"interrupted: {finished} of {self.layout.cells * self.layout.sessions} sessions are safe in "
-                f"{store.path}; continue with `tacit run --resume {store.path}`"
+                f"{store.path}{_begun(store)}; continue with `tacit run --resume {store.path}`"
             ) from None
         digests = store.finished()
         whole = combined(digests[k] for k in sorted(digests))
@@ -170,6 +170,11 @@ class Job:
             "failures": _failures({name: variables[name][1] for name in FAILURE if name in variables}),
         }
         return Result(self.experiment, label(self.experiment, variables, coordinates), manifest, policies_of)
+
+
+def _begun(store: RunFolder) -> str:
+    """Whether there is a checkpoint of sessions that are not complete."""
+    return ", and the others up to their last checkpoint" if store.scratch.is_dir() else ""
 
 
 def _failures(arrays: Arrays) -> list[dict[str, Any]]:

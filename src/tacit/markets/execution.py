@@ -210,8 +210,8 @@ class Execution(Market):
         noise |= {"cross_impact": self.cross_impact, "volatility": variance * np.eye(self.assets)}
         if not isinstance(self.kernel, Permanent):
             return impact.transient(kernel, cost, **noise)
-        half = size * np.diag(np.asarray(self.cross_impact)) / 2
-        found = impact.transient(kernel, cost - half, **noise)  # as in one asset: no trade pays its own permanent impact
+        half = size * np.diag(np.asarray(self.cross_impact)) / 2  # a trade does not pay its own permanent impact
+        found = impact.transient(kernel, cost - half, **noise)
         others = np.diag(np.tile(half, self.steps)) * self.shared_temporary  # who share all of the temporary impact
         return replace(found, felt_cross=found.felt_cross + others)
 

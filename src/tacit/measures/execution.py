@@ -105,15 +105,19 @@ def episode_error(shortfalls: ArrayLike) -> Floats:
     return np.asarray(1.96 * found.std(axis=1, ddof=1) / np.sqrt(found.shape[1]))
 
 
-def expected_spread(schedules: ArrayLike, volatility: float) -> Floats:
-    """Standard deviation of the cost over episodes that noise alone gives a fixed schedule: sigma sqrt(sum q_t^2).
+def expected_spread(schedules: ArrayLike, volatility: float, coin: float = 0.0) -> Floats:
+    """Standard deviation of the cost over episodes that chance alone gives two fixed schedules.
 
-    ``q_t`` is what is left after trade t, and ``volatility`` that of a step.
+    Noise of the price contributes ``sigma sqrt(sum q_t^2)``, where ``q_t`` is what is left after trade t; a coin that
+    decides at each step who pays for the other's trade, ``coin / 2 sqrt(sum (v_t w_t)^2)``.
 
     Parameters
     ----------
     schedules : (runs, steps, agents) array
     volatility : float
+        Of a step.
+    coin : float
+        Permanent impact if a fair coin orders each step, otherwise 0; for two agents.
 
     Returns
     -------
@@ -121,12 +125,15 @@ def expected_spread(schedules: ArrayLike, volatility: float) -> Floats:
 
     Examples
     --------
-    >>> expected_spread(np.full((1, 10, 1), 10.0), 1e-3).round(4).tolist()
-    [[0.1688]]
+    >>> expected_spread(np.full((1, 10, 2), 10.0), 1e-3).round(4).tolist()
+    [[0.1688, 0.1688]]
+    >>> expected_spread(np.full((1, 10, 2), 10.0), 0.0, coin=0.001).round(4).tolist()
+    [[0.1581, 0.1581]]
     """
     sold = np.asarray(schedules, dtype=np.float64)
     left = sold.sum(axis=1, keepdims=True) - np.cumsum(sold, axis=1)
-    return np.asarray(volatility * np.sqrt((left**2).sum(axis=1)))
+    tossed = (sold.prod(axis=2, keepdims=True) ** 2).sum(axis=1)
+    return np.asarray(np.sqrt(volatility**2 * (left**2).sum(axis=1) + (coin / 2) ** 2 * tossed))
 
 
 # --- schedules -------------------------------------------------------------------------------------------------

@@ -186,12 +186,12 @@ def _findings(found: Tested) -> list[Finding]:
     elif not found.alike and 1 < n <= FEW_AGENTS:
         mixed = len(set(found.learners)) > 1
         for k in range(n):
-            who = f"{found.agents[k]} ({found.learners[k]})" if mixed else found.agents[k]
+            who = f"{found.agents[k]}, {found.learners[k]}" if mixed else found.agents[k]
             rows.append(_finding(found, f"{name}, {who}", [k]))
     elif len(set(found.learners)) > 1:
         for kind in dict.fromkeys(found.learners):
             these = [k for k in range(n) if found.learners[k] == kind]
-            rows.append(_finding(found, f"{name}, {len(these)} {found.words.role}s ({kind})", these))
+            rows.append(_finding(found, f"{name}, {len(these)} {found.words.role}s, {kind}", these))
     return rows + _quantities(found)
 
 
@@ -266,7 +266,8 @@ def _sessions(found: Tested) -> str:
     """How much was played, and what failed."""
     test, n = found.experiment.test, found.sessions
     many = f"{n} session{'s' if n != 1 else ''}"
-    trained = f"{many} of {found.experiment.length.episodes:,} episodes, each then"
+    periods = f" of {found.market.payoff_steps:,} periods" if found.market.payoff_steps > 1 else ""
+    trained = f"{many} of {found.experiment.length.episodes:,} episodes{periods}, each then"
     still = f" and {test.epsilon:.3g} exploration" if test.epsilon else ""
     policies = f" with frozen policies{still}"
     if not found.learned:

@@ -101,15 +101,15 @@ def learning_charts(found: Tested) -> list[Chart]:
         return []
     charts = [payoff_curve(found)] if found.learned else []
     curves = (
-        ("loss", "loss", "", "Mean loss of a gradient step"),
-        ("value", "size of the learned values", found.words.unit, "Mean size of the values that are learned from"),
+        ("loss", "loss", "", "Mean loss in each window"),
+        ("value", "size of the learned values", found.words.unit, "Mean size of the learned values in each window"),
     )
     for name, title, unit, meaning in curves:
         lines = _agent_lines(found, found.data[name].astype(np.float64))
         if not lines:
             continue
         axis = Axis(title, unit, log=_spread(lines) > LOGARITHMIC)
-        caption = f"{meaning}: over sessions, with its pointwise 95 % interval."
+        caption = f"{meaning} and over sessions, with its pointwise 95 % interval."
         charts.append(Chart(f"Learning: {title}", run_page.time_axis(found.data[name]), axis, lines, caption))
     return charts
 

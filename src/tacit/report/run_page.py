@@ -136,8 +136,8 @@ Curve = Callable[[Result, int], xr.DataArray]  # learning in a cell, by session 
 
 def sweep_sections(result: Result, answers: list[Answer], curve: Curve, remark: str = "") -> list[Section]:
     """Outcome by cell: curves or bars where they can be drawn, always a table; learning, with a remark on it."""
-    names = [finding.name for finding in answers[0].findings]
-    vary = [len(_shared(answers, [one.findings[k] for one in answers])) < 2 for k in range(len(names))]
+    vary = [not f.detail and len(_shared(answers, [a.findings[k] for a in answers])) < 2
+            for k, f in enumerate(answers[0].findings)]  # fmt: skip
     rows = []
     for place, one in zip(_places(result), answers, strict=True):
         row: list[Any] = [*place]
@@ -145,8 +145,8 @@ def sweep_sections(result: Result, answers: list[Answer], curve: Curve, remark: 
             row += [shown(finding.estimate), *((finding.nash, finding.optimum) if varies else ())]
         rows.append([*row, None if one.gain is None else str(one.gain), one.tally])
     columns = [*result.experiment.sweep_dimensions()]
-    for name, varies in zip(names, vary, strict=True):
-        columns += [name, *(answers[0].labels if varies else ())]
+    for finding, varies in zip(answers[0].findings, vary, strict=True):
+        columns += [finding.name, *(answers[0].labels if varies else ())]
     table = Table((*columns, "gain", answers[0].tallied), rows)
     sections = [Section("Outcome by cell", charts=sweep_charts(result, answers), table=table)]
     if len(answers) > 1 and int(result.data["payoff"].notnull().sum("time").max()) > 1:
@@ -171,10 +171,11 @@ def sweep_charts(result: Result, answers: Sequence[Answer]) -> list[Chart]:
     dims = result.experiment.sweep_dimensions()
     numbers = [name for name, values in dims.items() if len(values) > 1 and {type(v) for v in values} <= {int, float}]
     places = np.arange(len(answers)).reshape([len(values) for values in dims.values()])
+    main = [k for k, finding in enumerate(answers[0].findings) if not finding.detail]
     if not numbers:
         names = _settings(result, list(range(len(answers))), list(dims))
         few = 1 < len(answers) <= MOST_BARS and len(set(names)) == len(names)
-        return [_sweep_bars(answers, names, k) for k in range(len(answers[0].findings))] if few else []
+        return [_sweep_bars(answers, names, k) for k in main] if few else []
     along = max(numbers, key=lambda name: len(dims[name]))
     order = np.argsort(dims[along], kind="stable")
     rows = np.moveaxis(places, list(dims).index(along), -1).reshape(-1, len(order))[:, order]
@@ -183,7 +184,7 @@ def sweep_charts(result: Result, answers: Sequence[Answer]) -> list[Chart]:
     others = [name for name in dims if name != along]
     names = _settings(result, [int(row[0]) for row in rows], others) if others else [""]
     curves = dict(zip(names, rows, strict=True))
-    charts = [_sweep_curve(result, answers, along, curves, k) for k in range(len(answers[0].findings))]
+    charts = [_sweep_curve(result, answers, along, curves, k) for k in main]
     if len(_shared(answers, [one.findings[0] for one in answers])) < 2 and any(one.gain for one in answers):
         charts.append(_sweep_curve(result, answers, along, curves, None))
     return charts
@@ -204,12 +205,12 @@ def _sweep_curve(result: Result, answers: Sequence[Answer], along: str, curves: 
     if logarithmic and (x <= 0).any():
         at_zero = "; ".join(f"{name} {found[row[0]].estimate}".strip() for name, row in curves.items())
         caption += f". At {along} = {x[0]:g}, which the logarithmic axis cannot show: {at_zero}"
-    first = found[cells[0]]
-    references: list[Mark] = [*_shared(answers, found)]
+    first, references = found[cells[0]], list[Mark](_shared(answers, found))
     if len(references) < 2 and len(curves) == 1:
         sides = ([found[c].nash for c in cells], [found[c].optimum for c in cells])
         for name, side in zip(answers[0].labels, sides, strict=True):
-            references += [Line(x, side, name, dash=True)] if len(set(side)) > 1 else []
+            known = len(set(side)) > 1 and bool(np.isfinite(np.array(side, dtype=float)).any())
+            references += [Line(x, side, name, dash=True)] if known else []
     label, unit = _swept(result, along)
     return Chart(
         f"{_capital(first.name)} against {along}", Axis(label, unit, log=logarithmic), axis(first.name, first.unit),
@@ -387,9 +388,8 @@ def _some(values: Any) -> str:
 
 def provenance(result: Result) -> Section:
     """How to get the same again."""
-    manifest = result.manifest
-    rows = [(key, _cell_text(manifest[key])) for key in ("seed", "sessions", "seconds", "started", "content_hash")
-            if key in manifest]  # fmt: skip
+    manifest, keys = result.manifest, ("seed", "sessions", "seconds", "started", "content_hash")
+    rows = [(key, _cell_text(manifest[key])) for key in keys if key in manifest]
     rows += [(name, version) for name, version in manifest.get("versions", {}).items()]
     if result.folder is not None:
         rows.append(("data", f"{result.folder.name}/data.zarr"))

@@ -19,7 +19,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from tacit.report.answer import Answer
 
 MOST_ROWS = 30  # cells of a sweep that are printed
+LOOP = 100_000  # bytes: a compiled market has at least as many, what prepares it far less
 
 
 class Sessions(ProgressColumn):
@@ -34,8 +35,9 @@ class Sessions(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         done, total = task.completed, int(task.total or 0)
-        whole = isinstance(done, int)
-        return Text(f"{done}/{total} sessions" if whole else f"{done / max(total, 1):4.0%} of {total} sessions")
+        if isinstance(done, int):
+            return Text(f"{done}/{total} sessions")
+        return Text(f"{int(100 * done / max(total, 1)):3}% of {total} sessions")  # 100% only at the end
 
 
 @contextmanager
@@ -49,8 +51,8 @@ def progress(name: str) -> Iterator[Callable[[float, int], None]]:
 def bars() -> Iterator[Callable[[str], Callable[[float, int], None]]]:
     """Progress bars, one for each name that is asked for."""
     columns = (
-        TextColumn("{task.description}"), BarColumn(), Sessions(), TimeElapsedColumn(), TextColumn("+"),
-        TimeRemainingColumn(), TextColumn("{task.fields[now]}"),
+        TextColumn("{task.description}"), BarColumn(), Sessions(table_column=Column(no_wrap=True)),
+        TimeElapsedColumn(), TextColumn("+"), TimeRemainingColumn(), TextColumn("{task.fields[now]}"),
     )  # fmt: skip
     display = Progress(*columns, console=Console(stderr=True))
 
@@ -88,7 +90,8 @@ def announce_compilation() -> None:
     from tacit.engine.compilation import cache_folder, ready
 
     if deep_engine():
-        if not any((cache_folder() / "xla").glob("*")):
+        kept = (file.stat().st_size for file in (cache_folder() / "xla").glob("*"))
+        if max(kept, default=0) < LOOP:
             print("compiling for this market: a quarter of a minute; its next run starts sooner", file=sys.stderr)
     elif not ready():
         print("compiling the engine, once after an installation: half a minute", file=sys.stderr)

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from tacit.measures.execution import Floats
 from tacit.measures.statistics import Estimate
 from tacit.studies import execution_published as published
 from tacit.studies.base import Claim, Verdict, farthest
@@ -137,7 +138,24 @@ def majority(name: str, flags: Any, source: str, note: str = "") -> Claim:
     """
     found = estimate(np.asarray(flags, dtype=bool))
     verdict = Verdict.REPRODUCED if found.low > 0.5 else Verdict.NOT if found.high < 0.5 else Verdict.UNDECIDED
-    return Claim(name, found, None, f"{source}: more than half", verdict=verdict, note=note)
+    return Claim(name, found, None, f"{source}: most", verdict=verdict, note=note)
+
+
+def statements(claims: Sequence[Claim]) -> str:
+    """What became of the paper's statements that carry no number, in words.
+
+    Examples
+    --------
+    >>> true, open_ = (majority("most", np.ones(n, dtype=bool), "") for n in (10, 2))
+    >>> statements([true, open_])
+    'Of 2 statements that the paper makes in words: reproduced 1, not reproduced 0, too few sessions 1.'
+    """
+    verdicts = [claim.verdict for claim in claims if claim.verdict is not None]
+    good, bad, unknown = (verdicts.count(one) for one in (Verdict.REPRODUCED, Verdict.NOT, Verdict.UNDECIDED))
+    return (
+        f"Of {len(verdicts)} statements that the paper makes in words: reproduced {good}, not reproduced {bad}, too "
+        f"few sessions {unknown}."
+    )
 
 
 def rectangle_claims(runs: Runs) -> Iterator[Claim]:
@@ -150,17 +168,17 @@ def rectangle_claims(runs: Runs) -> Iterator[Claim]:
         if runs.volatility == VOLATILITIES[1]:
             yield _half(f"{runs.title}: half in {which}", flags)
             name = f"{runs.title}: outside {which}, predatory (share of those runs)"
-            yield majority(name, quadrant[~flags] == 1, 'section 4.2 (P), "the rest"')
+            yield majority(name, quadrant[~flags] == 1, '§ 4.2 (P), "the rest"')
         else:
             section = "4.1" if runs.volatility == VOLATILITIES[0] else "4.3"
-            yield majority(f"{runs.title}: most in {which}", flags, f"section {section} (P)")
-    yield majority(f"{runs.title}: mostly the faster trader pays less", runs.faster, "sections 4.1 to 4.3 (P)")
+            yield majority(f"{runs.title}: most in {which}", flags, f"§ {section} (P)")
+    yield majority(f"{runs.title}: mostly the faster trader pays less", runs.faster, "§ 4.1 to 4.3 (P)")
 
 
 def _half(name: str, flags: Any) -> Claim:
     """That one half of the runs have a property; the published half is one of as many runs as the paper has."""
     return Claim(
-        name, estimate(np.asarray(flags, dtype=bool)), 0.5, "section 4.2 (P): as many inside as outside",
+        name, estimate(np.asarray(flags, dtype=bool)), 0.5, "§ 4.2 (P): half",
         published.share_error(published.RUNS // 2),
     )  # fmt: skip
 
@@ -176,7 +194,7 @@ def pace_claims(runs: Sequence[Runs]) -> Iterator[Claim]:
         "at σ = 1e-9, 1e-3 and 1e-2, so that the start is slowest at moderate noise"
     )
     name = f"{calm.setting.words}: share sold in the first half, large less zero noise"
-    yield Claim(name, found, None, "section 4.4 (P): slower start", verdict=verdict, note=note)
+    yield Claim(name, found, None, "§ 4.4 (P): slower start", verdict=verdict, note=note)
 
 
 def difference(first: Any, second: Any) -> Estimate:
@@ -190,12 +208,17 @@ def difference(first: Any, second: Any) -> Estimate:
     one, two = (np.asarray(x, dtype=np.float64) for x in (first, second))
     found, n = float(one.mean() - two.mean()), min(len(one), len(two))
     se = float(np.hypot(*(x.std(ddof=1) / np.sqrt(len(x)) for x in (one, two)))) if n > 1 else np.nan
-    if not se > 0:
-        return Estimate(found, found if se == 0 else np.nan, found if se == 0 else np.nan, se, n)
-    from scipy.stats import ttest_ind
+    half = _welch(one, two) * se if se > 0 else se
+    return Estimate(found, found - half, found + half, se, n)
 
-    low, high = ttest_ind(one, two, equal_var=False).confidence_interval()
-    return Estimate(found, float(low), float(high), se, n)
+
+def _welch(*samples: Floats) -> float:
+    """Quantile of Student's distribution with the degrees of freedom that Welch gives two samples."""
+    from scipy.stats import t
+
+    parts = [x.var(ddof=1) / len(x) for x in samples]
+    freedom = sum(parts) ** 2 / sum(part**2 / (len(x) - 1) for part, x in zip(parts, samples, strict=True))
+    return float(t.ppf(0.975, freedom))
 
 
 # --- why ---------------------------------------------------------------------------------------------------------

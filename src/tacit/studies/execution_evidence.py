@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tacit.errors import TacitError
 from tacit.lab.experiment import Experiment, Length, Test
 from tacit.lab.result import Result
 from tacit.learners import DQN, Geometric
@@ -18,7 +19,7 @@ from tacit.theory.liquidation import LiquidationGame, Solution, nash
 from tacit.theory.liquidation_optimum import joint_optimum
 from tacit.theory.pareto_schedules import pareto_front
 
-FRONT_POINTS = 41
+FRONT_POINTS = 25
 
 
 class Setting(NamedTuple):
@@ -247,10 +248,20 @@ class Runs(Judged):
 
     @classmethod
     def of(cls, setting: Setting, result: Result) -> "Runs":
-        """From a result of :func:`experiment`; sessions that failed are left out."""
+        """From a result of :func:`experiment`; sessions that failed are left out.
+
+        Raises
+        ------
+        TacitError
+            If all of them have.
+        """
         data, played = result.data, result.experiment
         market: Any = played.market
         numbers = np.flatnonzero(data["failure"].values == 0)
+        if not len(numbers):
+            raise TacitError(
+                f"{played.name}: all {data.sizes['session']} sessions failed to learn; nothing is left to judge"
+            )
         kept = data.isel(session=numbers)
         shortfalls = -kept["test_payoff"].transpose("session", "episode", "agent").values.astype(np.float64)
         schedules = kept["test_trade"].transpose("session", "step", "agent").values.astype(np.float64)
@@ -266,9 +277,10 @@ class Runs(Judged):
     @property
     def title(self) -> str:
         """The setting and its volatility in words."""
+        trained = f"{self.setting.words}, {published.label(self.volatility)}"
         if self.test_volatility == self.volatility:
-            return f"{self.setting.words}, σ = {self.volatility:g}"
-        return f"{self.setting.words}, σ = {self.volatility:g}, tested at {self.test_volatility:g}"
+            return trained
+        return f"{trained}, tested at {published.plain(self.test_volatility)}"
 
     @property
     def spread(self) -> Floats:
@@ -277,8 +289,10 @@ class Runs(Judged):
 
     @property
     def noise(self) -> Floats:
-        """The part of it that the noise of the test would give the mean schedules, (runs,)."""
-        return np.asarray(measures.expected_spread(self.schedules, self.test_volatility).mean(axis=1))
+        """What of it the chance of the test, noise and coin, would give the mean schedules, (runs,)."""
+        market: Any = self.result.experiment.market
+        coin = float(market.permanent) if market.order == "coin-toss" and market.lag == 1 else 0.0
+        return np.asarray(measures.expected_spread(self.schedules, self.test_volatility, coin).mean(axis=1))
 
 
 def estimate(values: Any) -> Estimate:

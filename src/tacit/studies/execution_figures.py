@@ -95,7 +95,8 @@ def _drawn(shortfalls: Floats, centroids: Floats, window: tuple[float, float] | 
         text += f"; on the screen {ON_SCREEN:,} of them, drawn by lot"
     hidden, share = np.flatnonzero(_outside(centroids, window)), _outside(shortfalls.reshape(-1, 2), window).mean()
     if share or hidden.size:
-        text += f". Outside the part shown: {100 * share:.1f} % of the episodes"
+        few = 0 < share < 0.001
+        text += f". Outside the part shown: {'less than 0.1' if few else f'{100 * share:.1f}'} % of the episodes"
     if hidden.size:
         text += f", and the means of runs {', '.join(map(str, hidden))}"
     return f"{text}."

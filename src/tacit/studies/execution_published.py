@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-PAPER = "Macrì and Lillo 2024 (P)"
-FIGURES = "figures of Macrì and Lillo 2024 (D)"
+FIGURES = "figures (D)"
 
 STEPS = 10
 RUNS = 20  # independent trainings at each volatility
@@ -26,7 +25,6 @@ MISSPECIFIED_RUNS = 10
 EPISODES, TEST_EPISODES = 5000, 2500
 DECAY_EVERY = 75  # steps
 VOLATILITIES = (1e-9, 1e-3, 1e-2)
-CASES = {1e-9: "zero noise", 1e-3: "moderate noise", 1e-2: "large noise"}
 
 # The stars of the paper's scatter plots. "Nash" is the equilibrium of Schied and Zhang, where temporary impact is
 # shared and time continuous, costed with impact from the next step on. No timing gives the "Pareto" star, which is
@@ -77,6 +75,22 @@ def _rows(name: str) -> Iterator[dict[str, float]]:
     text = (resources.files("tacit.studies") / "data" / name).read_text(encoding="utf-8")
     for row in csv.DictReader(text.splitlines()):
         yield {key: float(value) for key, value in row.items()}
+
+
+def label(volatility: float) -> str:
+    """A volatility with its letter.
+
+    Examples
+    --------
+    >>> label(1e-9), label(1e-2)
+    ('σ = 1e-9', 'σ = 0.01')
+    """
+    return f"σ = {plain(volatility)}"
+
+
+def plain(volatility: float) -> str:
+    """A volatility as the paper writes it: "1e-9", "0.001"."""
+    return f"{volatility:g}".replace("e-0", "e-")
 
 
 def share_error(successes: int, n: int = RUNS) -> float:

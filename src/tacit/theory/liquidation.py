@@ -6,6 +6,7 @@ The builders of the matrices are in :mod:`tacit.theory.impact`.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -311,6 +312,7 @@ def fundamental_solutions(game: LiquidationGame) -> tuple[Floats, Floats]:
     return _units(game, game.own + (game.players - 1) * game.cross), _units(game, game.own - game.cross)
 
 
+@lru_cache(maxsize=32)  # games are immutable and compare by identity
 def nash(game: LiquidationGame) -> Solution:
     """The open-loop Nash equilibrium.
 

@@ -127,9 +127,9 @@ def schied_zhang_inventory(
     others, mean, risk = len(held) - 1, held.mean(), 8 * temporary * risk_aversion * volatility**2
     width = 2 * (others + 2) * temporary
     rate = np.sqrt((others * permanent) ** 2 + (others + 2) * risk) / width
-    common = np.exp(-others * permanent * times / width) * _sinh_ratio(times, horizon, rate)
+    common = _sinh_ratio(times, horizon, rate, -others * permanent / width)
     rate = np.sqrt(permanent**2 + risk) / (2 * temporary)
-    apart = np.exp(permanent * times / (2 * temporary)) * _sinh_ratio(times, horizon, rate)
+    apart = _sinh_ratio(times, horizon, rate, permanent / (2 * temporary))
     return np.asarray(mean * common + np.outer(held - mean, apart))
 
 
@@ -180,9 +180,9 @@ def _geometric(base: float, growth: float, steps: int) -> Floats:
     return np.asarray(terms / total)
 
 
-def _sinh_ratio(times: Floats, horizon: float, rate: float) -> Floats:
-    """``sinh((horizon - times) rate) / sinh(horizon rate)``, for any rate from 0."""
+def _sinh_ratio(times: Floats, horizon: float, rate: float, drift: float) -> Floats:
+    """``exp(drift times) sinh((horizon - times) rate) / sinh(horizon rate)``, for any rate from 0 and drift up to it."""
     if rate * horizon < 1e-9:
         return 1 - times / horizon
     decay = -np.expm1(-2 * (horizon - times) * rate) / -np.expm1(-2 * horizon * rate)
-    return np.asarray(np.exp(-times * rate) * decay)
+    return np.asarray(np.exp(times * (drift - rate)) * decay)

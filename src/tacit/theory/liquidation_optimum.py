@@ -1,5 +1,7 @@
 """What a liquidation game's agents could reach together, and what is unusual about a game."""
 
+from functools import lru_cache
+
 import numpy as np
 
 from tacit.errors import TacitError
@@ -11,6 +13,7 @@ CHEAPER = 1e-9  # costs this close, relative to the larger, count as equal
 SLOPE = 1e-9  # a slope this small, relative to the largest impact times the largest trade, counts as 0
 
 
+@lru_cache(maxsize=32)  # games are immutable and compare by identity
 def joint_optimum(game: LiquidationGame) -> Solution:
     """The schedules with the smallest sum of costs.
 

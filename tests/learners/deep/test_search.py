@@ -106,7 +106,7 @@ def test_folding_and_columns_change_nothing(kind):
     one, _ = searcher(kind)
     random = np.random.default_rng(1)
     main, x = network(one, random), random.normal(size=(7, 4)).astype(np.float32)
-    wanted = [Net(main)(row) for row in x]
+    wanted, x = [Net(main)(row) for row in x], jnp.asarray(x)
     for found in (main(x), main.folded()(x), main.columns(x.T).T, main.folded().columns(x.T).T):
         np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
     assert main.folded().embedding is None

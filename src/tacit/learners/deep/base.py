@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Int, Key, PRNGKeyArray
 
 LearnerState = Any  # a pytree of arrays
 Policy = Any  # the part of it that acts
@@ -81,7 +81,7 @@ class Group(eqx.Module):
     update_every: eqx.AbstractVar[int]
 
     @abstractmethod
-    def init(self, keys: PRNGKeyArray) -> LearnerState: ...
+    def init(self, keys: Key[Array, " agents"]) -> LearnerState: ...
 
     @abstractmethod
     def policy(self, state: LearnerState) -> Policy: ...
@@ -98,7 +98,7 @@ class Group(eqx.Module):
         self,
         policy: Policy,
         observations: Float[Array, "agents batch observation"],
-        keys: PRNGKeyArray,
+        keys: Key[Array, " agents"],
         epsilon: Float[Array, ""],
     ) -> Float[Array, "agents batch size"]: ...
 
@@ -106,7 +106,7 @@ class Group(eqx.Module):
     def observe(self, state: LearnerState, transition: Transition, clock: Clock) -> LearnerState: ...
 
     @abstractmethod
-    def update(self, state: LearnerState, keys: PRNGKeyArray, clock: Clock) -> tuple[LearnerState, Health]: ...
+    def update(self, state: LearnerState, keys: Key[Array, " agents"], clock: Clock) -> tuple[LearnerState, Health]: ...
 
 
 class Independent(Group):
@@ -124,7 +124,7 @@ class Independent(Group):
         """So many agents with the same algorithm, and each with its own experience."""
         return cls(algorithm=algorithm, agents=agents, update_every=algorithm.update_every)
 
-    def init(self, keys: PRNGKeyArray) -> LearnerState:
+    def init(self, keys: Key[Array, " agents"]) -> LearnerState:
         return jax.vmap(self.algorithm.init)(keys)
 
     def policy(self, state: LearnerState) -> Policy:
@@ -140,7 +140,7 @@ class Independent(Group):
         self,
         policy: Policy,
         observations: Float[Array, "agents batch observation"],
-        keys: PRNGKeyArray,
+        keys: Key[Array, " agents"],
         epsilon: Float[Array, ""],
     ) -> Float[Array, "agents batch size"]:
         return jax.vmap(self.algorithm.act, in_axes=(0, 0, 0, None))(policy, observations, keys, epsilon)
@@ -148,7 +148,7 @@ class Independent(Group):
     def observe(self, state: LearnerState, transition: Transition, clock: Clock) -> LearnerState:
         return jax.vmap(self.algorithm.observe, in_axes=(0, 0, None))(state, transition, clock)
 
-    def update(self, state: LearnerState, keys: PRNGKeyArray, clock: Clock) -> tuple[LearnerState, Health]:
+    def update(self, state: LearnerState, keys: Key[Array, " agents"], clock: Clock) -> tuple[LearnerState, Health]:
         return jax.vmap(self.algorithm.update, in_axes=(0, 0, None))(state, keys, clock)
 
 

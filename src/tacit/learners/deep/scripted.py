@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float, Key, PRNGKeyArray
 from numpy.typing import NDArray
 
 from tacit.learners.deep.base import Clock, Group, Health, LearnerState, Policy, Transition, nothing_learned
@@ -19,7 +19,7 @@ class Scripted(Group):
 
     update_every: int = eqx.field(static=True, default=0, init=False)
 
-    def init(self, keys: PRNGKeyArray) -> LearnerState:
+    def init(self, keys: Key[Array, " agents"]) -> LearnerState:
         return ()
 
     def policy(self, state: LearnerState) -> Policy:
@@ -31,7 +31,7 @@ class Scripted(Group):
     def observe(self, state: LearnerState, transition: Transition, clock: Clock) -> LearnerState:
         return state
 
-    def update(self, state: LearnerState, keys: PRNGKeyArray, clock: Clock) -> tuple[LearnerState, Health]:
+    def update(self, state: LearnerState, keys: Key[Array, " agents"], clock: Clock) -> tuple[LearnerState, Health]:
         return state, nothing_learned(self.agents)
 
 
@@ -46,7 +46,11 @@ class FollowSchedule(Scripted):
         return cls(actions=jnp.asarray(actions, jnp.float32), agents=len(actions))
 
     def act(
-        self, policy: Policy, observations: Float[Array, "agents batch observation"], keys: PRNGKeyArray, epsilon: Any
+        self,
+        policy: Policy,
+        observations: Float[Array, "agents batch observation"],
+        keys: Key[Array, " agents"],
+        epsilon: Any,
     ) -> Float[Array, "agents batch size"]:
         times = observations[:, :, 0].astype(int)
         return jax.vmap(lambda schedule, at: schedule[at])(self.actions, times)
@@ -60,7 +64,11 @@ class ActRandomly(Scripted):
     agents: int = eqx.field(static=True)
 
     def act(
-        self, policy: Policy, observations: Float[Array, "agents batch observation"], keys: PRNGKeyArray, epsilon: Any
+        self,
+        policy: Policy,
+        observations: Float[Array, "agents batch observation"],
+        keys: Key[Array, " agents"],
+        epsilon: Any,
     ) -> Float[Array, "agents batch size"]:
         def act(seen: Array, key: PRNGKeyArray) -> Array:
             return jax.vmap(lambda o, u: self.dynamics.any_candidate(self.role, o, u))(

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tacit.markets.execution import Execution
 
 TIME, INVENTORY = 0, 1  # places in an observation; prices and more follow the inventories
+SLACK = 1e-4  # shares by which an inventory may miss its bounds: rounding
 
 
 class ExecutionState(NamedTuple):
@@ -112,8 +113,8 @@ class ExecutionDynamics(Dynamics):
         trades, left = actions[self.roles[0].name], state.inventory
         bound = self.largest if self.buying else jnp.zeros(())
         low, high = jnp.minimum(self.inventories, -bound), jnp.maximum(self.inventories, bound)
-        after, slack = left - trades, 1e-4
-        inside = (after >= jnp.minimum(low, 0) - slack) & (after <= jnp.maximum(high, 0) + slack)
+        after = left - trades
+        inside = (after >= jnp.minimum(low, 0) - SLACK) & (after <= jnp.maximum(high, 0) + SLACK)
         chosen = jnp.where(inside, trades, 0.0)
         return {self.roles[0].name: jnp.where(state.step == self.steps - 1, left, chosen)}
 
@@ -198,18 +199,21 @@ class ExecutionDynamics(Dynamics):
     def candidates(
         self, role: Role, observation: Float[Array, " observation"]
     ) -> tuple[Float[Array, "candidates size"], Int[Array, ""]]:
-        """Trades by size: whole shares up to the inventory, or equal parts of it; in the last step, all of it."""
+        """Trades by size: whole shares that keep the inventory in bounds, or equal parts of it; at last, all of it."""
         left = observation[INVENTORY : INVENTORY + self.assets]
         if self.whole and self.buying:
-            values = (jnp.arange(self.grid) - self.grid // 2).astype(jnp.float32)[:, None]
-            feasible = jnp.asarray(self.grid)
+            reach = self.largest + SLACK  # of the inventory after the trade
+            least, most = jnp.ceil(left - reach), jnp.floor(left + reach)
+            values = least + jnp.arange(self.grid, dtype=jnp.float32)[:, None]
+            feasible = jnp.minimum(most - least + 1, self.grid)[0].astype(int)
         elif self.whole:
             values = jnp.sign(left) * jnp.arange(self.grid, dtype=jnp.float32)[:, None]
             feasible = jnp.floor(jnp.abs(left[0])).astype(int) + 1
         else:
             parts = jnp.linspace(0.0, 1.0, self.grid)
             mesh = jnp.stack(jnp.meshgrid(*[parts] * self.assets, indexing="ij"), axis=-1)
-            values, feasible = mesh.reshape(-1, self.assets) * left, jnp.asarray(self.grid**self.assets)
+            values = mesh.reshape(-1, self.assets) * left
+            feasible = jnp.where(jnp.any(left != 0), len(values), 1)
         if self.foresee:
             last = observation[TIME] >= self.steps - 1
             values = values.at[0].set(jnp.where(last, left, values[0]))
@@ -244,12 +248,12 @@ def build(market: "Execution") -> ExecutionDynamics:
     temporary = np.diag(np.broadcast_to(np.asarray(market.temporary) / market.tau, (steps,)).repeat(assets))
     shared = temporary * market.shared_temporary
 
-    def single(x: Any) -> Array:
-        return jnp.asarray(x, jnp.float32)
+    def array(x: Any) -> Array:
+        return jnp.asarray(x, float)  # single precision, unless JAX is told otherwise
 
     def blocks(matrix: NDArray[np.float64]) -> Array:
         """What happens within a step: the diagonal blocks."""
-        return single(np.einsum("tatb->tab", matrix.reshape(shape)))
+        return array(np.einsum("tatb->tab", matrix.reshape(shape)))
 
     low, high = market.price_range or _price_range(market)
     return ExecutionDynamics(
@@ -263,18 +267,18 @@ def build(market: "Execution") -> ExecutionDynamics:
         foresee=market.foresee_last_trade,
         by_trade=market.reward == "trade",
         observed=market.observes,
-        lasting_own=single((impact.felt_own - temporary).reshape(shape)),
-        lasting_cross=single((impact.felt_cross - impact.toss / 2 - shared).reshape(shape)),
-        mid=single(impact.mid.reshape(shape)),
+        lasting_own=array((impact.felt_own - temporary).reshape(shape)),
+        lasting_cross=array((impact.felt_cross - impact.toss / 2 - shared).reshape(shape)),
+        mid=array(impact.mid.reshape(shape)),
         temporary_own=blocks(temporary),
         temporary_cross=blocks(shared),
         toss=blocks(impact.toss),
-        inventories=single(np.reshape(market.inventories, (-1, assets))),
-        start=single(market.price),
-        volatility=single(market.volatility * np.sqrt(market.tau)),
-        risk=single(market.risk_aversion * market.volatility**2 * market.tau),
-        price_range=single([low, high]),
-        **{name: single(value) for name, value in _liquidity(market).items()},
+        inventories=array(np.reshape(market.inventories, (-1, assets))),
+        start=array(market.price),
+        volatility=array(market.volatility * np.sqrt(market.tau)),
+        risk=array(market.risk_aversion * market.volatility**2 * market.tau),
+        price_range=array([low, high]),
+        **{name: array(value) for name, value in _liquidity(market).items()},
     )
 
 

@@ -36,6 +36,7 @@ class RepeatedGameDynamics(Dynamics):
     values: Float[Array, "players actions"]  # what the actions mean
     payoffs: Float[Array, "regimes joint players"]  # of a payoff table
     transition: Float[Array, "regimes regimes"]
+    first: Float[Array, " regimes"]  # how likely each is in the first period: as often as in the long run
     active: Float[Array, "regimes players"]
     incidence: Float[Array, "facilities actions"]  # of a congestion game
     weights: Float[Array, "actions facilities"]
@@ -54,10 +55,9 @@ class RepeatedGameDynamics(Dynamics):
         """Random actions are remembered of the time before the first period."""
         past, regime = jax.random.split(key)
         drawn = jax.random.randint(past, (self.memory, self.players), 0, self.actions)
-        history = jax.vmap(self._code)(drawn) if self.memory else jnp.zeros((0, self.actions))
-        share = jnp.linalg.matrix_power(self.transition, 64)[0]
+        history = jax.vmap(self._code)(drawn)
         return RepeatedGameState(
-            jnp.zeros((), jnp.int32), history, jax.random.choice(regime, len(self.transition), p=share)
+            jnp.zeros((), jnp.int32), history, jax.random.choice(regime, len(self.first), p=self.first)
         )
 
     def observe(self, state: RepeatedGameState) -> dict[str, Float[Array, "players observation"]]:
@@ -123,7 +123,7 @@ def build(market: "RepeatedGame") -> RepeatedGameDynamics:
     def single(x: object) -> Array:
         return jnp.asarray(x, jnp.float32)
 
-    none = np.zeros((1, 1))
+    size = actions.values.shape[1]
     table = form if isinstance(form, NormalForm) else None
     crowd = form if isinstance(form, CongestionForm) else None
     return RepeatedGameDynamics(
@@ -134,11 +134,12 @@ def build(market: "RepeatedGame") -> RepeatedGameDynamics:
         crowd=crowd is not None,
         sees_regime=table is not None and table.observed and len(table.transition) > 1,
         values=single(actions.values),
-        payoffs=single(table.payoffs if table else np.zeros((1, 1, 1))),
+        payoffs=single(table.payoffs if table else np.zeros((1, 0, 1))),
         transition=single(table.transition if table else np.ones((1, 1))),
-        active=single(table.active if table else none),
-        incidence=single(crowd.incidence if crowd else none),
-        weights=single(crowd.weights if crowd else none),
-        levels=single(crowd.values if crowd else none),
-        own=single(crowd.own if crowd else none[0]),
+        first=single(table.stationary() if table else np.ones(1)),
+        active=single(table.active if table else np.ones((1, 1))),
+        incidence=single(crowd.incidence if crowd else np.zeros((0, size))),
+        weights=single(crowd.weights if crowd else np.zeros((size, 0))),
+        levels=single(crowd.values if crowd else np.zeros((0, 0))),
+        own=single(crowd.own if crowd else np.zeros(size)),
     )

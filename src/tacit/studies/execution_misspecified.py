@@ -1,0 +1,210 @@
+"""What if the volatility that traders meet is not the one they trained in? Macrì and Lillo (2024), section 4.5.
+
+Each pair of runs with the same volatility in training has the same seed, and so the same trained policies: what differs
+between them is the test alone.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from tacit.measures.execution import Flags, Floats
+from tacit.report.page import Section, Table
+from tacit.report.panels import Panels
+from tacit.studies import execution_figures as figures
+from tacit.studies import execution_published as published
+from tacit.studies.base import Claim, Finding, Player, Study
+from tacit.studies.execution_answer import shortened
+from tacit.studies.execution_claims import majority, place, statements
+from tacit.studies.execution_collusion import BENCHMARKS, WORDS
+from tacit.studies.execution_evidence import SIMULATED, WRITTEN, Runs, Setting, Size, estimate, experiment
+from tacit.studies.execution_report import overview, run_section
+
+CALM, NOISY = 1e-9, 1e-2
+SIZES = {
+    "quick": Size(sessions=6, episodes=800, test_episodes=500),
+    "paper": Size(sessions=published.MISSPECIFIED_RUNS),
+}
+SECTIONS = {CALM: "§ 4.5.1 (P)", NOISY: "§ 4.5.2 (P)"}  # by the volatility of training
+SUMMARY = "§ 4.5.2 (P), end"
+PAIRING = (
+    "Runs that share the volatility of training share seed, training and policies, session by session: differences "
+    "between their tests are paired. Runs that share the volatility of the test are independent of each other."
+)
+SPREAD = (
+    "Noise gives the cost of a fixed schedule a variance of σ² sum of q_t², q_t being the inventory after trade t; a "
+    "coin toss adds κ²/4 sum of (v_t w_t)², of what both sell at step t. Reactions to prices, and exploration where "
+    "the test goes on with it, add to that."
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """A misspecified test beside two that are not: of the same policies, and of others in the same volatility."""
+
+    mixed: Runs
+    same_training: Runs
+    same_test: Runs
+
+    def matched(self, values: Floats) -> Floats:
+        """Of values of ``same_training``, those of the sessions of ``mixed``; both lack what failed in training."""
+        return np.asarray(values[np.searchsorted(self.same_training.numbers, self.mixed.numbers)])
+
+    def distances(self) -> tuple[Floats, Floats]:
+        """Root mean square distance of each run's schedules to those of the same policies, and to those of other runs.
+
+        In shares a step. The two agents of a run are exchangeable, but policies keep their place: other runs are taken
+        in both orders, and the nearer order counts; their distances are averaged.
+        """
+        ours, others = self.mixed.schedules, self.same_test.schedules
+        own = _rms(ours - self.matched(self.same_training.schedules))
+        apart = [[min(_rms(one - other), _rms(one - other[:, ::-1])) for other in others] for one in ours]
+        return own, np.mean(apart, axis=1)
+
+    def like_same_test(self) -> Flags:
+        """Runs whose costs spread more like those of runs in the same test than like those of the same policies."""
+        own = np.abs(self.mixed.spread - self.matched(self.same_training.spread))
+        return np.asarray(np.abs(self.mixed.spread - self.same_test.spread.mean()) < own)
+
+    def like_same_training(self) -> Flags:
+        """Runs whose schedules are nearer to those of the same policies than to those of runs in the same test."""
+        own, others = self.distances()
+        return np.asarray(own < others)
+
+
+def _rms(values: Floats) -> Any:
+    return np.sqrt((values**2).mean(axis=(-2, -1)))
+
+
+class ExecutionMisspecified(Study):
+    """Traders trained without noise and tested with much, and the reverse, in the game as simulated and as written."""
+
+    name: ClassVar[str] = "execution-misspecified"
+    question: ClassVar[str] = "do liquidating agents collude where volatility differs between training and test?"
+    source: ClassVar[str] = (
+        "A. Macrì and F. Lillo, Deviations from the Nash equilibrium and emergence of tacit collusion in a two-player "
+        "optimal execution game with reinforcement learning, arXiv 2408.11773 (version 1, 2024), section 4.5.\n\n"
+        "(P) the paper's text; the figures of this section were not digitised."
+    )
+    sizes: ClassVar[Mapping[str, Size]] = SIZES
+
+    def find(self, preset: str, play: Player) -> Finding:
+        size = self.sizes[preset]
+
+        def pairs(setting: Setting) -> tuple[Pair, Pair]:
+            found = {
+                (train, test): Runs.of(setting, play(experiment(setting, train, size, test)))
+                for train in (CALM, NOISY)
+                for test in (CALM, NOISY)
+            }
+            calm, noisy = found[CALM, CALM], found[NOISY, NOISY]
+            return Pair(found[CALM, NOISY], calm, noisy), Pair(found[NOISY, CALM], noisy, calm)
+
+        return examine((*pairs(SIMULATED), *pairs(WRITTEN)), size.episodes)
+
+
+def examine(pairs: tuple[Pair, ...], episodes: int) -> Finding:
+    """Judge the claims by all pairs."""
+    claims = tuple(claim for pair in pairs for claim in pair_claims(pair))
+    failed = [f"{pair.mixed.failed} {pair.mixed.title}" for pair in pairs if pair.mixed.failed]
+    left_out = (f"Sessions that failed to learn are left out: {', '.join(failed)}.",) if failed else ()
+    notes = (*shortened(episodes), *left_out, PAIRING, BENCHMARKS, WORDS, SPREAD)
+    return Finding(f"{answer(pairs, episodes)}\n\n{statements(claims)}", claims, sections(pairs), notes)
+
+
+# --- claims ------------------------------------------------------------------------------------------------------
+
+
+def pair_claims(pair: Pair) -> Iterator[Claim]:
+    """The paper's claims about one misspecified case, and what the numbers behind them are."""
+    mixed, section = pair.mixed, SECTIONS[pair.mixed.volatility]
+    own = f"{mixed.reference.optimum_cost:.3f} to {mixed.reference.nash_cost:.3f}"
+    yield majority(f"{mixed.title}: most in the paper's rectangle", mixed.in_stars, section)
+    yield majority(f"{mixed.title}: most in the rectangle of the game, {own}", mixed.inside, section)
+    yield Claim(f"{mixed.title}: K, 0 at Nash and 1 at the joint optimum", estimate(mixed.index))
+    note = f"less what the same policies cost at {published.label(pair.same_training.test_volatility)}"
+    change = mixed.mean - pair.matched(pair.same_training.mean)
+    yield Claim(f"{mixed.title}: change of the mean shortfall (currency)", estimate(change), note=note)
+    name = f"{mixed.title}: standard deviation of costs nearer to that of the same test than of the same training"
+    yield majority(name, pair.like_same_test(), section)
+    if mixed.test_volatility == NOISY:
+        name = f"{mixed.title}: standard deviation of costs, relative to that by chance alone"
+        yield Claim(name, estimate((mixed.spread / mixed.noise)[mixed.noise > 0]), note=SPREAD)
+    name = f"{mixed.title}: schedules nearer to those of the same training than of the same test"
+    yield majority(name, pair.like_same_training(), SUMMARY)
+    for words, distance in zip(("training, other test", "test, other training"), pair.distances(), strict=True):
+        name = f"{mixed.title}: distance to the schedules of the same {words} (shares a step)"
+        yield Claim(name, estimate(distance))
+    yield majority(f"{mixed.title}: mostly the faster trader pays less", mixed.faster, section)
+
+
+# --- report ------------------------------------------------------------------------------------------------------
+
+
+def answer(pairs: tuple[Pair, ...], episodes: int) -> str:
+    """What the study concludes, setting by setting."""
+    low = [pair.mixed for pair in pairs if place(pair.mixed) == "below"]
+    titles = f" ({'; '.join(one.title for one in low)})" if low else ""
+    head = (
+        f"In {len(low) or 'none'} of {len(pairs)} misspecified cases{titles} agents pay less than in the equilibrium "
+        "of the game they played, by the 95 % interval of the mean shortfall."
+    )
+    return "\n\n".join((*shortened(episodes), head, *(_paragraph(pair) for pair in pairs)))
+
+
+def _paragraph(pair: Pair) -> str:
+    mixed, (own, other) = pair.mixed, pair.distances()
+    stars, n = int(mixed.in_stars.sum()), len(mixed.costs)
+    return (
+        f"{mixed.title[0].upper()}{mixed.title[1:]}: agents pay {estimate(mixed.mean)}, where the equilibrium of the "
+        f"game costs {mixed.reference.nash_cost:.3f}: by the interval {place(mixed)} it. {stars} of {n} runs lie in "
+        f"the rectangle of the paper's stars, {int(mixed.inside.sum())} in that of the game played. Costs vary with a "
+        f"standard deviation of {mixed.spread.mean():.3g} over episodes ({pair.same_test.spread.mean():.3g} if trained "
+        f"in this volatility too, {pair.same_training.spread.mean():.3g} if tested in that of training). Schedules lie "
+        f"{own.mean():.2f} shares a step from what the same policies sell in their own volatility, and "
+        f"{other.mean():.1f} from those of agents trained in the other."
+    )
+
+
+def sections(pairs: tuple[Pair, ...]) -> tuple[Section, ...]:
+    """Overview, schedules, and one section for each misspecified run."""
+    everything = {one.title: one for pair in pairs for one in (pair.mixed, pair.same_training)}
+    return (
+        Section("Beside the equilibrium of the game that was played", table=overview(everything)),
+        Section("What the test changes", table=changes(pairs), charts=tuple(_schedules(pairs))),
+        *(run_section(pair.mixed, published_beside=False) for pair in pairs),
+    )
+
+
+def changes(pairs: tuple[Pair, ...]) -> Table:
+    """Spread of costs and distance of schedules beside the two correctly specified runs."""
+    columns = (
+        "runs", "sd of costs", "of the same training", "of the same test", "schedules: from the same training",
+        "from the same test",
+    )  # fmt: skip
+    rows = []
+    for pair in pairs:
+        spreads = (estimate(one.spread) for one in (pair.mixed, pair.same_training, pair.same_test))
+        rows.append((pair.mixed.title, *(str(x) for x in (*spreads, *map(estimate, pair.distances())))))
+    caption = (
+        "Standard deviations over test episodes, in currency, and root mean square distances between mean schedules, "
+        "in shares a step. Same training: the same policies in the volatility of their training. Same test: agents "
+        "that were trained in the volatility of the test."
+    )
+    return Table(columns, tuple(rows), caption)
+
+
+def _schedules(pairs: tuple[Pair, ...]) -> Iterator[Panels]:
+    for first, second in zip(pairs[::2], pairs[1::2], strict=True):
+        shown = (first.same_training, first.mixed, second.mixed, second.same_training)
+        known = first.mixed.reference
+        yield figures.average_schedules(
+            {_label(one): one.schedules for one in shown}, known.nash_schedule, known.twap,
+            title=f"Mean schedules {first.mixed.setting.words}",
+        )  # fmt: skip
+
+
+def _label(runs: Runs) -> str:
+    return f"trained at {published.plain(runs.volatility)}, tested at {published.plain(runs.test_volatility)}"

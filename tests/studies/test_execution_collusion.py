@@ -1,0 +1,420 @@
+"""The study of collusion in execution: the digitised numbers, every claim on runs whose answer is known, end to end."""
+
+import json
+import math
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import xarray as xr
+from scipy.stats import ttest_ind
+
+from tacit.errors import TacitError
+from tacit.learners import DQN
+from tacit.learners.dqn import Memory, Network
+from tacit.markets import Execution
+from tacit.studies import execution_answer as words
+from tacit.studies import execution_claims as claims
+from tacit.studies import execution_collusion as collusion
+from tacit.studies import execution_deviation as deviation
+from tacit.studies import execution_evidence as evidence
+from tacit.studies import execution_published as published
+from tacit.studies import execution_report as report
+from tacit.studies.base import Player, Verdict, write_report
+from tacit.studies.execution_claims import Evidence
+from tacit.studies.execution_collusion import ExecutionCollusion, examine
+from tacit.studies.execution_deviation import Answers, Rivals
+from tacit.studies.execution_evidence import CONTROL, SIMULATED, WRITTEN, Runs, Size, digitised, recosted, reference
+
+RNG = np.random.default_rng(0)
+SIGMAS = published.VOLATILITIES
+TWAP = np.full((10, 2), 10.0)
+LEARNER = DQN(network=Network(width=4, layers=1), batch=4, memory=Memory(capacity=32))
+SMALL = Size(sessions=2, episodes=20, test_episodes=10, learner=LEARNER)
+
+
+def runs_of(setting, volatility, costs, schedules=TWAP, test=None, spread=0.1, failed=0):
+    """Runs with these costs (runs, 2) and schedules, as an experiment would have left them."""
+    costs = np.asarray(costs, dtype=float)
+    noise = RNG.normal(0, 1, (len(costs), 50, 2))
+    noise = spread * (noise - noise.mean(axis=1, keepdims=True)) / noise.std(axis=1, keepdims=True)
+    shape = (len(costs), 10, 2)
+    market = Execution(volatility=volatility, **setting.market)
+    return Runs(
+        costs=costs, schedules=np.broadcast_to(np.asarray(schedules, dtype=float), shape).copy(),
+        reference=reference(market.lag, market.order), setting=setting, volatility=volatility,
+        test_volatility=volatility if test is None else test, numbers=np.arange(len(costs)),
+        shortfalls=costs[:, None] + noise, time=np.array([10.0, 20.0]), curve=np.repeat(costs[:, None], 2, axis=1),
+        failed=failed, result=SimpleNamespace(experiment=SimpleNamespace(market=market)),
+    )  # fmt: skip
+
+
+def evidence_of(simulated=15.0, written=14.0, control=13.0, saved=1.0, control_schedule=TWAP, episodes=5000):
+    """Six runs in every experiment around these costs, and what switching saves."""
+
+    def some(setting, sigma, cost, schedule=TWAP):
+        around = np.tile(np.linspace(-0.1, 0.1, 6)[:, None], 2)
+        tilt = np.outer(np.linspace(-1, 1, 6), np.linspace(1, -1, 10))[:, :, None]
+        return runs_of(setting, sigma, cost + around, schedule + 0.1 * tilt)
+
+    found = Evidence(
+        tuple(some(SIMULATED, sigma, simulated) for sigma in SIGMAS),
+        tuple(some(WRITTEN, sigma, written) for sigma in SIGMAS),
+        some(CONTROL, 1e-3, control, control_schedule), episodes,
+    )  # fmt: skip
+    values = np.tile(saved + np.linspace(-0.1, 0.1, 6)[:, None], 2)
+    answers = Answers(values + 0.5, values, np.abs(values), values)
+    found.__dict__["answers"] = {runs.title: answers for runs in found.everything}
+    return found
+
+
+# --- the published numbers ---------------------------------------------------------------------------------------
+
+
+def test_the_digitised_data_are_whole():
+    for sigma in SIGMAS:
+        costs, schedules = published.centroids()[sigma], published.schedules()[sigma]
+        assert costs.shape == (20, 2)
+        assert schedules.shape == (20, 10, 2)
+        np.testing.assert_allclose(schedules.sum(axis=1), 100)
+        assert schedules.min() > -0.01
+    assert published.centroids()[1e-9][1].tolist() == pytest.approx([7.749, 12.82])
+
+
+def test_benchmarks_of_both_games():
+    late, written = reference(2, "simultaneous"), reference(1, "coin-toss")
+    assert (round(late.nash_cost, 3), round(late.optimum_cost, 3)) == (8.574, 8.333)
+    assert (round(written.nash_cost, 3), written.optimum_cost) == (12.679, pytest.approx(11.5))
+    assert round(reference(1, "simultaneous").nash_cost, 4) == 12.0706
+    assert late.game.costs(late.game.twap()) == pytest.approx(9.2)
+    assert words.twap_saving(written) == pytest.approx(1.325)
+
+
+def test_the_papers_nash_star_is_schied_and_zhang_at_lag_1():
+    market = Execution(order="simultaneous")
+    assert market.game.costs(market.schied_zhang()).round(4).tolist() == [published.NASH_STAR] * 2
+
+
+def test_published_runs_judged_by_the_stars_and_by_eq_4():
+    by_star = [int(digitised(sigma).below_star.sum()) for sigma in SIGMAS]
+    eq_4 = [recosted(sigma, 1, "simultaneous") for sigma in SIGMAS]
+    assert by_star == [12, 6, 11]
+    assert [int(digitised(sigma).in_stars.sum()) for sigma in SIGMAS] == [10, 6, 9]
+    assert [round(float(one.mean.mean()), 2) for one in eq_4] == [11.94, 12.07, 11.60]
+    assert [f"{one.index.mean():.2g}" for one in eq_4] == ["0.12", "-0.0015", "0.44"]
+    assert [int((one.quadrant == 2).sum()) for one in eq_4] == [5, 4, 6]
+
+
+def test_published_costs_are_those_of_lag_2():
+    for sigma, late, early in zip(SIGMAS, (0.030, 0.041, 0.054), (0.186, 0.164, 0.162), strict=True):
+        for lag, expected in ((2, late), (1, early)):
+            apart = recosted(sigma, lag, "simultaneous").costs - digitised(sigma).costs
+            assert round(float(np.sqrt(np.mean(apart**2))) / 10, 3) == expected
+    assert int((digitised(1e-9).costs.sum(axis=1) < 22).sum()) == 19
+    assert min(float(digitised(sigma).mean.min()) for sigma in SIGMAS) > 9.2
+    assert sum(int(digitised(sigma).below.sum()) for sigma in SIGMAS) == 0
+    assert "19 of 20 mean costs and 92.3 %" in words.impossible()
+    assert "none of 60 published runs cost less on average; the cheapest one costs 9.36" in words.none_beats_nash()
+    assert (
+        "K would be 0.121 (not told from Nash), -0.002 (not told from Nash), 0.444 (below Nash)"
+        in words.published_runs()
+    )
+
+
+# --- experiments -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("episodes", [400, 1000, 5000])
+def test_exploration_ends_where_the_papers_does(episodes):
+    for setting in (SIMULATED, WRITTEN, CONTROL):
+        one = evidence.experiment(setting, 1e-3, Size(8, episodes))
+        assert one.learners[0].exploration.knots(one.steps)[-1, 1] == pytest.approx(0.0355, abs=2e-4)
+        assert one.test.epsilon == pytest.approx(0.0355 if setting is SIMULATED else 0, abs=2e-4)
+
+
+def test_experiments_are_those_of_the_paper():
+    size = ExecutionCollusion.sizes["paper"]
+    simulated, written, control = (evidence.experiment(s, 1e-3, size) for s in (SIMULATED, WRITTEN, CONTROL))
+    assert simulated.learners[0] == DQN()
+    assert (simulated.sessions, simulated.length.episodes, simulated.test.episodes) == (20, 5000, 2500)
+    assert (simulated.market.lag, simulated.market.order, simulated.market.foresee_last_trade) == (
+        2, "simultaneous", False,
+    )  # fmt: skip
+    assert (written.market.lag, written.market.order, written.market.foresee_last_trade) == (1, "coin-toss", True)
+    assert control.market == written.market.model_copy(update={"reward": "trade"})
+    assert control.seed == written.seed != evidence.experiment(WRITTEN, 1e-2, size).seed
+    names = [evidence.experiment(s, sigma, size).name for s in (SIMULATED, WRITTEN) for sigma in SIGMAS]
+    assert len({*names, control.name}) == 7
+
+
+def test_failed_sessions_are_left_out_and_counted():
+    played = evidence.experiment(WRITTEN, 1e-3, Size(3))
+    payoff = -np.arange(12.0).reshape(3, 2, 2)
+    payoff[1] = np.nan
+    data = xr.Dataset(
+        {
+            "failure": ("session", [0, 2, 0]),
+            "test_payoff": (("session", "episode", "agent"), payoff),
+            "test_trade": (("session", "step", "agent"), np.full((3, 10, 2), 10.0)),
+            "payoff": (("session", "time", "agent"), -np.ones((3, 4, 2))),
+        },
+        coords={"time": np.arange(4) + 1},
+    )
+    found = Runs.of(WRITTEN, SimpleNamespace(data=data, experiment=played))
+    assert (found.failed, found.numbers.tolist()) == (1, [0, 2])
+    assert found.costs.tolist() == [[1.0, 2.0], [9.0, 10.0]]
+    assert found.title == "as written, σ = 0.001"
+    assert report.failures(found) == "1 of 3 sessions failed to learn (values beyond all bounds) and are left out."
+    lost = data.assign(failure=("session", [1, 1, 1]))
+    with pytest.raises(TacitError, match="all 3 sessions failed"):
+        Runs.of(WRITTEN, SimpleNamespace(data=lost, experiment=played))
+
+
+# --- claims ------------------------------------------------------------------------------------------------------
+
+
+def by_name(found):
+    found = list(found)
+    assert len({claim.name for claim in found}) == len(found)
+    return {claim.name: claim for claim in found}
+
+
+@pytest.mark.parametrize("sigma", SIGMAS)
+def test_the_published_runs_reproduce_themselves(sigma):
+    theirs = digitised(sigma)
+    found = list(claims.figure_claims(runs_of(SIMULATED, sigma, theirs.costs, theirs.schedules)))
+    assert len(found) == 8
+    assert [claim.z for claim in found] == pytest.approx([0.0] * 8, abs=1e-9)
+    assert all(claim.judged() is Verdict.REPRODUCED and claim.published_se > 0 for claim in found)
+
+
+def test_other_runs_do_not():
+    nash = reference(2, "simultaneous").nash_schedule
+    found = claims.figure_claims(runs_of(SIMULATED, 1e-9, np.full((20, 2), 8.574), nash[:, None]))
+    missed = {claim.name.split(": ", 1)[1] for claim in found if claim.judged() is Verdict.NOT}
+    assert {"mean shortfall (currency)", "difference between the agents' costs (currency)"} <= missed
+    assert "sold in the first half of the time (share)" in missed
+
+
+@pytest.mark.parametrize(
+    ("cost", "place", "below"), [(11.5, "below", 1.0), (14.0, "above", 0.0), (12.679, "not told from", 0.5)]
+)
+def test_costs_beside_the_equilibrium_of_the_game_played(cost, place, below):
+    nash = reference(1, "coin-toss").nash_cost
+    runs = runs_of(WRITTEN, 1e-3, (nash if place == "not told from" else cost) + np.array([[-0.1] * 2, [0.1] * 2] * 5))
+    assert claims.place(runs) == place
+    found = by_name(claims.equilibrium_claims(runs))
+    k = found["as written, σ = 0.001: K, 0 at Nash and 1 at the joint optimum"].measured
+    assert k.mean == pytest.approx((nash - runs.costs.mean()) / (nash - 11.5))
+    assert found["as written, σ = 0.001: runs that cost less than Nash, 12.679 (share)"].measured.mean == below
+    saving = found["as written, σ = 0.001: what a best response would save an agent (currency)"].measured
+    assert saving.mean == pytest.approx(1.325)
+    relative = found["as written, σ = 0.001: what a best response would save, share of the Nash cost"].measured
+    assert relative.mean == pytest.approx(1.325 / nash)
+
+
+def test_the_papers_words_are_judged_in_both_rectangles():
+    """Costs of 10 lie in the rectangle of the stars, and above every equilibrium of the game with lag 2."""
+    found = by_name(claims.rectangle_claims(runs_of(SIMULATED, 1e-9, np.full((20, 2), 10.0))))
+    verdicts = [claim.judged() for claim in found.values()]
+    assert verdicts == [Verdict.REPRODUCED, Verdict.NOT, Verdict.UNDECIDED]  # nobody is faster: nothing to judge
+    own = found["as simulated, σ = 1e-9: most in the rectangle of the game, 8.333 to 8.574"]
+    assert (own.measured.mean, own.measured.n) == (0.0, 20)
+
+
+def test_half_in_the_rectangle_and_the_rest_predatory():
+    costs = [[10.0, 10.0]] * 10 + [[10.0, 12.0]] * 9 + [[12.0, 12.0]]
+    fast = np.stack([np.eye(10)[0], np.eye(10)[5]], axis=1) * 100
+    found = list(claims.rectangle_claims(runs_of(SIMULATED, 1e-3, costs, fast)))
+    half, rest, own_half, own_rest, faster = found
+    assert (half.measured.mean, half.published, half.judged()) == (0.5, 0.5, Verdict.REPRODUCED)
+    assert (rest.measured.mean, rest.measured.n, rest.judged()) == (0.9, 10, Verdict.REPRODUCED)
+    assert (own_half.measured.mean, own_half.judged()) == (0.0, Verdict.NOT)
+    assert own_rest.measured.mean == 0.0
+    assert faster.measured.mean == pytest.approx(9 / 20)
+
+
+def test_majority_needs_an_interval_beyond_one_half():
+    for true, verdict in ((19, Verdict.REPRODUCED), (12, Verdict.UNDECIDED), (1, Verdict.NOT)):
+        assert claims.majority("most", np.arange(20) < true, "").judged() is verdict
+    assert claims.majority("most", np.zeros(0, dtype=bool), "").judged() is Verdict.UNDECIDED
+
+
+def test_slower_start_at_large_noise():
+    early, late = (np.repeat(one[:, None], 2, axis=1) for one in (np.linspace(19, 1, 10), np.linspace(1, 19, 10)))
+    groups = [
+        runs_of(WRITTEN, s, np.full((6, 2), 12.0), one) for s, one in zip(SIGMAS, (early, early, late), strict=True)
+    ]
+    (slower,), (faster,) = claims.pace_claims(groups), claims.pace_claims(groups[::-1])
+    assert slower.measured.mean == pytest.approx(-0.5)
+    assert (slower.judged(), faster.judged()) == (Verdict.REPRODUCED, Verdict.NOT)
+    assert "59 %, 53 % and 57 %" in slower.note
+
+
+def test_difference_has_welchs_interval():
+    one, two = RNG.normal(1, 1, 8), RNG.normal(0, 3, 12)
+    found, expected = claims.difference(one, two), ttest_ind(one, two, equal_var=False)
+    low, high = expected.confidence_interval()
+    assert (found.mean / found.se, found.low, found.high) == pytest.approx((expected.statistic, low, high))
+    assert math.isnan(claims.difference([1.0], [0.0]).low)
+    assert claims.difference([1.0, 1.0], [0.0, 0.0]).interval
+
+
+# --- the answer --------------------------------------------------------------------------------------------------
+
+
+def test_costs_above_equilibrium_need_no_collusion():
+    found = words.verdict(evidence_of())
+    assert found.startswith("Collusion: not shown. In none of the 6 experiments")
+
+
+def test_costs_below_equilibrium_that_nothing_holds():
+    found = words.verdict(evidence_of(written=12.0))
+    assert found.startswith("Collusion: not shown. In 3 of 6 experiments (as written, σ = 1e-9; ")
+    assert "a best response saves 1.0" in found
+
+
+def test_costs_below_equilibrium_that_an_answer_holds():
+    found = words.verdict(evidence_of(written=12.0, saved=-1.0))
+    assert found.startswith("Collusion: 3 of 6 experiments are consistent with it (as written")
+    assert "The rival's answer deters." in words.mechanism(evidence_of(saved=-1.0))
+    assert "The rival's answer deters nobody." in words.mechanism(evidence_of(saved=1.0))
+    assert "is not decided" in words.mechanism(evidence_of(saved=0.0))
+
+
+def test_a_control_that_learns_shows_failure_to_learn():
+    nash = reference(1, "coin-toss").nash_schedule[:, None]
+    learned = words.control(evidence_of(control=12.679, control_schedule=nash))
+    assert "Agents then respond better" in learned
+    assert "nearer to the equilibrium" in learned
+    assert learned.endswith("much of what the paper's rewards end in is failure to learn.")
+    assert words.control(evidence_of()).endswith("This control shows no failure to learn.")
+
+
+def test_answer_says_where_schedules_lie_and_that_quick_agents_learned_less():
+    e = evidence_of()
+    assert "near TWAP" in words.mechanism(e)
+    assert "would save an agent 1.3" in words.mechanism(e)
+    assert "learned for 500 episodes, the paper's for 5,000" in words.answer(evidence_of(episodes=500))
+    assert words.shortened(published.EPISODES) == ()
+
+
+# --- end to end --------------------------------------------------------------------------------------------------
+
+
+class Tiny(ExecutionCollusion):
+    presets = ("tiny",)
+    sizes: ClassVar = {"tiny": SMALL}
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory, quick_compilation):
+    """The study in small, without the search for Pareto fronts."""
+    folder = tmp_path_factory.mktemp("execution")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            evidence, "pareto_front", lambda game, points: SimpleNamespace(costs=np.array([[9, 14], [14, 9]]))
+        )
+        patch.setattr(deviation, "EPISODES", 2)
+        # With the rewards of the others: the market needs no compiling then.
+        patch.setattr(collusion, "CONTROL", CONTROL._replace(market=WRITTEN.market))
+        reference.cache_clear()
+        finding = Tiny().find("tiny", Player(folder))
+        path = write_report(Tiny(), "tiny", finding, folder)
+        again = Tiny().find("tiny", Player(folder))
+    reference.cache_clear()
+    return finding, path, again
+
+
+def test_every_claim_has_a_name_of_its_own_and_published_values_a_source(played):
+    found = played[0].claims
+    assert len({claim.name for claim in found}) == len(found)
+    assert len(found) > 80
+    for claim in found:
+        assert bool(claim.source) == (claim.published is not None or claim.verdict is not None), claim.name
+    assert {claim.measured.n for claim in found if "less as written" not in claim.name} <= {0, 1, 2}
+
+
+def test_report_is_written(played):
+    finding, path, _ = played
+    text = path.read_text()
+    for part in ("Does the rival answer a deviation?", "The published runs", "Control, σ = 0.001", "learned for 20"):
+        assert part in text
+    written = json.loads((path.parent / "claims.json").read_text())
+    assert [one["claim"] for one in written["claims"]] == [claim.name for claim in finding.claims]
+    charts = [chart for section in finding.sections for chart in section.charts]
+    assert len(charts) == 2 + 2 + 2 + 3 * 7
+    assert all("published" not in str(chart.title).lower() or chart.caption for chart in charts)
+
+
+def test_a_complete_study_is_read_not_played(played):
+    assert played[2].answer == played[0].answer
+    assert [str(one.measured) for one in played[2].claims] == [str(one.measured) for one in played[0].claims]
+
+
+def test_rivals_have_the_networks_and_the_inputs_of_the_engine(played):
+    """The second implementation of the policy, in NumPy, against the first."""
+    import jax
+    import jax.numpy as jnp
+
+    from tacit.lab.run import load
+    from tacit.learners.deep.network import Layer
+    from tacit.learners.deep.network import Network as Deep
+
+    result = load(played[1].parent / "written-0.001")
+    runs = Runs.of(WRITTEN, result)
+    rivals, market = Rivals.of(runs), result.experiment.market
+    dynamics, role = market.dynamics(), market.roles()[0]
+    stored = result.policy_reader(0)
+    held, price = np.array([100.0, 63.0, 7.0]), np.array([10.0, 9.93, 9.85])
+    shares = np.arange(101.0)
+    ours = deviation.features(market, 4, held[:, None], shares, price[:, None])
+    seen = jnp.stack([jnp.full(3, 4.0), jnp.asarray(held), jnp.asarray(price)], axis=1)
+    theirs = jax.vmap(lambda o: jax.vmap(lambda a: dynamics.inputs(role, o, a))(jnp.asarray(shares)[:, None]))(seen)
+    np.testing.assert_allclose(ours, theirs, atol=1e-5)
+    values = rivals._values(np.repeat(ours[None], 4, axis=0).swapaxes(2, 3))
+    for row, (session, agent) in enumerate(((0, 1), (0, 0), (1, 1), (1, 0))):  # the rival of each agent
+        part = {name: jnp.asarray(x[session, agent]) for name, x in stored.items()}
+        layers = [Layer(part[f"0.layers.{k}.weight"], part[f"0.layers.{k}.bias"]) for k in (0, 1)]
+        network = Deep(Layer(part["0.embedding.weight"], part["0.embedding.bias"]), tuple(layers))
+        np.testing.assert_allclose(values[row], network(jnp.asarray(ours))[..., 0], rtol=1e-4, atol=1e-4)
+
+
+def test_rivals_follow_what_they_did_in_a_test_without_chance(played):
+    """Greedy and at almost no noise, the rival sells to a fixed schedule what it sold to the agent that followed it."""
+    from tacit.lab.run import load
+
+    runs = Runs.of(WRITTEN, load(played[1].parent / "written-1e-09"))
+    own = runs.schedules.swapaxes(1, 2).reshape(-1, 10)
+    sold = Rivals.of(runs).against(own).reshape(-1, 2, 10)[:, ::-1].swapaxes(1, 2)
+    np.testing.assert_allclose(sold, runs.schedules, atol=1e-3)
+
+
+def test_a_market_of_another_kind_is_refused(played):
+    from tacit.lab.run import load
+
+    runs = Runs.of(WRITTEN, load(played[1].parent / "written-0.001"))
+    other = runs.result.experiment.market.model_copy(update={"features": "plain"})
+    strange = replace(runs.result, experiment=runs.result.experiment.model_copy(update={"environment": other}))
+    with pytest.raises(TacitError, match="the paper's market"):
+        Rivals.of(replace(runs, result=strange))
+
+
+def test_finding_is_built_from_known_runs(monkeypatch):
+    monkeypatch.setattr(evidence, "FRONT_POINTS", 3)
+    monkeypatch.setattr(
+        evidence, "pareto_front", lambda game, points: SimpleNamespace(costs=np.array([[9, 14], [14, 9]]))
+    )
+    reference.cache_clear()
+    found = examine(evidence_of(written=12.0))
+    reference.cache_clear()
+    assert (
+        "Of 20 statements that the paper makes in words: reproduced 2, not reproduced 9, too few sessions 9"
+        in found.answer
+    )
+    table = found.sections[0].table
+    rows = {row[0]: row for row in table.rows}
+    assert rows["as written, σ = 0.001"][table.columns.index("by the game played")] == "below Nash"
+    assert rows["as simulated, σ = 0.001"][table.columns.index("by the game played")] == "above Nash"

@@ -1,0 +1,128 @@
+"""The study of misspecified volatility: pairs of runs whose answer is known, and end to end in small."""
+
+from types import SimpleNamespace
+from typing import ClassVar
+
+import numpy as np
+import pytest
+from test_execution_collusion import SMALL, runs_of
+
+from tacit.lab.run import load
+from tacit.measures.execution import expected_spread
+from tacit.studies import execution_evidence as evidence
+from tacit.studies import execution_misspecified as study
+from tacit.studies.base import Player, Verdict, write_report
+from tacit.studies.execution_evidence import SIMULATED, WRITTEN, reference
+from tacit.studies.execution_misspecified import CALM, NOISY, ExecutionMisspecified, Pair
+
+RNG = np.random.default_rng(1)
+OURS = 100 * RNG.dirichlet(np.ones(10), (8, 2)).swapaxes(1, 2)
+OTHERS = 100 * RNG.dirichlet(np.ones(10), (8, 2)).swapaxes(1, 2)
+COSTS = 10 + RNG.normal(0, 0.1, (8, 2))
+
+
+def pair(test_changes_schedules=False, spread=1.0, setting=SIMULATED):
+    """Trained without noise, tested with much: costs then spread by ``spread``."""
+    return Pair(
+        mixed=runs_of(setting, CALM, COSTS, OTHERS if test_changes_schedules else OURS, test=NOISY, spread=spread),
+        same_training=runs_of(setting, CALM, COSTS - 0.5, OURS, spread=0.01),
+        same_test=runs_of(setting, NOISY, COSTS, OTHERS, spread=1.1),
+    )
+
+
+def test_policies_that_keep_their_schedules_in_a_test_with_noise():
+    found = pair()
+    assert found.like_same_training().all()
+    assert found.like_same_test().all()
+    own, others = found.distances()
+    assert own.tolist() == [0.0] * 8
+    assert others.min() > 1
+    assert others[0] == pytest.approx(
+        np.mean([
+            min(np.sqrt(np.mean((OURS[0] - one[:, order]) ** 2)) for order in ([0, 1], [1, 0])) for one in OTHERS
+        ])
+    )  # fmt: skip
+
+
+def test_policies_that_change_with_the_test_and_costs_that_do_not():
+    found = pair(test_changes_schedules=True, spread=0.02)
+    assert not found.like_same_test().any()
+    own, others = found.distances()
+    assert own.min() > 1
+    assert others.max() < own.max() + others.max()
+
+
+def test_sessions_are_matched_by_their_numbers():
+    found = pair()
+    part = found.mixed
+    for name in ("numbers", "costs", "schedules", "shortfalls"):
+        object.__setattr__(part, name, getattr(part, name)[[1, 4]])
+    np.testing.assert_array_equal(found.matched(found.same_training.mean), found.same_training.mean[[1, 4]])
+    assert found.distances()[0].tolist() == [0.0, 0.0]
+
+
+def by_name(found):
+    found = list(found)
+    assert len({claim.name for claim in found}) == len(found)
+    return {claim.name.split(": ", 1)[1]: claim for claim in found}
+
+
+def test_claims_of_a_known_pair():
+    found = by_name(study.pair_claims(pair()))
+    assert found["most in the paper's rectangle"].judged() is Verdict.REPRODUCED
+    assert found["most in the rectangle of the game, 8.333 to 8.574"].judged() is Verdict.NOT
+    change = found["change of the mean shortfall (currency)"].measured
+    assert (change.mean, change.se) == (pytest.approx(0.5), pytest.approx(0, abs=1e-12))
+    nearer = [claim for name, claim in found.items() if "nearer to" in name]
+    assert [claim.judged() for claim in nearer] == [Verdict.REPRODUCED] * 2
+    ratio = found["standard deviation of costs, relative to that by chance alone"].measured
+    assert ratio.mean == pytest.approx(np.mean(1 / expected_spread(OURS, NOISY).mean(axis=1)))
+
+
+def test_the_coin_adds_to_the_spread_as_written_only():
+    one, two = (pair(setting=setting).mixed.noise for setting in (WRITTEN, SIMULATED))
+    assert (one > two).all()
+    np.testing.assert_allclose(two, expected_spread(OURS, NOISY).mean(axis=1))
+
+
+class Tiny(ExecutionMisspecified):
+    presets = ("tiny",)
+    sizes: ClassVar = {"tiny": SMALL}
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory, quick_compilation):
+    folder = tmp_path_factory.mktemp("misspecified")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            evidence, "pareto_front", lambda game, points: SimpleNamespace(costs=np.array([[9, 14], [14, 9]]))
+        )
+        reference.cache_clear()
+        finding = Tiny().find("tiny", Player(folder))
+        path = write_report(Tiny(), "tiny", finding, folder)
+    reference.cache_clear()
+    return finding, path
+
+
+def test_report_is_written(played):
+    finding, path = played
+    text = path.read_text()
+    for part in ("What the test changes", "As written, σ = 0.01, tested at 1e-9", "§ 4.5.1 (P)"):
+        assert part in text
+    assert len({claim.name for claim in finding.claims}) == len(finding.claims) == 38
+    charts = [chart for section in finding.sections for chart in section.charts]
+    assert len(charts) == 2 + 3 * 4
+    assert "statements that the paper makes in words" in finding.answer
+    assert "misspecified cases" in finding.answer
+
+
+def test_runs_with_the_same_training_share_their_policies(played):
+    folder = played[1].parent
+    assert len([path for path in folder.iterdir() if path.is_dir()]) == 8
+    for key in ("simulated", "written"):
+        for train, other in (("1e-09", "0.01"), ("0.01", "1e-09")):
+            own, mixed = (load(folder / f"{key}-{train}-{test}") for test in (train, other))
+            assert own.data.payoff.equals(mixed.data.payoff)
+            for name, values in own.policy_reader(0).items():
+                np.testing.assert_array_equal(values, mixed.policy_reader(0)[name])
+            assert mixed.experiment.test_market().volatility == float(other)
