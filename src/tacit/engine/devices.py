@@ -19,6 +19,10 @@ def prepare() -> None:
     It must come before anything else that JAX does. Once another part of the process has started JAX, its devices
     stay as they are.
     """
+    # Each device has a core of its own; a matrix product that splits itself over all of them only disturbs the others.
+    flags = os.environ.get("XLA_FLAGS", "")
+    if "xla_cpu_multi_thread_eigen" not in flags:
+        os.environ["XLA_FLAGS"] = f"{flags} --xla_cpu_multi_thread_eigen=false".strip()
     with suppress(RuntimeError):
         jax.config.update("jax_num_cpu_devices", _cores())
     jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "xla"))

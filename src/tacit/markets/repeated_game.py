@@ -20,8 +20,8 @@ AnyGame = Annotated[Union[*GAMES], Field(discriminator="kind")]  # type: ignore[
 class RepeatedGame(Market):
     """A stage game played again and again by players who remember the last periods.
 
-    An episode is cut, not ended, after ``horizon_periods`` periods: learners value what would follow. Benchmarks are those of
-    the stage game.
+    An episode is cut, not ended, after ``horizon_periods`` periods: learners value what would follow. Benchmarks are
+    those of the stage game.
 
     Examples
     --------

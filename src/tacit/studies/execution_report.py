@@ -41,7 +41,7 @@ def overview(rows: Mapping[str, Judged]) -> Table:
 def _row(name: str, runs: Judged) -> tuple[Cell, ...]:
     found = estimate(runs.mean)
     return (
-        name, found.n, f"{found.mean:.2f}\n{found.interval}", 
+        name, found.n, f"{found.mean:.2f}\n{found.interval}",
         f"{runs.reference.nash_cost:.3f}\n{runs.reference.optimum_cost:.3f}", f"{runs.index.mean():.3f}",
         f"{place(runs)} Nash", f"{runs.below.sum()} of {found.n}", f"{runs.in_stars.sum()} of {found.n}",
         f"{runs.exploitability.mean():.2f}",

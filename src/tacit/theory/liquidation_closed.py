@@ -181,7 +181,7 @@ def _geometric(base: float, growth: float, steps: int) -> Floats:
 
 
 def _sinh_ratio(times: Floats, horizon: float, rate: float, drift: float) -> Floats:
-    """``exp(drift times) sinh((horizon - times) rate) / sinh(horizon rate)``, for any rate from 0 and drift up to it."""
+    """``exp(drift times) sinh((horizon - times) rate) / sinh(horizon rate)``, any rate >= 0, drift <= rate."""
     if rate * horizon < 1e-9:
         return 1 - times / horizon
     decay = -np.expm1(-2 * (horizon - times) * rate) / -np.expm1(-2 * horizon * rate)

@@ -15,9 +15,11 @@ from jaxtyping import Array, Bool, Float, Int
 
 from tacit.learners.deep.network import Network
 
-BLOCK = 8  # candidates of one observation that stay together
-TAIL = 16  # the last chunks are this small, so that little is wasted
-BLOCKS = 64  # so many go through the network at once: 512 columns of 30 stay in the first-level cache
+BLOCK = 4  # candidates of one observation that stay together
+TAIL = 32  # the last chunks are this small, so that little is wasted
+BLOCKS = 128  # so many go through the network at once: 512 columns of 30 stay in the first-level cache
+
+FEW = 16  # candidates of an observation that are not worth packing
 
 Candidates = Callable[[Any], tuple[Array, Array]]  # observation -> values (candidates, size), how many are feasible
 Inputs = Callable[[Any, Any], Array]  # observation, action -> inputs of the network
@@ -50,11 +52,15 @@ def all_values(
     """Values of the feasible candidates of every observation; minus infinity for the others."""
     batch, candidates, size = values.shape
     folded = network.folded()
+    both = jax.vmap(jax.vmap(inputs, (None, 0)))
+    if candidates <= FEW:  # packing costs more than it saves
+        x = both(observations, values)
+        out = folded.columns(x.reshape(batch * candidates, -1).T).reshape(batch, candidates)
+        return jnp.where(jnp.arange(candidates) < feasible[:, None], out, -jnp.inf)
     width = -(-candidates // BLOCK)
     padded = jnp.pad(values, ((0, 0), (0, width * BLOCK - candidates), (0, 0))).reshape(batch, width, BLOCK, size)
     blocks = -(-feasible // BLOCK)
     ends = jnp.cumsum(blocks)
-    both = jax.vmap(jax.vmap(inputs, (None, 0)))
 
     def evaluate(chunk: int, carry: tuple[Array, Array]) -> tuple[Array, Array]:
         done, table = carry
