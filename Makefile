@@ -27,6 +27,7 @@ studies: $(READY)
 benchmarks: $(READY)
 	$(BIN)/pip install -q -c constraints.txt -e '.[bench]'
 	$(BIN)/python benchmarks/tabular.py
+	$(BIN)/python benchmarks/deep.py
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

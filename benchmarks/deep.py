@@ -91,7 +91,8 @@ def naive() -> mock._patch:
 def compile_seconds(warm: bool, cache: str) -> float:
     """Time of the first steps of a new process, without the imports."""
     code = (
-        "import time, sys; sys.argv=['x']; sys.path.insert(0, 'benchmarks'); import deep as b; began=time.perf_counter();"
+        "import time, sys; sys.argv=['x']; sys.path.insert(0, 'benchmarks'); import deep as b;"
+        "began=time.perf_counter();"
         "e=b.experiment('whole', 20, 20); p=b.MarketWork.of(e).plans[0]; c=b.deep.crew(b.cores()); k=c.keys(1,0,20);"
         "y,l=c.advance(p.table,k,c.begin(p.table,k),0,100); b.np.asarray(l.rewards);"
         "t=c.test(p.table,p.test,k,y,100,10,0.0); b.np.asarray(t.returns); print(time.perf_counter()-began)"
@@ -120,7 +121,8 @@ def main() -> None:
     given = arguments.parse_args()
     speed = machine_speed()
     print(
-        f"{cores()} cores multiply matrices at {speed / 1e9:.0f} Gflop/s; {given.sessions} sessions, {given.steps} steps"
+        f"{cores()} cores multiply matrices at {speed / 1e9:.0f} Gflop/s; "
+        f"{given.sessions} sessions, {given.steps} steps"
     )
     print(f"{'candidates':28s} {'steps/s':>9s} {'Mflop/step':>11s} {'of limit':>9s} {'authors':>9s}")
     variants = [

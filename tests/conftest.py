@@ -32,6 +32,7 @@ def quick_compilation() -> Iterator[None]:
     jax.config.update("jax_disable_most_optimizations", True)
     yield
     jax.config.update("jax_disable_most_optimizations", False)
+    jax.clear_caches()  # what other modules do not use would take up memory until the end
 
 
 @pytest.fixture

@@ -192,17 +192,17 @@ def test_it_does_not_matter_in_which_order_groups_are_listed():
     plans = odd.game.twap() * np.array([[1.0], [0.5], [1.5]])[:, :, None]
     plans[:, 2] += odd.game.inventories - plans.sum(axis=1)
     whole = deep.Table(odd.dynamics(), (FollowSchedule.of(plans),), seats((0, 3)))
-    for bounds in ([(1, 3), (0, 1)], [(2, 3), (0, 1), (1, 2)]):
-        groups = tuple(FollowSchedule.of(plans[first:last]) for first, last in bounds)
-        parts = deep.Table(odd.dynamics(), groups, seats(*bounds))
-        same(played(whole)[1], played(parts)[1])
-        keys, (play, _) = crew().keys(5, 0, SESSIONS), played(parts)
-        found = crew().test(parts, odd.dynamics(), keys, play, 3, 3, 0.0)
-        np.testing.assert_allclose(found.mean["trade"], np.tile(plans[:, :, 0].T, (SESSIONS, 1, 1)), rtol=1e-6)
+    bounds = [(2, 3), (0, 1), (1, 2)]
+    groups = tuple(FollowSchedule.of(plans[first:last]) for first, last in bounds)
+    parts = deep.Table(odd.dynamics(), groups, seats(*bounds))
+    play, steps = played(parts)
+    same(played(whole)[1], steps)
+    found = crew().test(parts, odd.dynamics(), crew().keys(5, 0, SESSIONS), play, 3, 3, 0.0)
+    np.testing.assert_allclose(found.mean["trade"], np.tile(plans[:, :, 0].T, (SESSIONS, 1, 1)), rtol=1e-6)
 
 
 def test_two_groups_of_one_learn_what_a_group_of_two_learns():
-    dynamics, rare = MARKET.dynamics(), {"update_every": 2}
+    dynamics, rare = MARKET.dynamics(), {"update_every": 2, "action": "output"}
     play, steps = played(deep.Table(dynamics, (dqn(dynamics, 0, 2, **rare),), seats((0, 2))))
     pair = (dqn(dynamics, 0, 1, **rare), dqn(dynamics, 1, 2, **rare))
     other, found = played(deep.Table(dynamics, pair, seats((0, 1), (1, 2))))
@@ -218,7 +218,8 @@ def test_two_groups_of_one_learn_what_a_group_of_two_learns():
 def test_frozen_policies_are_tested_in_another_market():
     even = deep.Table(MARKET.dynamics(), (twap(0, 2),), seats((0, 2)))
     other = Execution(**GAME | {"temporary": 0.05, "permanent": 0.03, "volatility": 0.0})
-    keys, (play, _) = crew().keys(5, 0, SESSIONS), played(even)
+    keys = crew().keys(5, 0, SESSIONS)
+    play = crew().begin(even, keys)
     found = crew().test(even, other.dynamics(), keys, play, 400, 5, 0.0)
     assert found.returns.shape == (SESSIONS, 400, 2)
     costs = -np.asarray(found.returns).mean(axis=(0, 1))

@@ -12,7 +12,8 @@ from tacit.markets.execution import Execution, Exponential, Liquidity, Permanent
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
-STEPS, AGENTS = 4, 3
+STEPS, AGENTS, PATHS = 4, 3, 128  # the same in many tests, which then share what is compiled
+MANY = 2000  # paths of two traders in ten steps
 TWO_ASSETS = {"cross_impact": ((1.0, 0.4), (0.4, 0.8)), "trades": "parts", "features": "plain"}
 
 
@@ -33,16 +34,16 @@ def markets(draw, **fixed):
         "permanent": permanent if kernel == Permanent() else float(np.max(permanent)), "kernel": kernel,
         "lag": draw(st.integers(1, 2)) if kernel == Permanent() else 1, "price": 7.0, "volatility": 0.05,
         "order": draw(st.sampled_from(["simultaneous", "coin-toss"])), "shared_temporary": draw(st.booleans()),
-        "reward": draw(st.sampled_from(["schedule", "trade"])), "risk_aversion": draw(st.sampled_from([0.0, 2.0])),
+        "risk_aversion": draw(st.sampled_from([0.0, 2.0])), "trades": "parts",
     }  # fmt: skip
     return Execution(**settings | fixed)
 
 
 def check_against_loops(market, trades):
     """Each step's rewards are those of one order of the agents, and the public price is right."""
-    found, count = paths(market, trades), len(market.inventories)
+    found, count = paths(market, np.repeat(trades, PATHS // len(trades), axis=0)), len(market.inventories)
     scale = market.price * np.abs(trades).sum() * 1e-6
-    for path, traded in enumerate(trades):
+    for path, traded in zip(range(0, PATHS, PATHS // len(trades)), trades, strict=True):
         noise, liquidity = found["states"].noise[path], found["states"].liquidity[path]
         for step in range(market.steps):
             seen = public(market, traded, step, noise, liquidity)
@@ -60,22 +61,20 @@ def test_rewards_and_prices_follow_the_formulas(market, seed):
     check_against_loops(market, np.random.default_rng(seed).normal(20, 30, (2, STEPS, AGENTS, 1)).round(3))
 
 
-@pytest.mark.parametrize("order", ["simultaneous", "coin-toss"])
 @pytest.mark.parametrize("kernel", [Permanent(), Exponential(), Power()], ids=lambda k: k.kind)
 @pytest.mark.parametrize("shared", [False, True])
-def test_several_assets_move_each_other(order, kernel, shared):
+def test_several_assets_move_each_other(kernel, shared):
     market = Execution(
-        inventories=((30.0, 0.0), (20.0, -10.0)), steps=3, order=order, kernel=kernel, shared_temporary=shared,
+        inventories=((30.0, 0.0), (20.0, -10.0)), steps=3, kernel=kernel, shared_temporary=shared,
         tau=0.5, volatility=0.01, temporary=0.01, permanent=0.003, **TWO_ASSETS,
     )  # fmt: skip
     check_against_loops(market, np.random.default_rng(0).normal(10, 10, (2, 3, 2, 2)))
 
 
-@pytest.mark.parametrize("order", ["simultaneous", "coin-toss"])
-def test_random_liquidity_scales_what_it_names(order):
+def test_random_liquidity_scales_what_it_names():
     law = Liquidity(reversion=2.0, permanent_noise=0.02, temporary_noise=0.05)
     market = Execution(
-        inventories=(40.0,) * 3, steps=STEPS, order=order, liquidity=law, shared_temporary=True, tau=0.5,
+        inventories=(40.0,) * 3, steps=STEPS, liquidity=law, shared_temporary=True, tau=0.5,
         permanent=(0.001, 0.002, 0.003, 0.002), volatility=0.01,
     )  # fmt: skip
     check_against_loops(market, np.random.default_rng(0).normal(10, 10, (2, STEPS, AGENTS, 1)))
@@ -92,7 +91,7 @@ def liquidations(market, random, count):
 @settings(max_examples=20, deadline=None)
 def test_without_noise_the_shortfall_is_the_cost_of_the_game(market, seed):
     one = liquidations(market, np.random.default_rng(seed), 1)
-    found = paths(market, np.repeat(one, 128, axis=0), seed)["rewards"]
+    found = paths(market, np.repeat(one, PATHS, axis=0), seed)["rewards"]
     possible = orders(market) if market.order == "coin-toss" else [list(range(AGENTS))]
     expected = np.zeros(AGENTS)
     for step in range(STEPS):  # the mean over all orders, each of which comes up among so many paths
@@ -104,11 +103,10 @@ def test_without_noise_the_shortfall_is_the_cost_of_the_game(market, seed):
 
 
 def test_a_risk_averse_agent_pays_for_the_variance_of_its_cost():
-    settings = {"inventories": (40.0, 60.0, 10.0), "steps": STEPS, "volatility": 0.3, "tau": 0.5}
-    settings |= {"order": "simultaneous"}
+    settings = {"inventories": (40.0, 100.0), "volatility": 0.3, "tau": 0.5, "order": "simultaneous"}
     plain, averse = Execution(**settings), Execution(risk_aversion=1.5, **settings)
-    trades = np.repeat(liquidations(plain, np.random.default_rng(0), 1), 20_000, axis=0)
-    costs = -paths(plain, trades)["rewards"].sum(axis=1)
+    trades = np.repeat(liquidations(plain, np.random.default_rng(0), 1), MANY, axis=0)
+    costs = np.concatenate([-paths(plain, trades, seed)["rewards"].sum(axis=1) for seed in range(8)])
     penalty = costs[0] + paths(averse, trades)["rewards"].sum(axis=1)[0]
     np.testing.assert_allclose(-penalty, 1.5 * costs.var(axis=0), rtol=0.05)
     wanted = averse.game.costs(trades[0].swapaxes(0, 1)) - plain.game.costs(trades[0].swapaxes(0, 1))
@@ -130,7 +128,7 @@ def test_shortfalls_of_the_reference(settings, twap, schied_zhang):
     for wanted, schedule in ((twap, market.game.twap()), (schied_zhang, market.schied_zhang())):
         if wanted is None:
             continue
-        trades = np.repeat(schedule.swapaxes(0, 1)[None], 2000, axis=0)
+        trades = np.repeat(schedule.swapaxes(0, 1)[None], MANY, axis=0)
         found = -paths(market, trades)["rewards"].sum(axis=1).mean(axis=0)
         luck = 0.02 if wanted == 11.5 else 2e-4  # 20 coins of which each costs 0.1
         np.testing.assert_allclose(found, wanted, atol=luck)
@@ -138,43 +136,45 @@ def test_shortfalls_of_the_reference(settings, twap, schied_zhang):
 
 def test_noise_gives_the_shortfall_of_twap_its_known_spread():
     market = Execution(order="simultaneous")
-    trades = np.full((20_000, 10, 2, 1), 10.0)
-    found = paths(market, trades)
-    costs = -found["rewards"].sum(axis=1)
+    found = [paths(market, np.full((MANY, 10, 2, 1), 10.0), seed) for seed in range(10)]
+    costs = -np.concatenate([path["rewards"].sum(axis=1) for path in found])
     np.testing.assert_allclose(costs.std(axis=0), 0.1688, rtol=0.02)
-    np.testing.assert_allclose(costs.mean(axis=0), 11, atol=5 * 0.1688 / 20_000**0.5)
-    steps = np.diff(found["states"].noise[..., 0], axis=1) / 1e-3
+    np.testing.assert_allclose(costs.mean(axis=0), 11, atol=5 * 0.1688 / len(costs) ** 0.5)
+    steps = np.concatenate([np.diff(path["states"].noise[..., 0], axis=1) for path in found]) / 1e-3
     assert stats.kstest(steps.ravel()[:50_000], "norm").pvalue > 1e-3
     assert np.abs(np.corrcoef(steps.T) - np.eye(9)).max() < 0.05, "noise is fresh in each step"
 
 
 def test_all_orders_are_equally_likely():
-    market = Execution(inventories=(10.0, 20.0, 40.0), steps=1, volatility=0.0)
-    trades = np.tile([[[10.0], [20.0], [40.0]]], (6000, 1, 1, 1))
-    found = paths(market, trades)["rewards"][:, 0]
+    market = Execution(inventories=(100.0, 50.0, 50.0), steps=STEPS, volatility=0.0, permanent=0.01, trades="parts")
+    trades = np.zeros((PATHS, STEPS, AGENTS, 1))
+    trades[:, 0] = [[10.0], [20.0], [40.0]]
+    found = np.concatenate([paths(market, trades, seed)["rewards"][:, 0] for seed in range(40)])
     wanted = [rewards(market, trades[0], 0, order, [[0.0]], [[1.0, 1.0]]) for order in orders(market)]
-    which = np.array([np.abs(found - w).max(axis=1) < 1e-3 for w in wanted])
+    which = np.array([np.abs(found - w).max(axis=1) < 1e-2 for w in wanted])
     assert (which.sum(axis=0) == 1).all()
     assert stats.chisquare(which.sum(axis=1)).pvalue > 1e-3
 
 
+def liquidity(law):
+    return paths(Execution(liquidity=law), np.zeros((MANY, 10, 2, 1)))["states"].liquidity
+
+
 @pytest.mark.parametrize("noise", [(0.002, 0.002), (0.004, 0.003)])
 def test_random_liquidity_returns_to_its_mean(noise):
-    law = Liquidity(permanent_noise=noise[0], temporary_noise=noise[1])
-    found = paths(Execution(steps=30, liquidity=law), np.zeros((4000, 30, 2, 1)))["states"].liquidity
+    found = liquidity(Liquidity(reversion=8.0, permanent_noise=noise[0], temporary_noise=noise[1]))
     assert (found[:, 0] == 1).all(), "it starts from its mean"
-    late = found[:, 20:].reshape(-1, 2)
-    strength = np.array(noise) / np.sqrt([0.001, 0.002]) * np.sqrt(0.1)
-    np.testing.assert_allclose(late.mean(axis=0), 1, atol=0.005)
-    np.testing.assert_allclose(late.var(axis=0), strength**2 / (1 - 0.5**2), rtol=0.05)
-    assert np.corrcoef(late.T)[0, 1] == pytest.approx(0.9, abs=0.01)
-    before, after = found[:, 20:-1] - 1, found[:, 21:] - 1
-    np.testing.assert_allclose((before * after).mean(axis=(0, 1)) / late.var(axis=0), 0.5, atol=0.03)
+    late, stays = found[:, 4:], 1 - 8.0 * 0.1
+    flat, strength = late.reshape(-1, 2), np.array(noise) / np.sqrt([0.001, 0.002]) * np.sqrt(0.1)
+    np.testing.assert_allclose(flat.mean(axis=0), 1, atol=0.005)
+    np.testing.assert_allclose(flat.var(axis=0), strength**2 / (1 - stays**2), rtol=0.06)
+    assert np.corrcoef(flat.T)[0, 1] == pytest.approx(0.9, abs=0.01)
+    before, after = late[:, :-1] - 1, late[:, 1:] - 1
+    np.testing.assert_allclose((before * after).mean(axis=(0, 1)) / flat.var(axis=0), stays, atol=0.04)
 
 
 def test_liquidity_never_becomes_negative():
-    law = Liquidity(permanent_noise=1.0, temporary_noise=1.0, reversion=1.0)
-    found = paths(Execution(steps=30, liquidity=law), np.zeros((500, 30, 2, 1)))["states"].liquidity
+    found = liquidity(Liquidity(permanent_noise=1.0, temporary_noise=1.0, reversion=1.0))
     assert (found >= 0).all()
     assert (found == 0).mean() > 0.05, "else nothing has kept it"
     assert np.isfinite(found).all()

@@ -1,7 +1,6 @@
 """What traders may do, see and choose from in the execution game, against plain NumPy."""
 
-from functools import cache
-
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -17,39 +16,45 @@ from tacit.markets.execution import Execution
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
-TWO = {"cross_impact": ((1.0, 0.4), (0.4, 0.8)), "trades": "parts", "features": "plain"}
+SEEN = ("time", "inventory", "rival-inventory", "last-trade", "price", "last-price")
+ALIKE = {"steps": 6, "order": "simultaneous", "observes": SEEN, "volatility": 0.05}  # so that little is compiled
+PARTS = {"trades": "parts", "parts": 4}
+TWO = {"cross_impact": ((1.0, 0.4), (0.4, 0.8)), "features": "plain", **PARTS}
 VARIANTS = {
-    "base": {"order": "simultaneous"},
+    "base": PARTS,
+    "a buyer": {"inventories": (100.0, -50.0), **PARTS},
+    "fractions": {"inventories": (30.5, 0.0), **PARTS},
+    "late": {"lag": 2, **PARTS},
     "buying": {"buying": True},
-    "a buyer": {"inventories": (100.0, -50.0)},
-    "a buyer, buying": {"inventories": (-20.0, 50.0), "buying": True, "order": "simultaneous"},
-    "fractions": {"inventories": (30.5, 0.0), "trades": "parts"},
-    "late": {"lag": 2},
+    "a buyer, buying": {"inventories": (-100.0, 50.0), "buying": True},
     "two assets": {"inventories": ((10.0, -5.0), (0.0, 40.0)), **TWO},
 }
-SEEN = ("time", "inventory", "rival-inventory", "last-trade", "price", "last-price")
+PATHS = 50
 
 
-def wild(random, market, count):
+def wild(random, market):
     """Trades of every size: far too large, small, none, all of the inventory."""
-    shape = (count, market.steps, len(market.inventories), market.assets)
+    shape = (PATHS, market.steps, len(market.inventories), market.assets)
     scale = 10.0 ** random.uniform(-2, 2.3, shape)
     trades = np.where(random.uniform(size=shape) < 0.1, market.largest, scale * random.normal(size=shape))
-    return np.where(random.uniform(size=shape) < 0.1, 0.0, trades)
+    return np.where(random.uniform(size=shape) < 0.1, 0.0, trades).astype(np.float32)
+
+
+def bounds(market):
+    """Inventories that are allowed, of each agent in each asset."""
+    start, bound = np.reshape(market.inventories, (-1, market.assets)), market.largest if market.buying else 0.0
+    return np.minimum(np.minimum(start, -bound), 0), np.maximum(np.maximum(start, bound), 0)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 @given(st.integers(0, 2**32 - 1))
-@settings(max_examples=3, deadline=None)
+@settings(max_examples=5, deadline=None)
 def test_inventories_are_accounted_for(variant, seed):
-    market = Execution(steps=6, **VARIANTS[variant])
-    wanted = wild(np.random.default_rng(seed), market, 50).astype(np.float32)
+    market = Execution(**ALIKE | VARIANTS[variant])
+    wanted = wild(np.random.default_rng(seed), market)
     found = paths(market, wanted, seed, forced=True)
-    start = np.reshape(market.inventories, (-1, market.assets))
-    bound = market.largest if market.buying else 0.0
-    low, high = np.minimum(start, -bound), np.maximum(start, bound)
-    low, high = np.minimum(low, 0), np.maximum(high, 0)
-    held = found["states"].inventory
+    low, high = bounds(market)
+    start, held = np.reshape(market.inventories, (-1, market.assets)), found["states"].inventory
     for step in range(market.steps):
         after = held[:, step] - wanted[:, step]
         allowed = np.where((after >= low - 1e-4) & (after <= high + 1e-4), wanted[:, step], 0.0)
@@ -67,12 +72,12 @@ def test_inventories_are_accounted_for(variant, seed):
         np.testing.assert_array_equal(found["info"][f"inventory{suffix}"][:, :-1], held[:, 1:, :, asset])
 
 
-@pytest.mark.parametrize("variant", ["base", "a buyer, buying"])
+@pytest.mark.parametrize("variant", ["base", "a buyer"])
 def test_rewards_add_up_to_minus_the_shortfall(variant):
     sums = []
     for reward in ("schedule", "trade"):
-        market = Execution(steps=6, volatility=0.05, reward=reward, **VARIANTS[variant])
-        found = paths(market, wild(np.random.default_rng(1), market, 4), forced=True)
+        market = Execution(**ALIKE | VARIANTS[variant] | {"reward": reward})
+        found = paths(market, wild(np.random.default_rng(1), market), forced=True)
         sums.append(found["rewards"].sum(axis=1))
     start, trades, noise = np.array(market.inventories), found["trades"], found["states"].noise
     for path in range(4):
@@ -85,48 +90,45 @@ def test_rewards_add_up_to_minus_the_shortfall(variant):
             np.testing.assert_allclose(total[path], cash - market.price * start, atol=0.01)
 
 
-@pytest.mark.parametrize("variant", ["base", "two assets"])
+@pytest.mark.parametrize("variant", ["base", "late", "two assets"])
 def test_observations_are_what_their_names_say(variant):
-    market = Execution(steps=6, volatility=0.05, observes=SEEN, **VARIANTS[variant] | {"order": "simultaneous"})
-    found = paths(market, wild(np.random.default_rng(2), market, 3), forced=True)
+    market = Execution(**ALIKE | VARIANTS[variant])
+    found = paths(market, wild(np.random.default_rng(2), market), forced=True)
     names, held = market.roles()[0].observes, found["states"].inventory
-    start = np.full((3, 1, market.assets), market.price)
-    prices = [
-        [public(market, found["trades"][path], step, found["states"].noise[path], np.ones((6, 2))) for step in range(6)]
-        for path in range(3)
-    ]
-    nothing = np.zeros((3, 1, 2, market.assets))
+    prices = np.zeros((3, 6, market.assets))
+    for path, step in np.ndindex(3, 6):
+        noise = found["states"].noise[path]
+        prices[path, step] = public(market, found["trades"][path], step, noise, np.ones((6, 2)))
+    first, nothing = np.full((3, 1, market.assets), market.price), np.zeros((3, 1, 2, market.assets))
     wanted = {
         "time": np.tile(np.arange(6.0), (3, 1))[..., None, None],
-        "inventory": held,
-        "rival-inventory": held[:, :, ::-1],
-        "last-trade": np.concatenate([nothing, found["trades"][:, :-1]], axis=1),
-        "price": np.array(prices)[:, :, None],
-        "last-price": np.concatenate([start, np.array(prices)[:, :-1]], axis=1)[:, :, None],
+        "inventory": held[:3],
+        "rival-inventory": held[:3, :, ::-1],
+        "last-trade": np.concatenate([nothing, found["trades"][:3, :-1]], axis=1),
+        "price": prices[:, :, None],
+        "last-price": np.concatenate([first, prices[:, :-1]], axis=1)[:, :, None],
     }
     assert len(names) == found["seen"].shape[-1] == 1 + 5 * market.assets
     for place, name in enumerate(names):
-        name, _, asset = name.partition("-") if name.split("-")[0] not in ("rival", "last") else split(name)
-        values = np.broadcast_to(wanted[name], (3, 6, 2, wanted[name].shape[-1]))[..., int(asset or 1) - 1]
-        np.testing.assert_allclose(found["seen"][..., place], values, rtol=2e-6, atol=1e-5)
-
-
-def split(name):
-    """``last-trade-2`` as ``last-trade`` and ``2``."""
-    first, second, *asset = name.split("-")
-    return f"{first}-{second}", "-", "".join(asset)
+        asset = int(name[-1]) - 1 if name[-1].isdigit() else 0
+        values = wanted[name.rstrip("-12")]
+        values = np.broadcast_to(values, (3, 6, 2, values.shape[-1]))[..., asset]
+        np.testing.assert_allclose(found["seen"][:3, ..., place], values, rtol=2e-6, atol=1e-5)
 
 
 # --- what networks are fed with ------------------------------------------------------------------------------------
 
 
-@cache
-def functions(**settings):
-    """Inputs and candidates, for many observations at once."""
-    market = Execution(**settings)
-    dynamics, role = market.dynamics(), market.roles()[0]
-    inputs = jax.jit(jax.vmap(lambda o, a: dynamics.inputs(role, o, a)))
-    return inputs, jax.jit(jax.vmap(lambda o: dynamics.candidates(role, o)))
+@eqx.filter_jit
+def inputs(dynamics, seen, trades):
+    """Network inputs of many observations."""
+    return jax.vmap(lambda o, a: dynamics.inputs(dynamics.roles[0], o, a))(seen, trades)
+
+
+@eqx.filter_jit
+def candidates(dynamics, seen):
+    """Candidates of many observations, and how many are feasible."""
+    return jax.vmap(lambda o: dynamics.candidates(dynamics.roles[0], o))(seen)
 
 
 def triangle(held, sold, most=101.0):
@@ -137,10 +139,9 @@ def triangle(held, sold, most=101.0):
 
 
 def test_the_triangle_of_trades_becomes_a_square():
-    inputs, _ = functions()
     pairs = np.array([(q, v) for q in range(101) for v in range(q + 1)] + [(100, -10), (50, -100), (37.5, 12.25)])
     seen = np.stack([np.full(len(pairs), 3), pairs[:, 0], np.full(len(pairs), 9.9)], axis=1).astype(np.float32)
-    found = np.asarray(inputs(seen, pairs[:, 1:].astype(np.float32)))
+    found = np.asarray(inputs(Execution().dynamics(), jnp.asarray(seen), jnp.asarray(pairs[:, 1:], jnp.float32)))
     np.testing.assert_allclose(found[:, 1:3], [triangle(q, v) for q, v in pairs], atol=2e-6)
     np.testing.assert_allclose(found[:, 0], (3 - 4.5) / 4.5, atol=1e-6)
     np.testing.assert_allclose(found[:, 3], 2 * (9.9 - 9.8) / 0.4 - 1, atol=1e-5)
@@ -153,10 +154,10 @@ def test_the_triangle_of_trades_becomes_a_square():
 
 @pytest.mark.parametrize("settings", [{"price_range": (8.0, 11.0)}, {}])
 def test_plain_inputs_are_only_scaled(settings):
-    inputs, _ = functions(features="plain", observes=SEEN, **settings)
+    dynamics = Execution(features="plain", observes=SEEN, **settings).dynamics()
     low, high = settings.get("price_range", (9.8, 10.2))
     seen = np.array([[9, 25, 75, 12, 10.1, 9.9], [0, 100, 100, 0, 7.0, 12.0]], np.float32)
-    found = inputs(seen, np.float32([[5], [-20]]))
+    found = inputs(dynamics, jnp.asarray(seen), jnp.array([[5.0], [-20.0]]))
     for row, (t, own, rival, last, price, before), trade in zip(found, seen.astype(float), (5, -20), strict=True):
         prices = [min(max(2 * (p - low) / (high - low) - 1, -1), 1) for p in (price, before)]
         wanted = [(t - 4.5) / 4.5, 2 * own / 101 - 1, rival / 101, last / 101, *prices, 2 * trade / 101 - 1]
@@ -188,38 +189,31 @@ def test_plain_inputs_are_only_scaled(settings):
     ],
 )
 def test_candidates(settings, time, held, wanted):
-    _, candidates = functions(**settings)
-    values, feasible = candidates(np.float32([[time, held, 10.0]]))
+    values, feasible = candidates(Execution(**settings).dynamics(), jnp.array([[time, held, 10.0]]))
     np.testing.assert_allclose(values[0, : feasible[0], 0], wanted, rtol=1e-6)
 
 
 def test_candidates_in_two_assets_are_all_pairs_of_parts():
-    market = Execution(inventories=((8.0, -4.0),), parts=2, **TWO)
-    dynamics, role = market.dynamics(), market.roles()[0]
-    candidates = jax.jit(lambda o: dynamics.candidates(role, o))
-    values, feasible = candidates(jnp.array([3.0, 8, -4, 10, 10]))
-    assert values[:feasible].tolist() == [[a, b] for a in (0, 4, 8) for b in (0, -2, -4)]
-    values, feasible = candidates(jnp.array([9.0, 8, -4, 10, 10]))
-    assert values[:feasible].tolist() == [[8, -4]]
+    dynamics = Execution(inventories=((8.0, -4.0),), **TWO | {"parts": 2}).dynamics()
+    values, feasible = candidates(dynamics, jnp.array([[3.0, 8, -4, 10, 10], [9.0, 8, -4, 10, 10]]))
+    assert values[0, : feasible[0]].tolist() == [[a, b] for a in (0, 4, 8) for b in (0, -2, -4)]
+    assert values[1, : feasible[1]].tolist() == [[8, -4]]
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_candidates_are_admissible(variant):
-    market = Execution(steps=6, **VARIANTS[variant])
-    dynamics, role = market.dynamics(), market.roles()[0]
-    found = paths(market, wild(np.random.default_rng(3), market, 20), forced=True)
-
-    @jax.jit
-    @jax.vmap
-    def check(state):
-        seen = dynamics.observe(state)[role.name]
-        values, feasible = jax.vmap(lambda o: dynamics.candidates(role, o))(seen)
-        done = jax.vmap(lambda a: dynamics.admissible(state, {role.name: a})[role.name], 1, 1)(values)
-        same = jnp.all(jnp.isclose(done, values, atol=1e-5), axis=2)
-        return same | (jnp.arange(values.shape[1]) >= feasible[:, None])
-
-    states = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), found["states"])
-    assert np.asarray(check(states)).all()
+    market = Execution(**ALIKE | VARIANTS[variant])
+    found = paths(market, wild(np.random.default_rng(3), market), forced=True)
+    low, high = bounds(market)
+    held = found["states"].inventory.reshape(-1, len(market.inventories), market.assets)
+    for agent in range(len(market.inventories)):
+        seen = found["seen"][:, :, agent].reshape(len(held), -1)
+        values, feasible = map(np.asarray, candidates(market.dynamics(), jnp.asarray(seen)))
+        after = held[:, None, agent] - values
+        inside = ((after >= low[agent] - 1e-3) & (after <= high[agent] + 1e-3)).all(axis=2)
+        assert (inside | (np.arange(values.shape[1]) >= feasible[:, None])).all()
+        assert (feasible >= 1).all()
+        assert (feasible <= values.shape[1]).all()
 
 
 @pytest.mark.parametrize(("time", "held"), [(0, 100.0), (7, 30.0), (9, 12.0), (4, -60.0), (3, 0.0)])

@@ -18,16 +18,13 @@ pytestmark = pytest.mark.usefixtures("quick_compilation")
 SHOCKS = Bertrand(players=3, n_prices=3, demand_shock=0.3)
 ENTRY = Bertrand(players=3, n_prices=3, entry_persistence=0.8)
 GAMES = {
-    "bertrand": (Bertrand(n_prices=4), 1),
     "unseen shocks": (SHOCKS, 2),
-    "entry": (ENTRY, 2),
-    "entry, forgotten": (ENTRY, 0),
+    "entry": (ENTRY, 1),
     "bertrand, forgotten": (Bertrand(n_prices=4), 0),
     "dilemma": (PrisonersDilemma(), 1),
-    "dilemma, forgotten": (PrisonersDilemma(), 0),
     "braess": (Braess(players=10, cost=0.1), 2),
 }
-PERIODS = 8
+PERIODS, PATHS = 8, 1000
 
 
 def market(name):
@@ -36,11 +33,11 @@ def market(name):
 
 
 @cache
-def played(name, count=10):
+def played(name):
     """Paths of random actions."""
     game = market(name)
     size = game.roles()[0].actions.size
-    actions = np.random.default_rng(0).integers(0, size, (count, PERIODS, game.n_players, 1))
+    actions = np.random.default_rng(0).integers(0, size, (PATHS, PERIODS, game.n_players, 1))
     return game, actions[..., 0], paths(game, actions)
 
 
@@ -65,7 +62,7 @@ def test_payoffs_and_what_is_recorded(name):
     game, actions, found = played(name)
     values = game.stage.actions().values
     (quantity,) = game.quantities()
-    for path in range(len(actions)):
+    for path in range(10):
         for period in range(PERIODS):
             regime, chosen = found["states"].regime[path, period], actions[path, period]
             plays = active(game.stage, regime)
@@ -102,12 +99,13 @@ def test_observations_are_what_their_names_say(name):
 
 
 def test_names_of_observations():
-    assert market("entry").roles()[0].observes == (
-        *(f"action of player {i}, {past} periods ago" for past in (1, 2) for i in (1, 2, 3)), "regime",
-    )  # fmt: skip
+    players = [f"action of player {i}" for i in (1, 2, 3)]
+    assert market("entry").roles()[0].observes == (*players, "regime")
+    late = [f"{player}, {past} periods ago" for past in (1, 2) for player in players]
+    assert market("unseen shocks").roles()[0].observes == tuple(late)
     assert market("braess").roles()[0].observes[2:4] == ("share of cross, 1 periods ago", "share of up, 2 periods ago")
-    assert market("dilemma, forgotten").roles()[0].observes == ("nothing",)
-    assert market("entry, forgotten").roles()[0].observes == ("regime",)
+    assert market("bertrand, forgotten").roles()[0].observes == ("nothing",)
+    assert RepeatedGame(game=ENTRY, memory=0).roles()[0].observes == ("regime",)
 
 
 @pytest.mark.parametrize("name", GAMES)
@@ -128,9 +126,9 @@ def test_network_inputs_fill_the_square(name):
 
 
 def test_episodes_begin_with_random_memories():
-    game, _, found = played("bertrand", 4000)
+    game, _, found = played("unseen shocks")
     first = found["seen"][:, 0, 0].astype(int)
-    assert stats.chisquare(np.bincount(first @ [4, 1], minlength=16)).pvalue > 1e-3
+    assert stats.chisquare(np.bincount(first @ 3 ** np.arange(6), minlength=3**6)).pvalue > 1e-3
     shares = played("braess")[2]["seen"][:, 0, 0]
     np.testing.assert_allclose(shares.reshape(-1, 2, 3).sum(axis=2), 1, atol=1e-6)
     assert game.payoff_steps == PERIODS
@@ -138,10 +136,10 @@ def test_episodes_begin_with_random_memories():
 
 @pytest.mark.parametrize("persistence", [0.05, 0.6, 0.99])
 def test_regimes_follow_their_chain_from_the_first_period_on(persistence):
-    game = Bertrand(n_prices=2, entry_persistence=persistence)
-    repeated = RepeatedGame(game=game, memory=0, horizon_periods=PERIODS)
-    regimes = paths(repeated, np.zeros((6000, PERIODS, 2, 1)))["states"].regime
-    assert stats.binomtest(int(regimes[:, 0].sum()), 6000, 0.5).pvalue > 1e-3, "in the long run both are as likely"
+    game = Bertrand(players=3, n_prices=3, entry_persistence=persistence)
+    repeated = RepeatedGame(game=game, memory=1, horizon_periods=PERIODS)
+    regimes = paths(repeated, np.zeros((PATHS, PERIODS, 3, 1)))["states"].regime
+    assert stats.binomtest(int(regimes[:, 0].sum()), PATHS, 0.5).pvalue > 1e-3, "in the long run both are as likely"
     stayed = regimes[:, 1:] == regimes[:, :-1]
     for regime in (0, 1):
         here = stayed[regimes[:, :-1] == regime]

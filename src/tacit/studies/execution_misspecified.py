@@ -33,6 +33,11 @@ PAIRING = (
     "Runs that share the volatility of training share seed, training and policies, session by session: differences "
     "between their tests are paired. Runs that share the volatility of the test are independent of each other."
 )
+DISTANCES = ("the same policies", "other runs of the same training", "runs of the same test")
+LUCK = (
+    "Runs differ from each other, whatever their volatility. That the same policies sell nearly the same in both tests "
+    "therefore says little about volatility in training; this comparison between different runs does."
+)
 SPREAD = (
     "Noise gives the cost of a fixed schedule a variance of σ² sum of q_t², q_t being the inventory after trade t; a "
     "coin toss adds κ²/4 sum of (v_t w_t)², of what both sell at step t. Reactions to prices, and exploration where "
@@ -52,16 +57,18 @@ class Pair:
         """Of values of ``same_training``, those of the sessions of ``mixed``; both lack what failed in training."""
         return np.asarray(values[np.searchsorted(self.same_training.numbers, self.mixed.numbers)])
 
-    def distances(self) -> tuple[Floats, Floats]:
-        """Root mean square distance of each run's schedules to those of the same policies, and to those of other runs.
+    def distances(self) -> tuple[Floats, Floats, Floats]:
+        """Root mean square distance of each run's schedules to three others, in shares a step.
 
-        In shares a step. The two agents of a run are exchangeable, but policies keep their place: other runs are taken
-        in both orders, and the nearer order counts; their distances are averaged.
+        To those of the same policies in the volatility of their training; to those of the other runs there; and to
+        those of runs that were trained in the volatility of the test. The two agents of a run are exchangeable: other
+        runs are taken in both orders, and the nearer order counts; their distances are averaged.
         """
-        ours, others = self.mixed.schedules, self.same_test.schedules
-        own = _rms(ours - self.matched(self.same_training.schedules))
-        apart = [[min(_rms(one - other), _rms(one - other[:, ::-1])) for other in others] for one in ours]
-        return own, np.mean(apart, axis=1)
+        ours, trained = self.mixed.schedules, self.matched(self.same_training.schedules)
+        apart = _between(ours, trained)
+        others = apart[~np.eye(len(ours), dtype=bool)].reshape(len(ours), -1)
+        mean = others.mean(axis=1) if len(ours) > 1 else np.full(1, np.nan)
+        return _rms(ours - trained), mean, _between(ours, self.same_test.schedules).mean(axis=1)
 
     def like_same_test(self) -> Flags:
         """Runs whose costs spread more like those of runs in the same test than like those of the same policies."""
@@ -70,12 +77,22 @@ class Pair:
 
     def like_same_training(self) -> Flags:
         """Runs whose schedules are nearer to those of the same policies than to those of runs in the same test."""
-        own, others = self.distances()
+        own, _, others = self.distances()
         return np.asarray(own < others)
+
+    def like_others_trained_alike(self) -> Flags:
+        """Runs whose schedules are nearer to those of *other* runs of their training than to those of the test's."""
+        _, alike, others = self.distances()
+        return np.asarray(alike < others)
 
 
 def _rms(values: Floats) -> Any:
     return np.sqrt((values**2).mean(axis=(-2, -1)))
+
+
+def _between(ours: Floats, others: Floats) -> Floats:
+    """Distance of every run to every other one, (ours, others), agents in the order that brings them nearer."""
+    return np.array([[min(_rms(one - two), _rms(one - two[:, ::-1])) for two in others] for one in ours])
 
 
 class ExecutionMisspecified(Study):
@@ -134,9 +151,10 @@ def pair_claims(pair: Pair) -> Iterator[Claim]:
         yield Claim(name, estimate((mixed.spread / mixed.noise)[mixed.noise > 0]), note=SPREAD)
     name = f"{mixed.title}: schedules nearer to those of the same training than of the same test"
     yield majority(name, pair.like_same_training(), SUMMARY)
-    for words, distance in zip(("training, other test", "test, other training"), pair.distances(), strict=True):
-        name = f"{mixed.title}: distance to the schedules of the same {words} (shares a step)"
-        yield Claim(name, estimate(distance))
+    name = f"{mixed.title}: schedules nearer to other runs of the same training than to runs of the same test"
+    yield majority(name, pair.like_others_trained_alike(), SUMMARY, note=LUCK)
+    for words, distance in zip(DISTANCES, pair.distances(), strict=True):
+        yield Claim(f"{mixed.title}: distance to the schedules of {words} (shares a step)", estimate(distance))
     yield majority(f"{mixed.title}: mostly the faster trader pays less", mixed.faster, section)
 
 
@@ -155,7 +173,7 @@ def answer(pairs: tuple[Pair, ...], episodes: int) -> str:
 
 
 def _paragraph(pair: Pair) -> str:
-    mixed, (own, other) = pair.mixed, pair.distances()
+    mixed, (own, alike, other) = pair.mixed, pair.distances()
     stars, n = int(mixed.in_stars.sum()), len(mixed.costs)
     return (
         f"{mixed.title[0].upper()}{mixed.title[1:]}: agents pay {estimate(mixed.mean)}, where the equilibrium of the "
@@ -163,8 +181,9 @@ def _paragraph(pair: Pair) -> str:
         f"the rectangle of the paper's stars, {int(mixed.inside.sum())} in that of the game played. Costs vary with a "
         f"standard deviation of {mixed.spread.mean():.3g} over episodes ({pair.same_test.spread.mean():.3g} if trained "
         f"in this volatility too, {pair.same_training.spread.mean():.3g} if tested in that of training). Schedules lie "
-        f"{own.mean():.2f} shares a step from what the same policies sell in their own volatility, and "
-        f"{other.mean():.1f} from those of agents trained in the other."
+        f"{own.mean():.2f} shares a step from what the same policies sell in their own volatility, {alike.mean():.1f} "
+        f"from what other runs of the same training sell there, and {other.mean():.1f} from those of agents trained in "
+        "the other volatility."
     )
 
 
@@ -181,8 +200,7 @@ def sections(pairs: tuple[Pair, ...]) -> tuple[Section, ...]:
 def changes(pairs: tuple[Pair, ...]) -> Table:
     """Spread of costs and distance of schedules beside the two correctly specified runs."""
     columns = (
-        "runs", "sd of costs", "of the same training", "of the same test", "schedules: from the same training",
-        "from the same test",
+        "runs", "sd of costs", "sd, same training", "sd, same test", *(f"distance to {words}" for words in DISTANCES),
     )  # fmt: skip
     rows = []
     for pair in pairs:
@@ -190,8 +208,8 @@ def changes(pairs: tuple[Pair, ...]) -> Table:
         rows.append((pair.mixed.title, *(str(x) for x in (*spreads, *map(estimate, pair.distances())))))
     caption = (
         "Standard deviations over test episodes, in currency, and root mean square distances between mean schedules, "
-        "in shares a step. Same training: the same policies in the volatility of their training. Same test: agents "
-        "that were trained in the volatility of the test."
+        "in shares a step. Same training: tested in the volatility of the training. Same test: trained in the "
+        "volatility of the test."
     )
     return Table(columns, tuple(rows), caption)
 

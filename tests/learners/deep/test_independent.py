@@ -12,7 +12,7 @@ pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
 def test_a_group_does_what_its_agents_do_alone():
-    one = agent(one_by_one=True, batch=10)
+    one = agent(action="output", batch=10)
     group, random = Independent.of(one, 3), np.random.default_rng(0)
     lived = [transitions(random, 14) for _ in range(3)]
     seen = jnp.asarray(np.stack([observations(random, 12) for _ in range(3)]))
