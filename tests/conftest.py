@@ -8,7 +8,10 @@ from jaxtyping import install_import_hook
 # Before anything imports them: shapes are checked wherever tests run the parts that compute with JAX.
 install_import_hook(["tacit.learners.deep", "tacit.markets.dynamics"], "beartype.beartype")
 
+from tacit.engine import devices  # noqa: E402
 from tacit.lab.experiment import Experiment, from_mapping  # noqa: E402
+
+devices.prepare()  # whatever test comes first, JAX must not start with fewer devices than a run would have
 
 DUOPOLY = {
     "name": "small",

@@ -23,6 +23,7 @@ from tacit.learners import (
     Ucb1,
     UniformValues,
 )
+from tacit.learners.base import group_sizes
 
 RNG = np.random.default_rng(0)
 DUEL = NormalForm.from_tensor(RNG.random((3, 4, 2)))
@@ -120,7 +121,7 @@ def prepare(form, learners, *, alternating=False, stable_for=0, periods=400, win
 
 
 def reference(form, learners, plan, session, *, alternating=False, stable_for=0, periods=400):
-    sizes = tabular._group_sizes(form.players, learners)
+    sizes = group_sizes(form.players, learners)
     agents = []
     for learner, count in zip(learners, sizes, strict=True):
         for _ in range(count):

@@ -15,7 +15,7 @@ import pytest
 
 import tacit
 from tacit.errors import Interrupted, TacitError
-from tacit.lab import run as lab
+from tacit.lab import stage_work
 from tacit.lab.experiment import from_mapping
 from tacit.store.folder import RunFolder
 
@@ -29,7 +29,7 @@ def fingerprints(folder: Path) -> dict[str, str]:
 def test_threads_and_batches_do_not_change_a_bit(duopoly, tmp_path, monkeypatch):
     one = tacit.run(duopoly, tmp_path / "one", threads=1)
     two = tacit.run(duopoly, tmp_path / "two", threads=2)
-    monkeypatch.setattr(lab, "_split", lambda first, count, workers: [(first, count)])
+    monkeypatch.setattr(stage_work, "_split", lambda first, count, workers: [(first, count)])
     whole = tacit.run(duopoly, tmp_path / "whole", threads=2)
     memory = tacit.run(duopoly)
     assert fingerprints(tmp_path / "one") == fingerprints(tmp_path / "two") == fingerprints(tmp_path / "whole")

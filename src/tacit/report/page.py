@@ -237,7 +237,7 @@ p { margin: .6rem 0; white-space: pre-line; }
 figure { margin: 1.75rem 0; }
 figcaption { color: var(--soft); font-size: .875rem; margin-top: .4rem; }
 .panels { overflow-x: auto; } .panels > div { min-width: 640px; }
-.wide { width: fit-content; min-width: 100%; max-width: min(1040px, 100vw - 48px);
+.wide { width: max-content; min-width: 100%; max-width: min(1040px, 100vw - 48px);
   margin-left: 50%; transform: translateX(-50%); }
 .scroll { overflow-x: auto; overflow-wrap: normal; }
 table { border-collapse: collapse; font-size: .9rem; line-height: 1.4; font-variant-numeric: tabular-nums;

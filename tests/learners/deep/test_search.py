@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from numpy_dqn import SLOPE, Net
 from toy_market import agent, fast, network, observations
 
+from tacit.learners.deep.search import BLOCK
 from tacit.learners.dqn import Network
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
-MOST, BATCH = 100, 20  # 13 blocks of eight candidates for each observation
+MOST, BATCH = 100, 20  # actions of an observation, and observations
 KINDS = {"embedding": Network(width=5, layers=2), "none": Network(width=5, layers=1, embedding=False)}
 
 
@@ -50,17 +51,18 @@ def check(found, table, left, wanted):
     assert (value[~wanted] == -np.inf).all()
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_any_number_of_candidates_in_all_is_searched(kind):
+@pytest.mark.parametrize(("kind", "batch"), [("embedding", BATCH), ("none", 5), ("none", 1)])
+def test_any_number_of_candidates_in_all_is_searched(kind, batch):
     one, best = searcher(kind)
     random = np.random.default_rng(0)
-    main, seen = network(one, random), observations(random, BATCH, MOST)
-    for total in range(13 * BATCH + 1):  # blocks that have to be looked at
-        cuts = np.sort(random.integers(0, total + 1, BATCH - 1))
-        blocks = np.minimum(13, np.diff(cuts, prepend=0, append=total))
+    main, seen = network(one, random), observations(random, batch, MOST)
+    most = -(-(MOST + 1) // BLOCK)
+    for total in range(most * batch + 1):  # blocks that have to be looked at
+        cuts = np.sort(random.integers(0, total + 1, batch - 1))
+        blocks = np.minimum(most, np.diff(cuts, prepend=0, append=total))
         while blocks.sum() < total:
-            blocks[random.choice(np.flatnonzero(blocks < 13))] += 1
-        seen[:, 1] = np.clip(8 * blocks - random.integers(1, 9, BATCH), 0, MOST)
+            blocks[random.choice(np.flatnonzero(blocks < most))] += 1
+        seen[:, 1] = np.clip(BLOCK * blocks - random.integers(1, BLOCK + 1, batch), 0, MOST)
         check(best(main, seen, blocks > 0), all_of(Net(main), seen), seen[:, 1], blocks > 0)
 
 
