@@ -28,6 +28,7 @@ WITH_JAX = (
     "markets/dynamics/",
     "engine/deep.py",
     "engine/devices.py",
+    "engine/tally.py",
     "lab/market_work.py",
     "testing.py",
 )

@@ -9,7 +9,6 @@ import pytest
 import tacit
 from tacit.engine import checkpoint
 from tacit.errors import TacitError
-from tacit.lab import market_work
 from tacit.lab.experiment import Experiment, Length, Trace
 from tacit.lab.experiment import Test as FrozenPlay
 from tacit.learners import DQN, FixedSchedule, Geometric, Memory, Network, Random
@@ -71,12 +70,11 @@ KILLED = """
 import os, signal, sys
 import tacit
 from tacit.engine import checkpoint
-from tacit.lab import market_work
+
 sys.path.insert(0, "tests/lab")
 from test_market_run import experiment
 
 checkpoint.EVERY = 0.0
-market_work.SEGMENT = (100, 100)
 write = checkpoint.Checkpoint.write
 def killing(self, done, *rest):
     write(self, done, *rest)
@@ -95,7 +93,6 @@ def test_a_killed_run_goes_on_from_its_checkpoint_to_the_same_bits(result, tmp_p
     steps = []
     read = checkpoint.Checkpoint.read
     monkeypatch.setattr(checkpoint.Checkpoint, "read", lambda self: steps.append(found := read(self)) or found)
-    monkeypatch.setattr(market_work, "SEGMENT", (100, 100))
     resumed = tacit.resume(folder)
     assert steps[0][0] == 300
     assert resumed.manifest["content_hash"] == result.manifest["content_hash"]

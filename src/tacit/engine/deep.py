@@ -19,8 +19,9 @@ from jax.sharding import NamedSharding, PartitionSpec
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from tacit.engine import devices
+from tacit.engine.tally import Tally, add, nothing, shared
 from tacit.learners.deep.base import Group, Health, LearnerState, Policy, Transition, nothing_learned
-from tacit.markets.dynamics.base import Dynamics, State
+from tacit.markets.dynamics.base import Dynamics, Outcome, State
 
 INITIAL, TRAINING, TEST = range(3)  # purposes of random streams
 
@@ -54,9 +55,10 @@ class Table(eqx.Module):
         """What the groups act by."""
         return tuple(group.policy(state) for group, state in zip(self.groups, learners, strict=True))
 
-    def limits(self) -> list[float]:
+    def limits(self) -> Float[Array, " agents"]:
         """Size of values beyond which an agent's learning has failed, in the order of agents."""
-        return [float(group.limit()) for k in self.order() for group in [self.groups[k]] for _ in range(group.agents)]
+        groups = [self.groups[k] for k in self.order()]
+        return jnp.concatenate([jnp.full(group.agents, group.limit()) for group in groups])
 
     def order(self) -> list[int]:
         """Groups in the order of the market's agents."""
@@ -76,14 +78,7 @@ class Play(NamedTuple):
 
     state: State
     learners: tuple[LearnerState, ...]
-
-
-class Steps(NamedTuple):
-    """What a segment leaves: one entry for every step."""
-
-    rewards: Float[Array, "steps agents"]
-    ended: Bool[Array, " steps"]
-    health: Health  # (steps, agents)
+    total: Float[Array, " agents"]  # what the running episode has brought so far
 
 
 class Tested(NamedTuple):
@@ -95,11 +90,14 @@ class Tested(NamedTuple):
         Sum of the rewards of an episode.
     mean, spread : dict of arrays
         Mean and standard deviation over episodes of each recorded quantity, by step of the episode: (steps, ...).
+    path : dict of arrays
+        The first episode.
     """
 
     returns: Float[Array, "episodes agents"]
     mean: dict[str, Array]
     spread: dict[str, Array]
+    path: dict[str, Array]
 
 
 def session_keys(seed: int, first: int, count: int) -> PRNGKeyArray:
@@ -116,22 +114,30 @@ def _keys_of(seed: Int[Array, " 2"], sessions: Int[Array, " sessions"]) -> PRNGK
 # --- one session ---------------------------------------------------------------------------------------------------
 
 
-def begin(table: Table, key: PRNGKeyArray) -> Play:
-    """A session before its first step."""
+def begin(table: Table, key: PRNGKeyArray, session: Int[Array, ""]) -> Play:
+    """A session, of this number, before its first step."""
     keys = jax.random.split(jax.random.fold_in(key, INITIAL), 1 + table.agents)
-    learners = tuple(group.init(k) for group, k in zip(table.groups, table.shares(keys[1:]), strict=True))
-    return Play(table.dynamics.reset(keys[0]), learners)
+    learners = tuple(group.init(k, session) for group, k in zip(table.groups, table.shares(keys[1:]), strict=True))
+    return Play(table.dynamics.reset(keys[0]), learners, jnp.zeros(table.agents))
 
 
-def advance(table: Table, key: PRNGKeyArray, play: Play, start: Int[Array, ""], steps: int) -> tuple[Play, Steps]:
+def advance(table: Table, key: PRNGKeyArray, play: Play, start: Int[Array, ""], steps: int) -> tuple[Play, Tally]:
     """So many steps of learning."""
     clocks = start + jnp.arange(steps)
     keys = _keys(jax.random.fold_in(key, TRAINING), clocks, 2 + 2 * table.agents)
+    limits = table.limits()
 
-    def step(play: Play, now: tuple[Array, PRNGKeyArray]) -> tuple[Play, Steps]:
-        return _step(table, play, *now)
+    def step(carry: tuple[Play, Tally], now: tuple[Array, PRNGKeyArray]) -> tuple[tuple[Play, Tally], None]:
+        (play, tally), (clock, keys) = carry, now
+        play, outcome, health = _step(table, play, clock, keys)
+        rewards = jnp.concatenate([outcome.rewards[role.name] for role in table.dynamics.roles])
+        total = play.total + rewards
+        tally = add(tally, rewards, total, outcome, health, limits, clock)
+        ended = outcome.terminated | outcome.truncated
+        return (play._replace(total=jnp.where(ended, 0.0, total)), tally), None
 
-    return jax.lax.scan(step, play, (clocks, keys))
+    _, outcome, _ = jax.eval_shape(_step, table, play, clocks[0], keys[0])
+    return jax.lax.scan(step, (play, nothing(table.agents, shared(outcome.info))), (clocks, keys))[0]
 
 
 def _keys(root: PRNGKeyArray, clocks: Int[Array, " steps"], number: int) -> PRNGKeyArray:
@@ -139,7 +145,8 @@ def _keys(root: PRNGKeyArray, clocks: Int[Array, " steps"], number: int) -> PRNG
     return jax.vmap(lambda clock: jax.random.split(jax.random.fold_in(root, clock), number))(clocks)
 
 
-def _step(table: Table, play: Play, clock: Int[Array, ""], keys: PRNGKeyArray) -> tuple[Play, Steps]:
+def _step(table: Table, play: Play, clock: Int[Array, ""], keys: PRNGKeyArray) -> tuple[Play, Outcome, Health]:
+    """One step of learning, and a new episode where one ended."""
     dynamics, groups = table.dynamics, table.groups
     world, acting, learning = keys[:2], keys[2 : 2 + table.agents], keys[2 + table.agents :]
     seen, chosen = dynamics.observe(play.state), []
@@ -167,8 +174,7 @@ def _step(table: Table, play: Play, clock: Int[Array, ""], keys: PRNGKeyArray) -
     ended = outcome.terminated | outcome.truncated
     again = dynamics.reset(world[1])
     state = jax.tree.map(lambda new, old: jnp.where(ended, new, old), again, state)
-    rewards = jnp.concatenate([outcome.rewards[role.name] for role in dynamics.roles])
-    return Play(state, tuple(learners)), Steps(rewards, ended, _in_order(table, health))
+    return Play(state, tuple(learners), play.total), outcome, _in_order(table, health)
 
 
 def _update(
@@ -191,9 +197,12 @@ def _in_order(table: Table, health: Sequence[Health]) -> Health:
 
 def test(
     table: Table, dynamics: Dynamics, key: PRNGKeyArray, policies: tuple[Policy, ...], episodes: int, horizon: int,
-    epsilon: Float[Array, ""],
+    epsilon: Float[Array, ""], by_agent: bool,
 ) -> Tested:  # fmt: skip
-    """Frozen policies play episodes of a market, which may be another one than they were trained in."""
+    """Frozen policies play episodes of a market, which may be another one than they were trained in.
+
+    Quantities that differ between agents are recorded only ``by_agent``.
+    """
     keys = _keys(jax.random.fold_in(key, TEST), jnp.arange(horizon + 1), 1 + table.agents)
 
     def step(carry: Any, keys: PRNGKeyArray) -> Any:
@@ -207,23 +216,25 @@ def test(
         state, outcome = jax.vmap(dynamics.step)(jax.random.split(keys[0], episodes), state, actions)
         rewards = jnp.concatenate([outcome.rewards[role.name] for role in dynamics.roles], axis=1)
         returns = returns + jnp.where(alive[:, None], rewards, 0.0)
-        moments = {name: _moments(values, alive) for name, values in outcome.info.items()}
+        kept = outcome.info if by_agent else jax.vmap(shared)(outcome.info)
+        moments = {name: _moments(values, alive) for name, values in kept.items()}
         return (state, returns, alive & ~outcome.terminated & ~outcome.truncated), moments
 
     state = jax.vmap(dynamics.reset)(jax.random.split(keys[horizon, 0], episodes))
     carry = (state, jnp.zeros((episodes, table.agents)), jnp.ones(episodes, bool))
     (_, returns, _), moments = jax.lax.scan(step, carry, keys[:horizon])
-    mean = {name: m for name, (m, _) in moments.items()}
-    return Tested(returns, mean, {name: s for name, (_, s) in moments.items()})
+    mean, spread, path = ({name: parts[k] for name, parts in moments.items()} for k in range(3))
+    return Tested(returns, mean, spread, path)
 
 
-def _moments(values: Array, alive: Bool[Array, " episodes"]) -> tuple[Array, Array]:
-    """Mean and standard deviation over the episodes that still go on; NaN where none does."""
+def _moments(values: Array, alive: Bool[Array, " episodes"]) -> tuple[Array, Array, Array]:
+    """Mean and standard deviation over the episodes that still go on, and the first; NaN where there is none."""
     shape = (-1,) + (1,) * (values.ndim - 1)
     weight = alive.reshape(shape).astype(values.dtype)
     count = weight.sum()
     mean = (values * weight).sum(axis=0) / count
-    return mean, jnp.sqrt((((values - mean) ** 2) * weight).sum(axis=0) / count)
+    spread = jnp.sqrt((((values - mean) ** 2) * weight).sum(axis=0) / count)
+    return mean, spread, jnp.where(alive[0], values[0], jnp.nan)
 
 
 # --- many sessions -------------------------------------------------------------------------------------------------
@@ -247,20 +258,20 @@ class Crew:
             return jax.shard_map(function, mesh=mesh, in_specs=in_specs, out_specs=sharded, check_vma=False)
 
         @eqx.filter_jit
-        def begin_all(table: Table, keys: PRNGKeyArray) -> Play:
+        def begin_all(table: Table, keys: PRNGKeyArray, numbers: Array) -> Play:
             arrays, static = eqx.partition(table, eqx.is_array)
 
-            def run(arrays: Any, keys: PRNGKeyArray) -> Play:
-                return jax.vmap(lambda k: begin(eqx.combine(arrays, static), k))(keys)
+            def run(arrays: Any, keys: PRNGKeyArray, numbers: Array) -> Play:
+                return jax.vmap(lambda k, number: begin(eqx.combine(arrays, static), k, number))(keys, numbers)
 
-            return spread(run, (same, sharded))(arrays, keys)
+            return spread(run, (same, sharded, sharded))(arrays, keys, numbers)
 
         @eqx.filter_jit(donate="all-except-first")
-        def advance_all(constant: Any, play: Play, steps: int) -> tuple[Play, Steps]:
+        def advance_all(constant: Any, play: Play, steps: int) -> tuple[Play, Tally]:
             table, keys, start = constant
             arrays, static = eqx.partition(table, eqx.is_array)
 
-            def run(arrays: Any, keys: PRNGKeyArray, play: Play, start: Array) -> tuple[Play, Steps]:
+            def run(arrays: Any, keys: PRNGKeyArray, play: Play, start: Array) -> tuple[Play, Tally]:
                 table = eqx.combine(arrays, static)
                 return jax.vmap(lambda k, p: advance(table, k, p, start, steps))(keys, play)
 
@@ -269,7 +280,7 @@ class Crew:
         @eqx.filter_jit
         def test_all(
             table: Table, dynamics: Dynamics, keys: PRNGKeyArray, learners: Any, episodes: int, horizon: int,
-            epsilon: Array,
+            epsilon: Array, by_agent: bool,
         ) -> Tested:  # fmt: skip
             (arrays, other), static = eqx.partition((table, dynamics), eqx.is_array)
 
@@ -278,7 +289,7 @@ class Crew:
 
                 def one(key: PRNGKeyArray, learners: Any) -> Tested:
                     policies = table.policies(learners)
-                    return test(table, dynamics, key, policies, episodes, horizon, epsilon)
+                    return test(table, dynamics, key, policies, episodes, horizon, epsilon, by_agent)
 
                 return jax.vmap(one)(keys, learners)
 
@@ -296,20 +307,20 @@ class Crew:
         width = -(-count // self.mesh.size) * self.mesh.size
         return jax.device_put(session_keys(seed, first, width), self._sharded)
 
-    def begin(self, table: Table, keys: PRNGKeyArray) -> Play:
-        """All sessions before their first step."""
-        return self._begin(table, keys)
+    def begin(self, table: Table, keys: PRNGKeyArray, first: int = 0) -> Play:
+        """All sessions, numbered from the first on, before their first step."""
+        return self._begin(table, keys, jax.device_put(first + np.arange(len(keys), dtype=np.int32), self._sharded))
 
-    def advance(self, table: Table, keys: PRNGKeyArray, play: Play, start: int, steps: int) -> tuple[Play, Steps]:
+    def advance(self, table: Table, keys: PRNGKeyArray, play: Play, start: int, steps: int) -> tuple[Play, Tally]:
         """So many steps of all sessions; ``play`` is used up."""
         return self._advance((table, keys, jnp.asarray(start, jnp.int32)), play, steps)
 
     def test(
         self, table: Table, dynamics: Dynamics, keys: PRNGKeyArray, play: Play, episodes: int, horizon: int,
-        epsilon: float,
+        epsilon: float, by_agent: bool = True,
     ) -> Tested:  # fmt: skip
         """Frozen policies of all sessions."""
-        return self._test(table, dynamics, keys, play.learners, episodes, horizon, jnp.asarray(epsilon))
+        return self._test(table, dynamics, keys, play.learners, episodes, horizon, jnp.asarray(epsilon), by_agent)
 
     def place(self, leaves: Sequence[np.ndarray]) -> list[Array]:
         """Arrays with a session axis, spread over the devices."""

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from tacit.engine import deep, devices
@@ -23,7 +24,13 @@ from tacit.store.layout import Arrays, Layout, Variable
 
 MOST_BYTES = 2_000_000_000  # of the states of all sessions that are played together
 MOST_SESSIONS = 1024
-SEGMENT = (200, 1000)  # steps between two chances to show progress and to stop
+SEGMENT = 1000  # most steps between two chances to show progress and to stop
+KEY_BYTES = 100_000_000  # of the random keys of a segment
+BY_AGENT = 250_000  # most numbers, steps times agents, that are kept of a quantity in a session
+KEPT = (
+    ("", "mean over the episodes of the test"), ("_sd", "standard deviation over the episodes of the test"),
+    ("_path", "in the first episode of the test"),
+)  # fmt: skip
 TEST_WEIGHT = 0.02  # of a step of the test beside one of training, in the progress bar
 
 
@@ -80,23 +87,27 @@ class MarketWork:
         plan, experiment = self.plans[cell], self.experiment
         horizon, total, test = experiment.market.horizon, experiment.steps, experiment.test
         keys = crew.keys(plan.seed, first, count)
-        play, done = crew.begin(plan.table, keys), 0
+        play, done = crew.begin(plan.table, keys, first), 0
         window, windows = experiment.recorded()
-        curves = Curves.empty(count, windows, window * horizon, plan.table.limits())
+        shared = tuple(q.name for q in experiment.market.quantities() if not q.by_agent)
+        curves = Curves.empty(count, windows, window * horizon, plan.table.agents, shared)
         if checkpoint and (found := checkpoint.read()):
             done, leaves, saved = found
             play = jax.tree.unflatten(jax.tree.structure(play), crew.place(leaves))
             curves = curves.restored(saved)
         weight = count / (total + TEST_WEIGHT * test.episodes * horizon)
         report(weight * done)
-        for steps in _segments(total - done, total):
-            play, left = jax.block_until_ready(crew.advance(plan.table, keys, play, done, steps))
-            curves.add(done, left)
+        longest = min(SEGMENT, max(1, KEY_BYTES // (16 * count * (1 + plan.table.agents))))
+        for steps in _segments(done, total, window * horizon, longest):
+            play, tally = jax.block_until_ready(crew.advance(plan.table, keys, play, done, steps))
+            curves.add(done, steps, tally)
             done += steps
             report(weight * steps)
             if checkpoint:
                 checkpoint.write(done, jax.tree.leaves(play), curves.arrays())
-        tested = crew.test(plan.table, plan.test, keys, play, test.episodes, horizon, test.epsilon)
+        tested = crew.test(
+            plan.table, plan.test, keys, play, test.episodes, horizon, test.epsilon, _by_agent(experiment)
+        )
         data = _data(experiment, curves, jax.tree.map(lambda x: np.asarray(x)[:count], tested))
         policies = {name: np.asarray(x)[:count] for name, x in _named(plan.table.policies(play.learners))}
         report(count - weight * total)
@@ -130,18 +141,26 @@ def _plan(experiment: Experiment) -> Plan:
 
 
 def _bytes_per_session(table: deep.Table) -> int:
-    play = eqx.filter_eval_shape(deep.begin, table, jax.random.key(0))
+    play = eqx.filter_eval_shape(deep.begin, table, jax.random.key(0), jnp.zeros((), jnp.int32))
     return sum(math.prod(leaf.shape) * leaf.dtype.itemsize for leaf in jax.tree.leaves(play))
 
 
-def _segments(left: int, total: int) -> Iterator[int]:
-    """Lengths of the segments: equal ones if possible, because each other length is compiled anew."""
-    low, high = SEGMENT
-    length = next((n for n in range(min(high, total), low - 1, -1) if total % n == 0), min(high // 2, total))
-    while left > 0:
-        step = min(left, length)
-        yield step
-        left -= step
+def _segments(done: int, total: int, window: int, longest: int) -> Iterator[int]:
+    """Lengths of the segments that are left.
+
+    None reaches over the end of a window. They are as equal as can be, because each other length is compiled anew.
+    """
+    pieces = -(-min(window, total) // longest)
+    ends = np.unique([(k * window) // pieces for k in range(1, -(-total // window) * pieces + 1)])
+    for end in np.minimum(ends[ends > done], total):
+        if end > done:
+            yield int(end) - done
+            done = int(end)
+
+
+def _by_agent(experiment: Experiment) -> bool:
+    """Whether the test keeps what differs between agents, step by step."""
+    return experiment.market.horizon * experiment.market.n_players <= BY_AGENT
 
 
 def _variables(experiment: Experiment) -> dict[str, Variable]:
@@ -157,12 +176,14 @@ def _variables(experiment: Experiment) -> dict[str, Variable]:
         "failed_at": Variable((), (), "int32", "episodes", "when learning failed; -1: it did not"),
         "test_payoff": Variable(*ended, words.unit, f"{words.payoff} {each} of the test, with frozen policies"),
     }
-    for quantity in market.quantities():
-        dims: tuple[str, ...] = ("step", "agent") if quantity.by_agent else ("step",)
+    for name, unit, by_agent in market.quantities():
+        dims: tuple[str, ...] = ("step", "agent") if by_agent else ("step",)
         shape = (market.horizon, n)[: len(dims)]
-        for suffix, meaning in (("", "mean"), ("_sd", "standard deviation")):
-            text = f"{meaning} over the episodes of the test"
-            variables[f"test_{quantity.name}{suffix}"] = Variable(dims, shape, "float32", quantity.unit, text)
+        if not by_agent:
+            text = f"mean {name} of a step in the window, while learning"
+            variables[f"learning_{name}"] = Variable(("time",), (w,), "float32", unit, text)
+        for suffix, meaning in KEPT if not by_agent or _by_agent(experiment) else ():
+            variables[f"test_{name}{suffix}"] = Variable(dims, shape, "float32", unit, meaning)
     return variables
 
 
@@ -189,9 +210,10 @@ def _data(experiment: Experiment, curves: Curves, tested: deep.Tested) -> Arrays
         "payoff": curves.payoff() / per, "loss": curves.loss(), "value": curves.value(), "failure": failure,
         "failed_at": failed_at,
     }  # fmt: skip
+    data |= {f"learning_{name}": values for name, values in curves.means().items()}
     test = {"test_payoff": tested.returns / per}
-    for name, mean in tested.mean.items():
-        test |= {f"test_{name}": mean, f"test_{name}_sd": tested.spread[name]}
+    for (suffix, _), found in zip(KEPT, (tested.mean, tested.spread, tested.path), strict=True):
+        test |= {f"test_{name}{suffix}": values for name, values in found.items()}
     for name, values in test.items():
         data[name] = np.where(failure.reshape(-1, *[1] * (values.ndim - 1)) > 0, np.float32(np.nan), values)
     kinds = {name: variable.dtype for name, variable in _variables(experiment).items()}

@@ -62,7 +62,7 @@ class QLearning(ValueLearner):
     kind: Literal["q-learning"] = "q-learning"
     updates: Literal["chosen", "all"] = param("chosen", "which actions a payoff teaches about")
     bins: Bins | tuple[Bins, ...] | None = param(
-        None, "in a market: bins that each scaled observation is sorted into; none: 10, or one for each action"
+        None, "in a market: bins that each scaled observation is sorted into; none: 10, or its own values if discrete"
     )
 
     def behaviour(self, seat: Seat) -> Behaviour:

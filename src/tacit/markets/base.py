@@ -5,7 +5,7 @@ The description is free of JAX, so that listing, validating and comparing with t
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tacit.environment import Environment
 
@@ -38,17 +38,24 @@ class Role:
     observes : tuple of str
         Names of the observation's components.
     actions : Discrete or Continuous
+        Continuous actions are real numbers of size about 1, which the market maps to what is feasible, unless it names
+        the candidates itself.
+    levels : tuple of int
+        How many values, 0 and on, each component of the observation takes; empty if they are continuous.
     """
 
     name: str
     agents: int
     observes: tuple[str, ...]
     actions: Discrete | Continuous
+    levels: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True)
-class Quantity:
-    """Something that a market records in every step: its name, unit, and whether it differs between agents."""
+class Quantity(NamedTuple):
+    """Something that a market records in every step: its name, unit, and whether it differs between agents.
+
+    What does not differ is also recorded while agents learn.
+    """
 
     name: str
     unit: str = ""
@@ -75,6 +82,10 @@ class Market(Environment):
     @abstractmethod
     def quantities(self) -> tuple[Quantity, ...]:
         """What is recorded in every step of the test, in the order of ``Outcome.info``."""
+
+    def rules(self) -> dict[str, str]:
+        """Names and meanings of the market's scripted policies, for ``kind: rule``."""
+        return {}
 
     @abstractmethod
     def dynamics(self) -> "Dynamics":

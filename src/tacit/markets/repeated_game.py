@@ -73,7 +73,11 @@ class RepeatedGame(Market):
         if isinstance(form, NormalForm) and form.observed and len(form.transition) > 1:
             labels.append("regime")
         size = max(form.shape) if isinstance(form, NormalForm) else form.actions
-        return (Role(self.role, self.n_players, tuple(labels) or ("nothing",), Discrete(size)),)
+        levels: tuple[int, ...] = ()
+        if isinstance(form, NormalForm):
+            regimes = (len(form.transition),) if labels[-1:] == ["regime"] else ()
+            levels = (size,) * (len(labels) - len(regimes)) + regimes or (1,)
+        return (Role(self.role, self.n_players, tuple(labels) or ("nothing",), Discrete(size), levels),)
 
     def quantities(self) -> tuple[Quantity, ...]:
         actions = self.stage.actions()

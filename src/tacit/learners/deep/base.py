@@ -81,7 +81,8 @@ class Group(eqx.Module):
     update_every: eqx.AbstractVar[int]
 
     @abstractmethod
-    def init(self, keys: Key[Array, " agents"]) -> LearnerState: ...
+    def init(self, keys: Key[Array, " agents"], session: Int[Array, ""]) -> LearnerState:
+        """Before the first step of the session of this number."""
 
     @abstractmethod
     def policy(self, state: LearnerState) -> Policy: ...
@@ -124,7 +125,7 @@ class Independent(Group):
         """So many agents with the same algorithm, and each with its own experience."""
         return cls(algorithm=algorithm, agents=agents, update_every=algorithm.update_every)
 
-    def init(self, keys: Key[Array, " agents"]) -> LearnerState:
+    def init(self, keys: Key[Array, " agents"], session: Int[Array, ""]) -> LearnerState:
         return jax.vmap(self.algorithm.init)(keys)
 
     def policy(self, state: LearnerState) -> Policy:

@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Key, PRNGKeyArray
+from jaxtyping import Array, Float, Int, Key, PRNGKeyArray
 from numpy.typing import NDArray
 
 from tacit.learners.deep.base import Clock, Group, Health, LearnerState, Policy, Transition, nothing_learned
@@ -19,7 +19,7 @@ class Scripted(Group):
 
     update_every: int = eqx.field(static=True, default=0, init=False)
 
-    def init(self, keys: Key[Array, " agents"]) -> LearnerState:
+    def init(self, keys: Key[Array, " agents"], session: Int[Array, ""]) -> LearnerState:
         return ()
 
     def policy(self, state: LearnerState) -> Policy:

@@ -43,6 +43,7 @@ class TabularQ(Algorithm):
     bins: tuple[int, ...] = eqx.field(static=True)
     actions: int = eqx.field(static=True)
     action_size: int = eqx.field(static=True)
+    random_ties: bool = eqx.field(static=True)
     update_every: int = eqx.field(static=True)
 
     def init(self, key: PRNGKeyArray) -> TabularState:
@@ -59,9 +60,12 @@ class TabularQ(Algorithm):
 
     def state_of(self, observation: Float[Array, " observation"]) -> Int[Array, ""]:
         """Number of the bin that an observation falls into, the first component most significant."""
-        scaled = (self.dynamics.features(self.role, observation) + 1) / 2
         sizes = jnp.array(self.bins)
-        digits = jnp.clip(jnp.floor(scaled * sizes), 0, sizes - 1).astype(int)
+        if self.bins == self.role.levels:
+            digits = observation.astype(int)
+        else:
+            scaled = (self.dynamics.features(self.role, observation) + 1) / 2
+            digits = jnp.clip(jnp.floor(scaled * sizes), 0, sizes - 1).astype(int)
         number = jnp.zeros((), int)
         for k, size in enumerate(self.bins):
             number = number * size + digits[k]
@@ -74,12 +78,20 @@ class TabularQ(Algorithm):
         draw: Float[Array, ""],
         epsilon: Float[Array, ""],
     ) -> Float[Array, " size"]:
-        """Epsilon-greedy with a single uniform draw: given that it lies below epsilon, draw / epsilon is uniform."""
+        """Epsilon-greedy with a single uniform draw.
+
+        Given that it lies below epsilon, draw / epsilon is uniform; given that it does not, what is above settles ties.
+        """
         candidates, feasible = self.dynamics.candidates(self.role, observation)
         values = jnp.where(jnp.arange(self.actions) < feasible, table[self.state_of(observation)], -jnp.inf)
         drawn = jnp.floor(draw / jnp.maximum(epsilon, 1e-30) * feasible).astype(int)
-        index = jnp.where(draw < epsilon, jnp.minimum(drawn, feasible - 1), jnp.argmax(values))
-        return candidates[index]
+        best = jnp.argmax(values)
+        if self.random_ties:
+            equal = values == values.max()
+            rest = (draw - epsilon) / jnp.maximum(1 - epsilon, 1e-30)
+            wanted = jnp.minimum(jnp.floor(rest * equal.sum()), equal.sum() - 1)
+            best = jnp.argmax(jnp.cumsum(equal) > wanted)
+        return candidates[jnp.where(draw < epsilon, jnp.minimum(drawn, feasible - 1), best)]
 
     def act(
         self,
@@ -100,7 +112,11 @@ class TabularQ(Algorithm):
         candidates, _ = self.dynamics.candidates(self.role, t.observation)
         _, feasible = self.dynamics.candidates(self.role, t.next_observation)
         after = jnp.where(jnp.arange(self.actions) < feasible, table[self.state_of(t.next_observation)], -jnp.inf)
-        place = (self.state_of(t.observation), jnp.argmin(jnp.sum((candidates - t.action) ** 2, axis=1)))
+        if isinstance(self.role.actions, Discrete):
+            chosen = t.action[0].astype(int)
+        else:
+            chosen = jnp.argmin(jnp.sum((candidates - t.action) ** 2, axis=1))
+        place = (self.state_of(t.observation), chosen)
         goal = t.reward + self.gamma * jnp.where(t.terminated, 0.0, jnp.max(after))
         error = goal - table[place]
         return state._replace(table=table.at[place].add(self.alpha * error)), Health(error**2, jnp.abs(table[place]))
@@ -111,8 +127,8 @@ def build(learner: "QLearning", seat: MarketSeat) -> Independent:
     role, dynamics, initial = seat.role, seat.dynamics, learner.initial
     if learner.memory or learner.updates == "all":
         raise refuse("memory", "a market has a state of its own", "leave out memory and updates")
-    if isinstance(learner.exploration, Boltzmann) or learner.ties == "random":
-        raise refuse("exploration", "boltzmann and random ties are for stage games", "use epsilon-greedy, ties: first")
+    if isinstance(learner.exploration, Boltzmann):
+        raise refuse("exploration", "boltzmann is for stage games", "use an epsilon-greedy kind")
     if isinstance(initial, ConstantValue):
         low = high = initial.value
     elif isinstance(initial, UniformValues):
@@ -122,8 +138,8 @@ def build(learner: "QLearning", seat: MarketSeat) -> Independent:
     seen = jnp.zeros(len(role.observes))
     candidates = jax.eval_shape(lambda o: dynamics.candidates(role, o)[0], seen)
     features = jax.eval_shape(lambda o: dynamics.features(role, o), seen).shape[0]
-    default = role.actions.size if isinstance(role.actions, Discrete) else BINS
-    bins = learner.bins if isinstance(learner.bins, tuple) else (learner.bins or default,) * features
+    bins = learner.bins or role.levels or BINS
+    bins = bins if isinstance(bins, tuple) else (bins,) * features
     if len(bins) != features:
         raise refuse("bins", f"{len(bins)} numbers for {features} observations", f"give one, or {features}")
     if math.prod(bins) * candidates.shape[0] > MOST_CELLS:
@@ -133,7 +149,7 @@ def build(learner: "QLearning", seat: MarketSeat) -> Independent:
             dynamics=dynamics, alpha=jnp.asarray(learner.alpha), gamma=jnp.asarray(learner.gamma),
             low=jnp.asarray(low, float), high=jnp.asarray(high, float),
             exploration=Epsilon.of(learner.exploration.knots(seat.steps)), role=role, bins=bins,
-            actions=candidates.shape[0], action_size=candidates.shape[1],
+            actions=candidates.shape[0], action_size=candidates.shape[1], random_ties=learner.ties == "random",
             update_every=1,
         ),
         seat.last - seat.first,

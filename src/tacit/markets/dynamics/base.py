@@ -81,6 +81,12 @@ class Dynamics(eqx.Module):
         """Observation and action together as a network's input."""
         return jnp.concatenate([self.features(role, observation), action])
 
+    def follow(
+        self, rule: str, role: Role, observation: Float[Array, " observation"], draws: Float[Array, " draws"]
+    ) -> Float[Array, " size"]:
+        """What one of the market's scripted ``rules`` does, given uniform draws, one more than an action has numbers."""
+        raise NotImplementedError(f"{type(self).__name__} has no rule {rule}")
+
     def explore(
         self, role: Role, observation: Float[Array, " observation"], draws: Float[Array, " size"]
     ) -> Float[Array, " size"]:
