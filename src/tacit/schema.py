@@ -132,9 +132,12 @@ def _sentence(complaint: Mapping[str, Any], fields: list[str]) -> str:
 
 def _is_variant(part: Any) -> bool:
     """Pydantic puts the name of the tried union member into the location; no user wrote that."""
-    return isinstance(part, str) and (part in _KINDS or "[" in part or "(" in part or part.isupper())
+    if not isinstance(part, str):
+        return False
+    return part in _KINDS or part in _TYPES or "[" in part or "(" in part or part.isupper()
 
 
+_TYPES = ("bool", "int", "float", "str", "none", "constrained-float", "constrained-int", "constrained-str")
 _KINDS: dict[Any, list[type[BaseModel]]] = {}
 
 

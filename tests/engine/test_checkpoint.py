@@ -22,7 +22,7 @@ def at_once(monkeypatch):
 
 
 def curves():
-    found = Curves.empty(2, 3, 10, [1.0, 2.0])
+    found = Curves.empty(2, 3, 10, 2, ("price",))
     found.sums += np.random.default_rng(0).normal(size=found.sums.shape)
     found.failure[1], found.failed_at[1] = 2, 17
     return found
@@ -40,7 +40,7 @@ def test_what_was_written_is_read_back(tmp_path, at_once):
     for found, wanted in zip(leaves, LEAVES, strict=True):
         assert found.dtype == wanted.dtype
         np.testing.assert_array_equal(found, wanted)
-    again = Curves.empty(2, 3, 10, [1.0, 2.0]).restored(arrays)
+    again = Curves.empty(2, 3, 10, 2, ("price",)).restored(arrays)
     for name, array in again.arrays().items():
         np.testing.assert_array_equal(array, curves().arrays()[name])
     again.failure[0] = 1  # it goes on
@@ -102,3 +102,9 @@ def test_nothing_is_left_of_a_complete_shard(tmp_path, at_once):
     assert second.read() is not None
     second.remove()
     assert not folder.exists()
+
+
+def test_a_checkpoint_that_cannot_be_written_is_one_line(tmp_path, at_once):
+    (tmp_path / "checkpoints").write_text("not a folder")
+    with pytest.raises(TacitError, match=r"writing a checkpoint failed \(.*\); what was complete is safe"):
+        written(tmp_path / "checkpoints")

@@ -98,6 +98,13 @@ def test_mistakes_name_field_value_and_mend(overrides, words):
         assert word in text, text
 
 
+def test_types_that_were_tried_are_no_part_of_the_field():
+    market = {"environment": {"kind": "execution", "temporary": math.nan}, "learners": {"kind": "random"}}
+    assert refused([], market).startswith("environment.temporary: nan is not finite")
+    market["environment"] = {"kind": "execution", "inventories": [math.inf, 1]}
+    assert refused([], market).startswith("environment.inventories.0: inf is not finite")
+
+
 def test_missing_parts_are_named():
     assert "environment" in refused([], {"learners": {"kind": "random"}})
     assert "learners" in refused([], {"environment": {"kind": "bertrand"}})

@@ -31,15 +31,22 @@ class Checkpoint:
         self._written = time.monotonic()
 
     def write(self, done: int, leaves: Sequence[Any], more: Mapping[str, NDArray[Any]]) -> None:
-        """Keep the state after so many steps, unless that was done a moment ago."""
+        """Keep the state after so many steps, unless that was done a moment ago.
+
+        Raises
+        ------
+        TacitError
+            If it cannot be written; an earlier one stays.
+        """
         if time.monotonic() - self._written < EVERY:
             return
         from safetensors.numpy import save
 
         arrays = {f"state.{k:05d}": np.asarray(leaf) for k, leaf in enumerate(leaves)}
         arrays |= {f"curves.{name}": np.ascontiguousarray(array) for name, array in more.items()}
-        self.path.parent.mkdir(exist_ok=True)
-        atomic.write(self.path, save(arrays, metadata={"done": str(done), "layout": self.layout}))
+        with atomic.explained(self.path.parent.parent, "writing a checkpoint"):
+            self.path.parent.mkdir(exist_ok=True)
+            atomic.write(self.path, save(arrays, metadata={"done": str(done), "layout": self.layout}))
         self._written = time.monotonic()
 
     def read(self) -> tuple[int, list[NDArray[Any]], dict[str, NDArray[Any]]] | None:

@@ -8,7 +8,7 @@ stopped, on the same devices.
 
 import itertools
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -23,6 +23,7 @@ from tacit.engine.tally import Tally, add, nothing, shared
 from tacit.learners.deep.base import Group, Health, LearnerState, Policy, Transition, nothing_learned
 from tacit.markets.dynamics.base import Dynamics, Outcome, State
 
+Keys = tuple[PRNGKeyArray, PRNGKeyArray, PRNGKeyArray]  # of the market, of acting and of learning
 INITIAL, TRAINING, TEST = range(3)  # purposes of random streams
 
 
@@ -123,11 +124,12 @@ def begin(table: Table, key: PRNGKeyArray, session: Int[Array, ""]) -> Play:
 
 def advance(table: Table, key: PRNGKeyArray, play: Play, start: Int[Array, ""], steps: int) -> tuple[Play, Tally]:
     """So many steps of learning."""
-    clocks = start + jnp.arange(steps)
-    keys = _keys(jax.random.fold_in(key, TRAINING), clocks, 2 + 2 * table.agents)
-    limits = table.limits()
+    clocks, root, limits = start + jnp.arange(steps), jax.random.fold_in(key, TRAINING), table.limits()
+    # Three arrays rather than one: what no learner asks for, most often the last, is never computed.
+    act, learn, end = 2, 2 + table.agents, 2 + 2 * table.agents
+    keys = (_keys(root, clocks, 0, act), _keys(root, clocks, act, learn), _keys(root, clocks, learn, end))
 
-    def step(carry: tuple[Play, Tally], now: tuple[Array, PRNGKeyArray]) -> tuple[tuple[Play, Tally], None]:
+    def step(carry: tuple[Play, Tally], now: tuple[Array, Keys]) -> tuple[tuple[Play, Tally], None]:
         (play, tally), (clock, keys) = carry, now
         play, outcome, health = _step(table, play, clock, keys)
         rewards = jnp.concatenate([outcome.rewards[role.name] for role in table.dynamics.roles])
@@ -136,19 +138,22 @@ def advance(table: Table, key: PRNGKeyArray, play: Play, start: Int[Array, ""], 
         ended = outcome.terminated | outcome.truncated
         return (play._replace(total=jnp.where(ended, 0.0, total)), tally), None
 
-    _, outcome, _ = jax.eval_shape(_step, table, play, clocks[0], keys[0])
+    _, outcome, _ = jax.eval_shape(_step, table, play, clocks[0], tuple(k[0] for k in keys))
     return jax.lax.scan(step, (play, nothing(table.agents, shared(outcome.info))), (clocks, keys))[0]
 
 
-def _keys(root: PRNGKeyArray, clocks: Int[Array, " steps"], number: int) -> PRNGKeyArray:
-    """So many keys for each step, all at once: one by one in the loop they would take as long as a small network."""
-    return jax.vmap(lambda clock: jax.random.split(jax.random.fold_in(root, clock), number))(clocks)
+def _keys(root: PRNGKeyArray, clocks: Int[Array, " steps"], first: int, last: int) -> PRNGKeyArray:
+    """The keys of these numbers for each step, all at once: one by one they would take as long as a small network."""
+    numbers = jnp.arange(first, last)
+    return jax.vmap(lambda clock: jax.vmap(partial(jax.random.fold_in, jax.random.fold_in(root, clock)))(numbers))(
+        clocks
+    )
 
 
-def _step(table: Table, play: Play, clock: Int[Array, ""], keys: PRNGKeyArray) -> tuple[Play, Outcome, Health]:
+def _step(table: Table, play: Play, clock: Int[Array, ""], keys: Keys) -> tuple[Play, Outcome, Health]:
     """One step of learning, and a new episode where one ended."""
     dynamics, groups = table.dynamics, table.groups
-    world, acting, learning = keys[:2], keys[2 : 2 + table.agents], keys[2 + table.agents :]
+    world, acting, learning = keys
     seen, chosen = dynamics.observe(play.state), []
     for group, seat, learner, k in zip(groups, table.seats, play.learners, table.shares(acting), strict=True):
         own = seen[seat.role][seat.first : seat.last]
@@ -203,7 +208,7 @@ def test(
 
     Quantities that differ between agents are recorded only ``by_agent``.
     """
-    keys = _keys(jax.random.fold_in(key, TEST), jnp.arange(horizon + 1), 1 + table.agents)
+    keys = _keys(jax.random.fold_in(key, TEST), jnp.arange(horizon + 1), 0, 1 + table.agents)
 
     def step(carry: Any, keys: PRNGKeyArray) -> Any:
         state, returns, alive = carry

@@ -16,6 +16,7 @@ from tacit.engine.checkpoint import Checkpoint
 from tacit.engine.curves import Curves
 from tacit.errors import TacitError
 from tacit.lab.experiment import Experiment
+from tacit.lab.market_trained import named, trained
 from tacit.lab.result import benchmark_payoffs
 from tacit.lab.work import Played, Shard, cores
 from tacit.learners.base import MarketSeat, group_sizes
@@ -109,7 +110,7 @@ class MarketWork:
             plan.table, plan.test, keys, play, test.episodes, horizon, test.epsilon, _by_agent(experiment)
         )
         data = _data(experiment, curves, jax.tree.map(lambda x: np.asarray(x)[:count], tested))
-        policies = {name: np.asarray(x)[:count] for name, x in _named(plan.table.policies(play.learners))}
+        policies = {name: np.asarray(x)[:count] for name, x in named(plan.table.policies(play.learners)).items()}
         report(count - weight * total)
         return Played(shard, data, policies)
 
@@ -118,6 +119,11 @@ class MarketWork:
 
 
 def _plan(experiment: Experiment) -> Plan:
+    return Plan(table_of(experiment), experiment.test_market().dynamics(), experiment.seed)
+
+
+def table_of(experiment: Experiment) -> deep.Table:
+    """The market of a single cell, with its learners around it."""
     market = experiment.market
     dynamics, seats, groups = market.dynamics(), [], []
     roles = market.roles()
@@ -134,10 +140,11 @@ def _plan(experiment: Experiment) -> Plan:
             )
         first, last = int(offset), int(offset) + size
         one_by_one = devices.on_processor()
-        groups.append(learner.group(MarketSeat(market, dynamics, role, first, last, experiment.steps, one_by_one)))
+        seat = MarketSeat(market, dynamics, role, first, last, experiment.steps, one_by_one, trained)
+        groups.append(learner.group(seat))
         seats.append(deep.Seat(role.name, first, last))
         begin += size
-    return Plan(deep.Table(dynamics, tuple(groups), tuple(seats)), experiment.test_market().dynamics(), experiment.seed)
+    return deep.Table(dynamics, tuple(groups), tuple(seats))
 
 
 def _bytes_per_session(table: deep.Table) -> int:
@@ -218,9 +225,3 @@ def _data(experiment: Experiment, curves: Curves, tested: deep.Tested) -> Arrays
         data[name] = np.where(failure.reshape(-1, *[1] * (values.ndim - 1)) > 0, np.float32(np.nan), values)
     kinds = {name: variable.dtype for name, variable in _variables(experiment).items()}
     return {name: np.asarray(values, dtype=kinds[name]) for name, values in data.items()}
-
-
-def _named(policies: Any) -> Iterator[tuple[str, Any]]:
-    """Arrays of what the groups act by, with names: ``0.layers[1].weight``."""
-    for path, leaf in jax.tree_util.tree_flatten_with_path(policies)[0]:
-        yield jax.tree_util.keystr(path, simple=True, separator="."), leaf

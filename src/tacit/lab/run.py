@@ -40,7 +40,8 @@ def run(
     folder : path, optional
         Where the run is stored, shard by shard; in memory only if left out.
     threads : int, optional
-        All cores that this process may use, if left out. The result does not depend on it.
+        All cores that this process may use, if left out. The result of a stage game does not depend on it; markets
+        round differently on other devices.
     progress : callable, optional
         Called with the sessions done and in all.
 

@@ -15,17 +15,17 @@ from tacit.learners.initial import (
 from tacit.learners.q_learning import QLearning
 from tacit.learners.sarsa import Sarsa
 from tacit.learners.schedule import FixedSchedule
-from tacit.learners.scripted import BestReply, Fixed, Random, Trained
+from tacit.learners.scripted import BestReply, Fixed, Random, Rule, Trained
 from tacit.learners.ucb1 import Ucb1
 
 #: Every registered learner and scripted policy; a new one is one file and one line here.
 LEARNERS: tuple[type[Learner], ...] = (
-    QLearning, Sarsa, Exp3, Ucb1, DQN, Fixed, Random, BestReply, Trained, FixedSchedule,
+    QLearning, Sarsa, Exp3, Ucb1, DQN, Fixed, Random, Rule, BestReply, Trained, FixedSchedule,
 )  # fmt: skip
 
 __all__ = [
     "DQN", "LEARNERS", "BestReply", "Boltzmann", "Constant", "ConstantValue", "Exp3", "Exponential", "Fixed",
-    "FixedSchedule", "Geometric", "GivenValues", "Learner", "Memory", "Network", "QLearning", "Random", "Sarsa",
+    "FixedSchedule", "Geometric", "GivenValues", "Learner", "Memory", "Network", "QLearning", "Random", "Rule", "Sarsa",
     "Schedule", "StrategyValues", "TabularLearner", "Trained", "TrainedValues", "Ucb1", "UniformRivals",
     "UniformValues",
 ]  # fmt: skip

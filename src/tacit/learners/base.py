@@ -14,7 +14,7 @@ from tacit.games.base import CongestionForm, NormalForm
 from tacit.schema import Spec, param
 
 if TYPE_CHECKING:
-    from tacit.learners.deep.base import Group
+    from tacit.learners.deep.base import Group, Policy
     from tacit.markets.base import Market, Role
     from tacit.markets.dynamics.base import Dynamics
 
@@ -154,6 +154,8 @@ class MarketSeat:
         Steps of a session.
     one_by_one : bool
         Whether to search networks in turn (processors) or all at once (GPU).
+    trained : callable
+        ``trained(run, first, count)`` gives agents of an earlier run: how they act, by what, and their role.
     """
 
     market: "Market"
@@ -163,6 +165,7 @@ class MarketSeat:
     last: int
     steps: int
     one_by_one: bool
+    trained: "Callable[[str, int, int], tuple[Group, Policy, Role]] | None" = None
 
 
 class Learner(Spec):

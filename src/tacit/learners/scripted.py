@@ -7,15 +7,18 @@ import numpy as np
 from tacit.learners.base import (
     Behaviour,
     Choice,
+    Learner,
     MarketSeat,
     ObservesName,
-    Rule,
     Seat,
     TabularLearner,
     WithMemory,
     blank,
     check_stored,
     refuse,
+)
+from tacit.learners.base import (
+    Rule as Learning,
 )
 from tacit.schema import param
 
@@ -32,7 +35,7 @@ class Fixed(TabularLearner):
     def behaviour(self, seat: Seat) -> Behaviour:
         if self.action >= seat.actions:
             raise refuse("action", f"{self.action} is too large", f"the game has actions 0 to {seat.actions - 1}")
-        return Behaviour(Choice.FIXED, Rule.NOTHING, blank(seat), fixed=self.action)
+        return Behaviour(Choice.FIXED, Learning.NOTHING, blank(seat), fixed=self.action)
 
 
 class Random(TabularLearner):
@@ -41,12 +44,34 @@ class Random(TabularLearner):
     kind: Literal["random"] = "random"
 
     def behaviour(self, seat: Seat) -> Behaviour:
-        return Behaviour(Choice.RANDOM, Rule.NOTHING, blank(seat))
+        return Behaviour(Choice.RANDOM, Learning.NOTHING, blank(seat))
 
     def group(self, seat: MarketSeat) -> "Group":
         from tacit.learners.deep.scripted import ActRandomly
 
         return ActRandomly(dynamics=seat.dynamics, role=seat.role, agents=seat.last - seat.first)
+
+
+class Rule(Learner):
+    """A scripted policy that a market brings along: hold, buy to the limit, follow the trend, ...
+
+    ``tacit show MARKET`` lists them. With ``rate`` below 1 the agent holds in the other steps, which makes a random
+    trader with the volume of another policy, for example.
+    """
+
+    kind: Literal["rule"] = "rule"
+    rule: str = param(..., "name of the rule")
+    rate: float = param(1.0, "probability that a step follows the rule; otherwise the agent holds", ge=0, le=1)
+
+    def group(self, seat: MarketSeat) -> "Group":
+        from tacit.learners.deep.scripted import ActByRule
+
+        known = seat.market.rules()
+        if self.rule not in known:
+            raise refuse("rule", f"{self.rule!r} is unknown here", f"choose from {', '.join(known) or 'none'}")
+        if self.rate < 1 and "hold" not in known:
+            raise refuse("rate", "this market does not say what holding is", "set rate: 1")
+        return ActByRule.of(seat.dynamics, seat.role, seat.last - seat.first, self.rule, self.rate)
 
 
 class BestReply(TabularLearner):
@@ -55,7 +80,7 @@ class BestReply(TabularLearner):
     kind: Literal["best-reply"] = "best-reply"
 
     def behaviour(self, seat: Seat) -> Behaviour:
-        return Behaviour(Choice.BEST_REPLY, Rule.NOTHING, blank(seat))
+        return Behaviour(Choice.BEST_REPLY, Learning.NOTHING, blank(seat))
 
 
 class Trained(WithMemory):
@@ -69,7 +94,7 @@ class Trained(WithMemory):
     memory: int = param(1, "periods remembered in that run", "periods", ge=0, le=8)
     observes: ObservesName = param("everybody", "what was remembered in that run")
     run: str = param(..., "folder of the earlier run")
-    agent: int = param(0, "which agent of the earlier run", ge=0)
+    agent: int = param(0, "which agent of the earlier run; in a market, the first of them", ge=0)
     shift: int = param(0, "how many sessions further", "sessions", ge=0)
 
     def behaviour(self, seat: Seat) -> Behaviour:
@@ -82,4 +107,13 @@ class Trained(WithMemory):
         check_stored(seat, len(greedy))
         values = np.zeros((len(greedy), seat.states, seat.actions))
         np.put_along_axis(values, np.roll(greedy, -self.shift, axis=0)[..., None], 1.0, axis=2)
-        return Behaviour(Choice.EPSILON_GREEDY, Rule.NOTHING, values)
+        return Behaviour(Choice.EPSILON_GREEDY, Learning.NOTHING, values)
+
+    def group(self, seat: MarketSeat) -> "Group":
+        from tacit.learners.deep.trained import Frozen
+
+        assert seat.trained is not None
+        group, policies, role = seat.trained(self.run, self.agent, seat.last - seat.first)
+        if (role.observes, role.actions) != (seat.role.observes, seat.role.actions):
+            raise refuse("run", f"agents of {self.run!r} see or do other things", "use the market of that run")
+        return Frozen.of(group, policies, self.shift)

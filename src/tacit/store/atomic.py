@@ -1,7 +1,9 @@
 """A file is written whole or not at all."""
 
+import contextlib
 import os
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
 
 from tacit.errors import TacitError
@@ -30,6 +32,17 @@ def write(path: str | os.PathLike[str], content: bytes) -> Path:
     finally:
         draft.unlink(missing_ok=True)
     return target
+
+
+@contextlib.contextmanager
+def explained(run: Path, doing: str, mend: str = "") -> Iterator[None]:
+    """Turn what the operating system says into one line that names the folder of a run and the mend."""
+    mend = mend or f"what was complete is safe: mend that, then `tacit run --resume {run}`"
+    try:
+        yield
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).lower()
+        raise TacitError(f"{run}: {doing} failed ({reason}); {mend}") from None
 
 
 def replace(path: str | os.PathLike[str], content: bytes) -> Path:

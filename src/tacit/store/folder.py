@@ -36,17 +36,6 @@ Stored = tuple[tuple[str, ...], NDArray[np.generic], str, str]  # dimensions, va
 FORMAT = 1
 
 
-@contextlib.contextmanager
-def _explained(path: Path, doing: str, mend: str = "") -> Iterator[None]:
-    """Turn what the operating system says into one line that names the folder and the mend."""
-    mend = mend or f"what was complete is safe: mend that, then `tacit run --resume {path}`"
-    try:
-        yield
-    except OSError as error:
-        reason = (error.strerror or type(error).__name__).lower()
-        raise TacitError(f"{path}: {doing} failed ({reason}); {mend}") from None
-
-
 def create(path: Path, scenario: Mapping[str, Any], layout: Layout, facts: Mapping[str, Any]) -> "RunFolder":
     """Lay out an empty run.
 
@@ -55,7 +44,7 @@ def create(path: Path, scenario: Mapping[str, Any], layout: Layout, facts: Mappi
     TacitError
         If the folder exists and is not empty, or cannot be written.
     """
-    with _explained(path, "creating the run folder", "name a folder that can be written"):
+    with atomic.explained(path, "creating the run folder", "name a folder that can be written"):
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             mend = f"name another folder, or continue it with `tacit run --resume {path}`"
             raise TacitError(f"{path}: exists already; {mend}")
@@ -166,7 +155,7 @@ class RunFolder:
         """Store one shard, then enter it into the journal."""
         from safetensors.numpy import save
 
-        with _explained(self.path, f"writing sessions {first} and following"):
+        with atomic.explained(self.path, f"writing sessions {first} and following"):
             group = _open_group(self.path / DATA, "r+")
             for name, array in data.items():
                 group[name][cell, first : first + len(array)] = array
@@ -180,7 +169,7 @@ class RunFolder:
     def finish(self, facts: Mapping[str, Any]) -> None:
         """Mark the run as complete."""
         self.manifest = {**self.manifest, "status": "complete", **facts}
-        with _explained(self.path, "writing the manifest"):
+        with atomic.explained(self.path, "writing the manifest"):
             atomic.write(self.path / MANIFEST, _json(self.manifest))
 
     def arrays(self) -> dict[str, Any]:

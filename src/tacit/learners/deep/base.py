@@ -1,6 +1,7 @@
 """What a deep learner is: pure functions on the arrays of a group of agents."""
 
 from abc import abstractmethod
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -93,6 +94,14 @@ class Group(eqx.Module):
     def limit(self) -> Float[Array, ""]:
         """Size of values beyond which learning has failed."""
         return jnp.asarray(jnp.inf)
+
+    def part(self, first: int, last: int) -> "Group":
+        """Some of the agents, as a group that can act."""
+        return replace(self, agents=last - first)
+
+    def policy_part(self, policies: Policy, first: int, last: int) -> Policy:
+        """What these agents act by; arrays have a leading axis of sessions, then of agents."""
+        return jax.tree.map(lambda x: x[:, first:last], policies)
 
     @abstractmethod
     def act(

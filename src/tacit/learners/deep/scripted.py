@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Int, Key, PRNGKeyArray
 from numpy.typing import NDArray
 
 from tacit.learners.deep.base import Clock, Group, Health, LearnerState, Policy, Transition, nothing_learned
-from tacit.markets.base import Role
+from tacit.markets.base import Discrete, Role
 from tacit.markets.dynamics.base import Dynamics
 
 
@@ -40,6 +40,9 @@ class FollowSchedule(Scripted):
 
     actions: Float[Array, "agents steps size"]
     agents: int = eqx.field(static=True)
+
+    def part(self, first: int, last: int) -> "FollowSchedule":
+        return FollowSchedule(actions=self.actions[first:last], agents=last - first)
 
     @classmethod
     def of(cls, actions: NDArray[np.float64]) -> "FollowSchedule":
@@ -74,5 +77,39 @@ class ActRandomly(Scripted):
             return jax.vmap(lambda o, u: self.dynamics.any_candidate(self.role, o, u))(
                 seen, jax.random.uniform(key, seen.shape[:1])
             )
+
+        return jax.vmap(act)(observations, keys)
+
+
+class ActByRule(Scripted):
+    """A scripted policy of the market, or holding."""
+
+    dynamics: Dynamics
+    rate: Float[Array, ""]
+    rule: str = eqx.field(static=True)
+    role: Role = eqx.field(static=True)
+    agents: int = eqx.field(static=True)
+
+    @classmethod
+    def of(cls, dynamics: Dynamics, role: Role, agents: int, rule: str, rate: float) -> "ActByRule":
+        return cls(dynamics=dynamics, rate=jnp.asarray(rate, float), rule=rule, role=role, agents=agents)
+
+    def act(
+        self,
+        policy: Policy,
+        observations: Float[Array, "agents batch observation"],
+        keys: Key[Array, " agents"],
+        epsilon: Any,
+    ) -> Float[Array, "agents batch size"]:
+        size = 1 if isinstance(self.role.actions, Discrete) else self.role.actions.size
+
+        def one(seen: Array, draws: Array) -> Array:
+            wanted = self.dynamics.follow(self.rule, self.role, seen, draws[1:])
+            if self.rule == "hold":
+                return wanted
+            return jnp.where(draws[0] < self.rate, wanted, self.dynamics.follow("hold", self.role, seen, draws[1:]))
+
+        def act(seen: Array, key: PRNGKeyArray) -> Array:
+            return jax.vmap(one)(seen, jax.random.uniform(key, (len(seen), 2 + size)))
 
         return jax.vmap(act)(observations, keys)
