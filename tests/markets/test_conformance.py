@@ -13,6 +13,7 @@ from tacit.markets.base import Discrete, Market, Quantity, Role
 from tacit.markets.dynamics.base import Dynamics, Outcome
 from tacit.markets.execution import Execution, Exponential, Liquidity
 from tacit.markets.repeated_game import RepeatedGame
+from tacit.markets.resource import ResourceMarket
 from tacit.testing import check_market
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
@@ -31,6 +32,18 @@ MARKETS = {
         game=Bertrand(players=3, n_prices=2, entry_persistence=0.9), horizon_periods=3, memory=0
     ),
     "braess": RepeatedGame(game=Braess(players=10), horizon_periods=3),
+    "resource with adversaries": ResourceMarket(
+        steps=3,
+        traders=3,
+        responders=1,
+        spoofers=2,
+        noise_traders=2,
+        shock=0.3,
+        end="truncated",
+        cash=700.0,
+        observes=("trend", "level", "signal", "time", "price", "change", "inventory", "cash", "flow"),
+    ),
+    "resource, literal": ResourceMarket(steps=3, execution="pre", law="linear", valuation="mark-to-market"),
 }
 
 

@@ -12,7 +12,7 @@ from tacit.markets.base import Discrete, Role
 
 LEAST_DRAW = 2.0**-24  # half the smallest uniform draw above 0 in single precision
 State = Any  # a pytree of arrays, the market's own
-Actions = dict[str, Float[Array, "agents size"]]
+Actions = dict[str, Float[Array, "_ _"]]  # by role: (agents, size); roles differ in both
 
 
 class Outcome(NamedTuple):
@@ -48,8 +48,8 @@ class Dynamics(eqx.Module):
         """The beginning of an episode."""
 
     @abstractmethod
-    def observe(self, state: State) -> dict[str, Float[Array, "agents observation"]]:
-        """What each agent of each role sees, in physical units."""
+    def observe(self, state: State) -> dict[str, Float[Array, "_ _"]]:
+        """What each agent of each role sees, in physical units: (agents, observation) by role."""
 
     @abstractmethod
     def step(self, key: PRNGKeyArray, state: State, actions: Actions) -> tuple[State, Outcome]:

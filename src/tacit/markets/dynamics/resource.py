@@ -67,7 +67,7 @@ class ResourceDynamics(Dynamics):
 
     # --- what agents see -----------------------------------------------------------------------------------------
 
-    def observe(self, state: ResourceState) -> dict[str, Float[Array, "agents observation"]]:
+    def observe(self, state: ResourceState) -> dict[str, Float[Array, "_ _"]]:
         told = state.signal if self.explicit else jnp.sign(state.trade)
         others = jnp.sum(told if self.explicit else state.trade)
         heard = 1 + jnp.sign(others - (told if self.explicit else state.trade))
@@ -192,7 +192,7 @@ class ResourceDynamics(Dynamics):
         given = jnp.where(draws[1:] < self.shock / 2, 1.0, jnp.where(draws[1:] < self.shock, -1.0, 0.0))
         return jnp.clip(held + given * self.lot, self.limits[0], self.limits[1])
 
-    def _rewards(self, gain: Float[Array, " agents"]) -> dict[str, Float[Array, " agents"]]:
+    def _rewards(self, gain: Float[Array, " agents"]) -> dict[str, Float[Array, " _"]]:
         found, begin = {}, 0
         for role in self.roles:
             own = gain[begin : begin + role.agents]
