@@ -110,7 +110,8 @@ class MarketWork:
             plan.table, plan.test, keys, play, test.episodes, horizon, test.epsilon, _by_agent(experiment)
         )
         data = _data(experiment, curves, jax.tree.map(lambda x: np.asarray(x)[:count], tested))
-        policies = {name: np.asarray(x)[:count] for name, x in named(plan.table.policies(play.learners)).items()}
+        acting = jax.vmap(plan.table.policies, axis_size=len(keys))(play.learners)
+        policies = {name: np.asarray(x)[:count] for name, x in named(acting).items()}
         report(count - weight * total)
         return Played(shard, data, policies)
 

@@ -1,6 +1,7 @@
 """How agents learn, one file each; scripted policies are the baselines that do not."""
 
 from tacit.learners.base import Learner, TabularLearner
+from tacit.learners.best_response import BestResponse
 from tacit.learners.dqn import DQN, Memory, Network
 from tacit.learners.exp3 import Exp3
 from tacit.learners.exploration import Boltzmann, Constant, Exponential, Geometric, Schedule
@@ -20,12 +21,12 @@ from tacit.learners.ucb1 import Ucb1
 
 #: Every registered learner and scripted policy; a new one is one file and one line here.
 LEARNERS: tuple[type[Learner], ...] = (
-    QLearning, Sarsa, Exp3, Ucb1, DQN, Fixed, Random, Rule, BestReply, Trained, FixedSchedule,
+    QLearning, Sarsa, Exp3, Ucb1, DQN, Fixed, Random, Rule, BestReply, Trained, BestResponse, FixedSchedule,
 )  # fmt: skip
 
 __all__ = [
-    "DQN", "LEARNERS", "BestReply", "Boltzmann", "Constant", "ConstantValue", "Exp3", "Exponential", "Fixed",
-    "FixedSchedule", "Geometric", "GivenValues", "Learner", "Memory", "Network", "QLearning", "Random", "Rule", "Sarsa",
-    "Schedule", "StrategyValues", "TabularLearner", "Trained", "TrainedValues", "Ucb1", "UniformRivals",
-    "UniformValues",
+    "DQN", "LEARNERS", "BestReply", "BestResponse", "Boltzmann", "Constant", "ConstantValue", "Exp3", "Exponential",
+    "Fixed", "FixedSchedule", "Geometric", "GivenValues", "Learner", "Memory", "Network", "QLearning", "Random",
+    "Rule", "Sarsa", "Schedule", "StrategyValues", "TabularLearner", "Trained", "TrainedValues", "Ucb1",
+    "UniformRivals", "UniformValues",
 ]  # fmt: skip

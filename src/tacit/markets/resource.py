@@ -2,19 +2,23 @@
 
 from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import model_validator
 
+from tacit.errors import TacitError
 from tacit.markets.base import Discrete, Market, Quantity, Role
 from tacit.schema import param
-from tacit.theory.benchmarks import Benchmarks
+from tacit.theory.benchmarks import Benchmarks, Profile
 
 if TYPE_CHECKING:
     from tacit.markets.dynamics.resource import ResourceDynamics
     from tacit.theory.trading import TradingGame
 
 Seen = Literal["trend", "level", "signal", "time", "price", "change", "inventory", "cash", "flow"]
+Floats = NDArray[np.float64]
+SEEN = "benchmarks know everybody's inventory and the time; traders see less"
 FULL = ("time", "inventory", "rival-inventory", "trend", "own-signal", "rival-signal")
-MOST_JOINT_STATES = 5000  # that benchmarks are computed for without being asked
 
 
 class ResourceMarket(Market):
@@ -192,5 +196,33 @@ class ResourceMarket(Market):
         )  # fmt: skip
 
     def benchmarks(self) -> Benchmarks:
-        """Exact joint optimum and a Markov-perfect equilibrium of two traders, where cash does not bind."""
-        return Benchmarks((), (), False)
+        """Exact joint optimum, and a Markov-perfect equilibrium of two traders, where cash does not bind."""
+        from tacit.theory.trading import marked_up_gain
+        from tacit.theory.trading_equilibrium import equilibrium
+        from tacit.theory.trading_optimum import joint_optimum
+
+        notes, numbers = [SEEN], {}
+        if self.cash is not None and self.execution == "pre" and self.valuation == "mark-to-market":
+            gain = marked_up_gain(self.cash, self.alpha, self.n_players, self.price)
+            numbers["gain of all who buy until their cash is gone, without noise"] = gain
+        if self.game is None:
+            return Benchmarks((), (), False, numbers, ("cash binds: exact dynamic programming would need prices too",))
+        if self.n_players > self.traders:
+            return Benchmarks((), (), False, numbers, ("adversaries have other goals: no joint optimum is computed",))
+        competitive, cooperative = [], []
+        try:
+            alone = joint_optimum(self.game, 1).value
+            numbers["gain of a trader whose rivals hold"] = alone
+            together = joint_optimum(self.game, self.traders).value if self.traders > 1 else alone
+            cooperative.append(self._profile("joint optimum", "joint-optimum", np.full(self.traders, together), 0.0))
+            if self.traders == 2:
+                found = equilibrium(self.game)
+                competitive.append(self._profile("Markov-perfect", "nash", found.values, found.error))
+                notes.append("one of possibly many equilibria: the one that pays most in sum at every step")
+        except TacitError as error:
+            notes.append(f"not computed: {error}")
+        return Benchmarks(tuple(competitive), tuple(cooperative), False, numbers, tuple(notes))
+
+    def _profile(self, name: str, concept: Literal["nash", "joint-optimum"], payoffs: Floats, error: float) -> Profile:
+        exact = error <= 1e-8 * max(1.0, float(np.abs(payoffs).max()))
+        return Profile(name, concept, payoffs, "dynamic programming over inventories", exact=exact, error=error)

@@ -138,7 +138,7 @@ class Independent(Group):
         return jax.vmap(self.algorithm.init)(keys)
 
     def policy(self, state: LearnerState) -> Policy:
-        return self.algorithm.policy(state)
+        return jax.vmap(self.algorithm.policy)(state)
 
     def epsilon(self, clock: Clock) -> Float[Array, ""]:
         return self.algorithm.epsilon(clock)
