@@ -142,6 +142,16 @@ def test_a_price_cannot_become_negative():
     assert info["clipped"].any()
 
 
+def test_scrambled_signals_say_nothing():
+    market = ResourceMarket(steps=300, scrambled=True, shock=0.1)
+    actions = np.full((PATHS, 300, 2), 5)  # hold, and say bull
+    heard = played(market, actions)["seen"][:, 1:, :, 2]
+    share = np.bincount(heard.astype(int).ravel(), minlength=3) / heard.size
+    np.testing.assert_allclose(share, 1 / 3, atol=4 * np.sqrt(2 / 9 / heard.size))
+    true = played(market.model_copy(update={"scrambled": False}), actions)["seen"][:, 1:, :, 2]
+    assert (true == 2).all()
+
+
 def test_spoofers_earn_what_the_others_lose():
     market = ResourceMarket(traders=2, spoofers=1, responders=1, noise_traders=1, steps=STEPS)
     assert [role.name for role in market.roles()] == ["trader", "responder", "spoofer", "noise trader"]
@@ -167,6 +177,7 @@ def test_spoofers_earn_what_the_others_lose():
         ({"signals": "none"}, "observes: there are no signals to see"),
         ({"observes": ("trend", "trend")}, "observes: .* twice"),
         ({"observes": ("cash",)}, "observes: cash has no limit"),
+        ({"observes": ("trend",), "scrambled": True}, "scrambled: traders see no signals"),
     ],
 )
 def test_mistakes_are_named(changes, words):

@@ -75,6 +75,7 @@ class ResourceMarket(Market):
         "explicit",
         "what agents see of each other: intentions sent with orders, the others' last net order, or nothing",
     )
+    scrambled: bool = param(False, "whether signals are replaced by random ones on their way: what are they worth?")
     inventory: int = param(5, "inventory at the beginning", "lots")
     lowest: int = param(0, "least inventory; below 0: short sales", "lots")
     highest: int | None = param(10, "largest inventory; none: only cash limits it", "lots")
@@ -101,6 +102,8 @@ class ResourceMarket(Market):
             raise ValueError(f"levels: {list(self.levels)} are in the wrong order; give the lower one first")
         if "signal" in self.observes and self.signals == "none":
             raise ValueError("observes: there are no signals to see; leave out signal, or set signals")
+        if self.scrambled and "signal" not in self.observes:
+            raise ValueError("scrambled: traders see no signals; add signal to observes, or leave it out")
         if len(set(self.observes)) < len(self.observes):
             raise ValueError(f"observes: {list(self.observes)} has an entry twice; remove one")
         if "cash" in self.observes and self.cash is None:

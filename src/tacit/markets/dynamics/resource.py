@@ -29,6 +29,7 @@ class ResourceState(NamedTuple):
     cash: Float[Array, " agents"]
     trade: Float[Array, " agents"]  # the last one
     signal: Float[Array, " agents"]  # the last one: -1, 0 or 1
+    heard: Float[Array, " agents"]  # sign of what the others signalled or traded, or noise
 
 
 class ResourceDynamics(Dynamics):
@@ -41,6 +42,7 @@ class ResourceDynamics(Dynamics):
     explicit: bool = eqx.field(static=True)
     cash_binds: bool = eqx.field(static=True)
     shocks: bool = eqx.field(static=True)
+    scrambled: bool = eqx.field(static=True)
     truncates: bool = eqx.field(static=True)
     horizon: int = eqx.field(static=True)
     first_price: Float[Array, ""]
@@ -63,20 +65,18 @@ class ResourceDynamics(Dynamics):
     def reset(self, key: PRNGKeyArray) -> ResourceState:
         none = jnp.zeros(self.agents)
         held, cash = none + self.first_inventory, none + self.first_cash
-        return ResourceState(jnp.zeros((), jnp.int32), self.first_price, jnp.zeros(()), held, cash, none, none)
+        return ResourceState(jnp.zeros((), jnp.int32), self.first_price, jnp.zeros(()), held, cash, none, none, none)
 
     # --- what agents see -----------------------------------------------------------------------------------------
 
     def observe(self, state: ResourceState) -> dict[str, Float[Array, "_ _"]]:
         told = state.signal if self.explicit else jnp.sign(state.trade)
-        others = jnp.sum(told if self.explicit else state.trade)
-        heard = 1 + jnp.sign(others - (told if self.explicit else state.trade))
         level = jnp.where(state.inventory < self.levels[0], 0.0, jnp.where(state.inventory >= self.levels[1], 2.0, 1.0))
         peers = jnp.maximum(self.agents - 1, 1)
         known = {
             "trend": jnp.where(state.change > self.band, 2.0, jnp.where(state.change < -self.band, 0.0, 1.0)),
             "level": level,
-            "signal": heard,
+            "signal": 1 + state.heard,
             "time": state.time.astype(jnp.float32),
             "price": state.price,
             "change": state.change,
@@ -85,7 +85,7 @@ class ResourceDynamics(Dynamics):
             "flow": (jnp.sum(state.trade) - state.trade) / (peers * self.lot),
             "rival-inventory": (jnp.sum(state.inventory) - state.inventory) / peers,
             "own-signal": 1 + told,
-            "rival-signal": heard,
+            "rival-signal": 1 + state.heard,
         }
         found, begin = {}, 0
         for role in self.roles:
@@ -123,7 +123,7 @@ class ResourceDynamics(Dynamics):
         side = jnp.floor(chosen / 3) - 1 if self.explicit else chosen - 1
         signal = chosen - 3 * jnp.floor(chosen / 3) - 1 if self.explicit else jnp.zeros_like(chosen)
         trade = jnp.where(self._feasible(state, side), side, 0.0) * self.lot
-        draws = jax.random.uniform(key, (1 + self.agents if self.shocks else 1,))
+        draws = jax.random.uniform(key, (1 + self.agents * (self.shocks + self.scrambled),))
         net, noise = jnp.sum(trade), self.volatility * normal(draws[0])
         growth, change, clipped = self._growth(net, noise)
         price, fill = state.price * growth, state.price * self._fill(net)
@@ -137,10 +137,17 @@ class ResourceDynamics(Dynamics):
             gain = gain + jnp.where(over, price * (self.proceeds(held) - held), 0.0)
         held = self._shaken(held, draws)
         gain = gain - self.penalty * price * held**2
-        after = ResourceState(state.time + 1, price, change, held, cash, trade, signal)
+        heard = self._heard(signal if self.explicit else trade, draws)
+        after = ResourceState(state.time + 1, price, change, held, cash, trade, signal, heard)
         info = self._info(after, side, net) | {"clipped": clipped}
         flags = (no, over) if self.truncates else (over, no)
         return after, Outcome(self._rewards(gain), *flags, info)
+
+    def _heard(self, told: Float[Array, " agents"], draws: Float[Array, " draws"]) -> Float[Array, " agents"]:
+        """Sign of what the others told, or noise."""
+        if self.scrambled:
+            return jnp.floor(3 * draws[-self.agents :]) - 1
+        return jnp.sign(jnp.sum(told) - told)
 
     def _feasible(self, state: ResourceState, side: Float[Array, " agents"]) -> Bool[Array, " agents"]:
         """Whether limits allow an order; a buyer needs the cash for an order that is alone."""
@@ -189,7 +196,8 @@ class ResourceDynamics(Dynamics):
         """Inventories after endowment shocks."""
         if not self.shocks:
             return held
-        given = jnp.where(draws[1:] < self.shock / 2, 1.0, jnp.where(draws[1:] < self.shock, -1.0, 0.0))
+        chance = draws[1 : 1 + self.agents]
+        given = jnp.where(chance < self.shock / 2, 1.0, jnp.where(chance < self.shock, -1.0, 0.0))
         return jnp.clip(held + given * self.lot, self.limits[0], self.limits[1])
 
     def _rewards(self, gain: Float[Array, " agents"]) -> dict[str, Float[Array, " _"]]:
@@ -257,6 +265,7 @@ def build(market: "ResourceMarket") -> ResourceDynamics:
         explicit=market.signals == "explicit",
         cash_binds=cash is not None,
         shocks=market.shock > 0,
+        scrambled=market.scrambled,
         truncates=market.end == "truncated",
         horizon=market.steps,
         first_price=single(market.price),
