@@ -29,6 +29,7 @@ WITH_JAX = (
     "engine/deep.py",
     "engine/devices.py",
     "engine/tally.py",
+    "lab/market_baselines.py",
     "lab/market_trained.py",
     "lab/market_work.py",
     "testing.py",

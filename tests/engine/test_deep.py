@@ -209,7 +209,7 @@ def test_it_does_not_matter_in_which_order_groups_are_listed():
     parts = deep.Table(odd.dynamics(), groups, seats(*bounds))
     play, steps = played(parts)
     same(played(whole)[1], steps)
-    found = crew().test(parts, odd.dynamics(), crew().keys(5, 0, SESSIONS), play, 3, 3, 0.0)
+    found = crew().test(parts, odd.dynamics(), crew().keys(5, 0, SESSIONS), play.learners, 3, 3, 0.0)
     np.testing.assert_allclose(found.mean["trade"], np.tile(plans[:, :, 0].T, (SESSIONS, 1, 1)), rtol=1e-6)
 
 
@@ -232,7 +232,7 @@ def test_frozen_policies_are_tested_in_another_market():
     other = Execution(**GAME | {"temporary": 0.05, "permanent": 0.03, "volatility": 0.0})
     keys = crew().keys(5, 0, SESSIONS)
     play = crew().begin(even, keys)
-    found = crew().test(even, other.dynamics(), keys, play, 400, 5, 0.0)
+    found = crew().test(even, other.dynamics(), keys, play.learners, 400, 5, 0.0)
     assert found.returns.shape == (SESSIONS, 400, 2)
     costs = -np.asarray(found.returns).mean(axis=(0, 1))
     np.testing.assert_allclose(costs, other.game.costs(other.game.twap()), rtol=0.01)
@@ -246,11 +246,11 @@ def test_testing_changes_nobody():
     play, _ = played(table())
     before, keys = jax.tree.map(np.array, play), crew().keys(5, 0, SESSIONS)
     quiet = Execution(**GAME | {"volatility": 0.0}).dynamics()
-    greedy = crew().test(table(), quiet, keys, play, 50, 3, 0.0)
+    greedy = crew().test(table(), quiet, keys, play.learners, 50, 3, 0.0)
     same(before, play)
-    same(greedy, crew().test(table(), quiet, keys, play, 50, 3, 0.0))
+    same(greedy, crew().test(table(), quiet, keys, play.learners, 50, 3, 0.0))
     assert (np.asarray(greedy.spread["trade"]) < 1e-5).all(), "a frozen greedy policy does the same in each episode"
-    random = crew().test(table(), quiet, keys, play, 50, 3, 1.0)
+    random = crew().test(table(), quiet, keys, play.learners, 50, 3, 1.0)
     assert (np.asarray(random.spread["trade"])[:, 0, 0] > 0.5).all()
     assert (np.asarray(random.spread["trade"])[:, 0, 1] < 1e-5).all(), "a schedule has nothing to explore"
 

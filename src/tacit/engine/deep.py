@@ -321,11 +321,11 @@ class Crew:
         return self._advance((table, keys, jnp.asarray(start, jnp.int32)), play, steps)
 
     def test(
-        self, table: Table, dynamics: Dynamics, keys: PRNGKeyArray, play: Play, episodes: int, horizon: int,
-        epsilon: float, by_agent: bool = True,
+        self, table: Table, dynamics: Dynamics, keys: PRNGKeyArray, learners: Sequence[LearnerState], episodes: int,
+        horizon: int, epsilon: float, by_agent: bool = True,
     ) -> Tested:  # fmt: skip
         """Frozen policies of all sessions."""
-        return self._test(table, dynamics, keys, play.learners, episodes, horizon, jnp.asarray(epsilon), by_agent)
+        return self._test(table, dynamics, keys, tuple(learners), episodes, horizon, jnp.asarray(epsilon), by_agent)
 
     def place(self, leaves: Sequence[np.ndarray]) -> list[Array]:
         """Arrays with a session axis, spread over the devices."""

@@ -34,7 +34,8 @@ LEAST_WINDOWS = 5  # so that the last fifth of a session is at least one window
 #: Names of a result's own dimensions and variables.
 TAKEN = frozenset(
     """session agent time action cell periods converged cycle_length payoff payoff_square frequency limit_payoff
-    limit_frequency action_value nash_payoff optimum_payoff episode step loss value failure failed_at test_payoff
+    limit_frequency action_value nash_payoff optimum_payoff episode step loss value failure failed_at test_payoff rule
+    baseline_payoff
     """.split()  # noqa: SIM905
 )
 
@@ -65,6 +66,7 @@ class Test(Spec):
 
     episodes: int = param(1000, "episodes played with what was learned", "episodes", ge=1, le=10_000_000)
     epsilon: float = param(0.0, "exploration that goes on", ge=0, le=1)
+    baselines: bool = param(True, "play the market's scripted rules too, in place of those who learn")
     environment: dict[str, Scalar] = param({}, "fields of the market that differ from training, and their values")
 
 
@@ -173,6 +175,13 @@ class Experiment(Spec):
     def steps(self) -> int:
         """Steps of training in a market."""
         return (self.length.episodes or 0) * self.market.horizon
+
+    def baselines(self) -> tuple[str, ...]:
+        """Rules of the market that everybody follows for comparison: none where nobody learns, or roles differ."""
+        alike = isinstance(self.environment, Market) and len(self.market.roles()) == 1
+        if not alike or not self.test.baselines or not any(learner.learns for learner in self.learners):
+            return ()
+        return tuple(self.test_market().rules())
 
     def judged_in(self) -> Environment:
         """The environment whose benchmarks the outcome is judged by."""

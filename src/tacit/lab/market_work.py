@@ -15,6 +15,7 @@ from tacit.engine import deep, devices
 from tacit.engine.checkpoint import Checkpoint
 from tacit.engine.curves import Curves
 from tacit.errors import TacitError
+from tacit.lab import market_baselines as baselines
 from tacit.lab.experiment import Experiment
 from tacit.lab.market_trained import named, trained
 from tacit.lab.result import benchmark_payoffs
@@ -42,6 +43,7 @@ class Plan:
     table: deep.Table
     test: Dynamics
     seed: int
+    baselines: tuple[deep.Table, ...]
 
 
 @dataclass(frozen=True)
@@ -107,9 +109,10 @@ class MarketWork:
             if checkpoint:
                 checkpoint.write(done, jax.tree.leaves(play), curves.arrays())
         tested = crew.test(
-            plan.table, plan.test, keys, play, test.episodes, horizon, test.epsilon, _by_agent(experiment)
+            plan.table, plan.test, keys, play.learners, test.episodes, horizon, test.epsilon, _by_agent(experiment)
         )
         data = _data(experiment, curves, jax.tree.map(lambda x: np.asarray(x)[:count], tested))
+        data |= baselines.played(crew, plan.baselines, plan.test, keys, experiment, count)
         acting = jax.vmap(plan.table.policies, axis_size=len(keys))(play.learners)
         policies = {name: np.asarray(x)[:count] for name, x in named(acting).items()}
         report(count - weight * total)
@@ -120,7 +123,8 @@ class MarketWork:
 
 
 def _plan(experiment: Experiment) -> Plan:
-    return Plan(table_of(experiment), experiment.test_market().dynamics(), experiment.seed)
+    test = experiment.test_market().dynamics()
+    return Plan(table_of(experiment), test, experiment.seed, baselines.tables(experiment, test))
 
 
 def table_of(experiment: Experiment) -> deep.Table:
@@ -192,7 +196,7 @@ def _variables(experiment: Experiment) -> dict[str, Variable]:
             variables[f"learning_{name}"] = Variable(("time",), (w,), "float32", unit, text)
         for suffix, meaning in KEPT if not by_agent or _by_agent(experiment) else ():
             variables[f"test_{name}{suffix}"] = Variable(dims, shape, "float32", unit, meaning)
-    return variables
+    return variables | baselines.variables(experiment)
 
 
 def _coordinates(cells: list[Experiment]) -> dict[str, Any]:

@@ -121,6 +121,11 @@ def label(experiment: Experiment, variables: Mapping[str, Stored], coordinates: 
         coords={
             **{name: unstacked(entry) for name, entry in coordinates.items()},
             **{name: _axis(values) for name, values in sweep.items()},
+            **(
+                {"rule": np.array(rules)}
+                if (rules := experiment.baselines()) and "baseline_payoff" in variables
+                else {}
+            ),
         },
     )
 

@@ -4,7 +4,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -170,6 +170,8 @@ class MarketSeat:
 
 class Learner(Spec):
     """Base of everything that plays: learners and scripted policies."""
+
+    learns: ClassVar[bool] = True  # False: a scripted or frozen policy
 
     agents: int | None = param(None, "how many consecutive agents learn this way; none: all that are left", ge=1)
 

@@ -1,6 +1,6 @@
 """The exact best response to a trader of an earlier run of the resource market: an adversary who knows everything."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from tacit.learners.base import Learner, MarketSeat, refuse
 from tacit.schema import param
@@ -21,6 +21,7 @@ class BestResponse(Learner):
     1
     """
 
+    learns: ClassVar[bool] = False
     kind: Literal["best-response"] = "best-response"
     run: str = param(..., "folder of the earlier run")
     agent: int = param(0, "the trader of that run who is responded to", ge=0)

@@ -1,6 +1,6 @@
 """Agents that follow a schedule fixed beforehand: baselines, and opponents that do not answer."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ class FixedSchedule(Learner):
     'nash'
     """
 
+    learns: ClassVar[bool] = False
     kind: Literal["fixed-schedule"] = "fixed-schedule"
     trades: Literal["twap", "nash", "schied-zhang"] | tuple[float, ...] = param(
         "twap", "which schedule; or what is sold in each step", "shares"
@@ -51,9 +52,7 @@ class FixedSchedule(Learner):
         left = np.array(market.inventories, dtype=float).reshape(market.n_players, 1, -1)[seat.first : seat.last]
         if np.abs(found.sum(axis=1) - left[:, 0]).max() > 1e-3 * market.largest:
             raise refuse("trades", "they do not add up to the inventory", "make them do so")
-        held = left - np.cumsum(found, axis=1)
-        if not market.buying and (held * np.sign(left) < -1e-6 * market.largest).any():
-            raise refuse("trades", "they lead beyond the inventory on the way", "set environment.buying=true")
+        _check_allowed(market, found, left)
         return found
 
     def _known(self, market: "Execution") -> NDArray[np.float64]:
@@ -66,3 +65,19 @@ class FixedSchedule(Learner):
         if (found := market.schied_zhang()) is None:
             raise TacitError("learners.trades: schied-zhang knows constant impact in one asset only; use nash or twap")
         return found
+
+
+def _check_allowed(market: "Execution", trades: NDArray[np.float64], left: NDArray[np.float64]) -> None:
+    """Refuse trades that the market would not carry out, or that its benchmarks must not use."""
+    slack = 1e-6 * market.largest
+    held = left - np.cumsum(trades, axis=1)
+    if market.buying and np.abs(held).max() > market.largest + slack:
+        bound = f"beyond the {market.largest:g} that a trader may hold or owe"
+        raise refuse("trades", f"they lead to an inventory of {held.flat[np.abs(held).argmax()]:g}, {bound}", "trade less")
+    # Who has nothing to trade may do neither.
+    against = np.where(left == 0, np.abs(trades), -trades * np.sign(left))
+    if not market.buying and against.max() > slack:
+        _, step, _ = np.unravel_index(against.argmax(), against.shape)
+        verb = "buys" if trades.flat[against.argmax()] < 0 else "sells"
+        problem = f"step {step + 1} {verb} {against.max():g} against the inventory"
+        raise refuse("trades", problem, "trade one way only, or set environment.buying=true")

@@ -1,6 +1,6 @@
 """Scripted policies: the baselines that do not learn."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 class Fixed(TabularLearner):
     """Always the same action."""
 
+    learns: ClassVar[bool] = False
     kind: Literal["fixed"] = "fixed"
     action: int = param(0, "index of the action", ge=0)
 
@@ -41,6 +42,7 @@ class Fixed(TabularLearner):
 class Random(TabularLearner):
     """A uniformly random action in every period."""
 
+    learns: ClassVar[bool] = False
     kind: Literal["random"] = "random"
 
     def behaviour(self, seat: Seat) -> Behaviour:
@@ -59,6 +61,7 @@ class Rule(Learner):
     trader with the volume of another policy, for example.
     """
 
+    learns: ClassVar[bool] = False
     kind: Literal["rule"] = "rule"
     rule: str = param(..., "name of the rule")
     rate: float = param(1.0, "probability that a step follows the rule; otherwise the agent holds", ge=0, le=1)
@@ -71,12 +74,14 @@ class Rule(Learner):
             raise refuse("rule", f"{self.rule!r} is unknown here", f"choose from {', '.join(known) or 'none'}")
         if self.rate < 1 and "hold" not in known:
             raise refuse("rate", "this market does not say what holding is", "set rate: 1")
-        return ActByRule.of(seat.dynamics, seat.role, seat.last - seat.first, self.rule, self.rate)
+        which = list(known).index(self.rule)
+        return ActByRule.of(seat.dynamics, seat.role, seat.last - seat.first, tuple(known), which, self.rate)
 
 
 class BestReply(TabularLearner):
     """The best reply to the others' last play (Cournot 1838), the first of equals."""
 
+    learns: ClassVar[bool] = False
     kind: Literal["best-reply"] = "best-reply"
 
     def behaviour(self, seat: Seat) -> Behaviour:
@@ -90,6 +95,7 @@ class Trained(WithMemory):
     that were not trained together.
     """
 
+    learns: ClassVar[bool] = False
     kind: Literal["trained"] = "trained"
     memory: int = param(1, "periods remembered in that run", "periods", ge=0, le=8)
     observes: ObservesName = param("everybody", "what was remembered in that run")

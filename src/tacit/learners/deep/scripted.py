@@ -1,5 +1,7 @@
 """Policies that do not learn."""
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import equinox as eqx
@@ -85,14 +87,18 @@ class ActByRule(Scripted):
     """A scripted policy of the market, or holding."""
 
     dynamics: Dynamics
+    number: Int[Array, ""]  # of the rule; data, so that one compiled function plays them all
     rate: Float[Array, ""]
-    rule: str = eqx.field(static=True)
+    rules: tuple[str, ...] = eqx.field(static=True)
     role: Role = eqx.field(static=True)
     agents: int = eqx.field(static=True)
 
     @classmethod
-    def of(cls, dynamics: Dynamics, role: Role, agents: int, rule: str, rate: float) -> "ActByRule":
-        return cls(dynamics=dynamics, rate=jnp.asarray(rate, float), rule=rule, role=role, agents=agents)
+    def of(
+        cls, dynamics: Dynamics, role: Role, agents: int, rules: Sequence[str], number: int, rate: float
+    ) -> "ActByRule":
+        where, often = jnp.asarray(number, jnp.int32), jnp.asarray(rate, float)
+        return cls(dynamics=dynamics, number=where, rate=often, rules=tuple(rules), role=role, agents=agents)
 
     def act(
         self,
@@ -103,9 +109,11 @@ class ActByRule(Scripted):
     ) -> Float[Array, "agents batch size"]:
         size = 1 if isinstance(self.role.actions, Discrete) else self.role.actions.size
 
+        follow = [partial(self.dynamics.follow, rule, self.role) for rule in self.rules]
+
         def one(seen: Array, draws: Array) -> Array:
-            wanted = self.dynamics.follow(self.rule, self.role, seen, draws[1:])
-            if self.rule == "hold":
+            wanted = jax.lax.switch(self.number, follow, seen, draws[1:])
+            if "hold" not in self.rules:
                 return wanted
             return jnp.where(draws[0] < self.rate, wanted, self.dynamics.follow("hold", self.role, seen, draws[1:]))
 

@@ -1,0 +1,76 @@
+"""Scripted rules in the place of those who learn."""
+
+import numpy as np
+import pytest
+
+import tacit
+from tacit.lab.experiment import Experiment, Length
+from tacit.lab.experiment import Test as FrozenPlay
+from tacit.learners import Constant, ConstantValue, QLearning, Rule
+from tacit.markets.resource import ResourceMarket
+
+pytestmark = pytest.mark.usefixtures("quick_compilation")
+
+MARKET = ResourceMarket(steps=20, highest=6, levels=(2, 5))
+
+
+def experiment(learners, **changes):
+    settings = {"environment": MARKET, "length": Length(episodes=5), "sessions": 3, "seed": 2}
+    return Experiment(learners=learners, **settings | {"test": FrozenPlay(episodes=20)} | changes)
+
+
+@pytest.fixture(scope="module")
+def result():
+    learner = QLearning(initial=ConstantValue(value=0), exploration=Constant(epsilon=0.2))
+    return tacit.run(experiment(learner))
+
+
+def test_every_rule_is_played_as_if_it_were_a_learner(result):
+    assert result.data.rule.values.tolist() == list(MARKET.rules())
+    for rule in ("random", "buy-to-limit", "trend-follower"):
+        alone = tacit.run(experiment(Rule(rule=rule))).data
+        found = result.data.sel(rule=rule)
+        if rule != "random":  # the keys of agents do not depend on who sits there
+            np.testing.assert_allclose(found.baseline_payoff, alone.test_payoff.mean("episode"), rtol=1e-5)
+            np.testing.assert_allclose(found.baseline_turnover, alone.test_turnover.mean("step"), rtol=1e-5)
+        assert "baseline_payoff" not in alone
+
+
+def test_holding_earns_nothing_but_noise(result):
+    held = result.data.sel(rule="hold")
+    assert (held.baseline_turnover == 0).all()
+    assert (held.baseline_impact_square == 0).all()
+    assert (result.data.baseline_turnover.sel(rule="random") > 0.3).all()
+
+
+def test_a_rate_makes_agents_hold():
+    often = tacit.run(experiment(Rule(rule="random", rate=1.0))).data.test_turnover.mean()
+    rarely = tacit.run(experiment(Rule(rule="random", rate=0.1))).data.test_turnover.mean()
+    assert 0.05 < float(rarely / often) < 0.2
+
+
+def test_baselines_can_be_left_out(result):
+    learner = result.experiment.learners[0]
+    quiet = tacit.run(experiment(learner, test=FrozenPlay(episodes=20, baselines=False)))
+    assert "baseline_payoff" not in quiet.data
+    np.testing.assert_array_equal(quiet.data.test_payoff, result.data.test_payoff)
+    several = experiment(
+        (learner.model_copy(update={"agents": 2}), Rule(rule="random", agents=1)),
+        environment=MARKET.model_copy(update={"noise_traders": 1}),
+    )
+    assert several.baselines() == ()
+
+
+@pytest.mark.parametrize(
+    ("learner", "words"),
+    [
+        (Rule(rule="holt"), r"learners\.rule: 'holt' is unknown here; choose from hold, random"),
+        (Rule(rule="rebalance", rate=0.5), None),
+    ],
+)
+def test_unknown_rules_are_refused(learner, words):
+    if words is None:
+        tacit.run(experiment(learner))
+        return
+    with pytest.raises(tacit.TacitError, match=words):
+        tacit.run(experiment(learner))
