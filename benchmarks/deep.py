@@ -95,7 +95,7 @@ def compile_seconds(warm: bool, cache: str) -> float:
         "began=time.perf_counter();"
         "e=b.experiment('whole', 20, 20); p=b.MarketWork.of(e).plans[0]; c=b.deep.crew(b.cores()); k=c.keys(1,0,20);"
         "y,l=c.advance(p.table,k,c.begin(p.table,k),0,100); b.np.asarray(l.rewards);"
-        "t=c.test(p.table,p.test,k,y,100,10,0.0); b.np.asarray(t.returns); print(time.perf_counter()-began)"
+        "t=c.test(p.table,p.test,k,y.learners,100,10,0.0); b.np.asarray(t.returns); print(time.perf_counter()-began)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],

@@ -6,7 +6,7 @@ import pytest
 from tacit.lab.experiment import from_mapping
 from tacit.lab.result import Result, benchmark_payoffs, label
 from tacit.report.answer import answer, answers, sweep_sentence
-from tacit.report.market_answer import Failure, failure_sentence, outcome_of
+from tacit.report.market_tested import Failure, failure_sentence, outcome_of
 
 SELLERS = {"kind": "execution", "order": "simultaneous"}  # Nash 12.0706, joint optimum 11
 FIRMS = {"kind": "repeated-game", "game": {"kind": "bertrand"}, "horizon_periods": 20}  # Nash 0.223, monopoly 0.337
@@ -178,7 +178,7 @@ def test_one_agent_is_judged_by_its_distance_from_the_optimum():
         ({"permanent": 0}, (2.4, 2.4), "Nash and joint optimum coincide. Worse than joint optimum"),
         ({"lag": 2, "buying": True}, (6.5, 6.5), "No joint optimum is known. Within 5% of Nash"),
         ({"temporary": 1e-3, "permanent": 0.01}, (90.0, 90.0), "No equilibrium is known. Worse than joint optimum"),
-        ({"temporary": 1e-3, "permanent": 0.01, "buying": True}, (90.0, 90.0), "No benchmark is known"),
+        ({"temporary": 1e-3, "permanent": 0.01, "buying": True}, (90.0, 90.0), "No equilibrium and no joint optimum is known"),
         ({"temporary": 0, "permanent": 0}, (0.1, 0.1), "differs from that of joint optimum by +0.1"),
     ],
 )

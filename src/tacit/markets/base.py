@@ -61,6 +61,11 @@ class Quantity(NamedTuple):
     unit: str = ""
     by_agent: bool = True
 
+    @property
+    def label(self) -> str:
+        """The name as people read it."""
+        return self.name.replace("_", " ")
+
 
 class Market(Environment):
     """A Markov game with state, played in episodes."""

@@ -7,12 +7,13 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from tacit.lab.result import Result, benchmarks_of
+from tacit.markets.base import Quantity
 from tacit.measures.statistics import curve_interval
-from tacit.report import run_page
+from tacit.report import market_baselines, run_page
 from tacit.report.answer import answers, cell_data, sweep_sentence
 from tacit.report.chart import Axis, Badges, Chart, Histogram, HLine, Line, Mark, Points, Rectangle, VLine
-from tacit.report.market_answer import SAME, Failure, Tested, failed, failure_sentence, outcome_of
 from tacit.report.market_paths import path_charts
+from tacit.report.market_tested import SAME, Failure, Tested, failed, failure_sentence, outcome_of
 from tacit.report.page import Page, Section, Table
 from tacit.theory.benchmarks import Profile
 
@@ -35,8 +36,8 @@ def build(result: Result) -> Page:
         tested, text = outcome_of(result, 0), found[0].sentence()
         parts = [
             run_page.findings_section(found[0]), Section("Test", _test_text(tested), charts=session_charts(tested)),
-            Section("Paths", charts=path_charts(tested)), Section("Learning", charts=learning_charts(tested)),
-            *_failures(result),
+            *market_baselines.section(tested), Section("Paths", charts=path_charts(tested)),
+            Section("Learning", charts=learning_charts(tested)), *_failures(result),
         ]  # fmt: skip
         sections = [part for part in parts if part.charts or part.table]
     return Page(title, text, (*sections, *_benchmarks(result), run_page.provenance(result)))
@@ -111,14 +112,31 @@ def learning_charts(found: Tested) -> list[Chart]:
         axis = Axis(title, unit, log=_spread(lines) > LOGARITHMIC)
         caption = f"{meaning} and over sessions, with its pointwise 95 % interval."
         charts.append(Chart(f"Learning: {title}", run_page.time_axis(found.data[name]), axis, lines, caption))
-    return charts
+    return charts + ([quantity_curve(found, q) for q in found.market.quantities() if _recorded(found, q)])
+
+
+def _recorded(found: Tested, quantity: Quantity) -> bool:
+    """Whether the market as a whole has such a curve, of something that happens at all."""
+    name = f"learning_{quantity.name}"
+    return found.learned and name in found.data and bool((found.data[name] != 0).any())
+
+
+def quantity_curve(found: Tested, quantity: Quantity) -> Chart:
+    """A quantity of the market as a whole while agents learn, beside its level where they follow rules."""
+    values = found.data[f"learning_{quantity.name}"].astype(np.float64)
+    band = curve_interval(values.transpose("session", "time").values)
+    marks = [Line(values["time"].values, band.centre, "while learning", low=band.low, high=band.high)]
+    return Chart(
+        f"Learning: {quantity.label}", run_page.time_axis(values), run_page.axis(quantity.label, quantity.unit),
+        (*marks, *market_baselines.lines(found, quantity.name)), f"{run_page.averaged(found.data)}{EXPLORING}",
+    )  # fmt: skip
 
 
 def payoff_curve(found: Tested) -> Chart:
     """Mean payoff or cost of an episode over time, with the benchmarks of the market that they learn in."""
     words = found.words
     values = words.sign * found.data["payoff"].astype(np.float64)
-    lines = _benchmark_lines(found)
+    lines = [*_benchmark_lines(found), *market_baselines.lines(found)]
     return Chart(
         f"Learning: {words.outcome}", run_page.time_axis(values), run_page.axis(f"mean {words.outcome}", words.unit),
         (*_agent_lines(found, values), *lines), f"{run_page.averaged(found.data)}{EXPLORING}",

@@ -9,14 +9,16 @@ from tacit.markets.base import Quantity
 from tacit.markets.repeated_game import RepeatedGame
 from tacit.measures.statistics import curve_interval
 from tacit.report import run_page
-from tacit.report.chart import Axis, Chart, Line, Mark
-from tacit.report.market_answer import Tested
+from tacit.report.chart import Axis, Chart, HeatMap, Line, Mark
+from tacit.report.market_tested import Tested
 from tacit.report.panels import Panel, Panels, Picture
 from tacit.theory.benchmarks import Profile
 
 Floats = NDArray[np.float64]
 
 MOST_STEPS = 200  # points of a path; longer ones are averaged over blocks of steps
+FEW_PATHS = 5  # below that, quantiles over sessions mean little
+MANY_ROWS = 5  # agents from which a map shows more than lines
 MOST_PANELS, COLUMNS = 20, 5  # sessions that are shown one by one
 FEW_STEPS = 50  # of an episode whose sessions are shown one by one
 
@@ -25,8 +27,13 @@ def path_charts(found: Tested) -> list[Picture]:
     """Mean path of each quantity; then, where episodes are short, the first quantity session by session."""
     if not len(found.outcomes) or found.market.horizon < 2:
         return []
-    quantities = [quantity for quantity in found.market.quantities() if _has_mean(found, quantity)]
+    quantities = [q for q in found.market.quantities() if f"test_{q.name}" in found.data and _has_mean(found, q)]
+    quantities = [q for q in quantities if _moves(found, q)]
     charts: list[Picture] = [path_chart(found, quantity) for quantity in quantities]
+    fans = [q for q in quantities if not q.by_agent and q.unit and len(found.outcomes) >= FEW_PATHS]
+    charts += [fan_chart(found, q) for q in fans if f"test_{q.name}_path" in found.data]
+    maps = [q for q in quantities if q.by_agent and found.market.n_players >= MANY_ROWS]
+    charts += [heat_map(found, q) for q in maps if f"test_{q.name}_path" in found.data]
     several = found.market.n_players > 1 and len(found.outcomes) > 1
     if several and quantities and quantities[0].by_agent and found.market.horizon <= FEW_STEPS:
         charts.append(session_panels(found, quantities[0]))
@@ -37,6 +44,12 @@ def _has_mean(found: Tested, quantity: Quantity) -> bool:
     """Whether the quantity is a number, and not the index of an action that has a name."""
     stage = found.market.stage if isinstance(found.market, RepeatedGame) else None
     return stage is None or not stage.actions().labels or quantity.name != stage.actions().name
+
+
+def _moves(found: Tested, quantity: Quantity) -> bool:
+    """Whether it is not the same number always and everywhere."""
+    values = found.data[f"test_{quantity.name}"]
+    return bool(values.max() > values.min())
 
 
 def path_chart(found: Tested, quantity: Quantity) -> Chart:
@@ -50,8 +63,37 @@ def path_chart(found: Tested, quantity: Quantity) -> Chart:
     caption = "Mean over sessions and test episodes, with its pointwise 95 % interval over sessions."
     if block > 1:
         caption += f" Each point is the mean over {block} consecutive steps."
-    return Chart(f"{_capital(quantity.name)} within an episode", Axis("step", whole=True),
-                 run_page.axis(quantity.name, quantity.unit), marks, caption)  # fmt: skip
+    return Chart(f"{_capital(quantity.label)} within an episode", Axis("step", whole=True),
+                 run_page.axis(quantity.label, quantity.unit), marks, caption)  # fmt: skip
+
+
+def fan_chart(found: Tested, quantity: Quantity) -> Chart:
+    """How far apart single episodes are: quantiles over sessions, and one of them."""
+    values, x, _ = _thinned(found, quantity, "_path")
+    paths = values[..., 0]
+    marks: list[Mark] = []
+    for share in (90, 50):
+        low, middle, high = np.quantile(paths, [0.5 - share / 200, 0.5, 0.5 + share / 200], axis=0)
+        marks.append(Line(x, middle, f"{share} % of sessions", low=low, high=high))
+    marks.append(Line(x, paths[0], "session 0", dash=True))
+    caption = "One episode of the test of each session: median, and the middle half and nine tenths of sessions."
+    return Chart(f"{_capital(quantity.label)} in single episodes", Axis("step", whole=True),
+                 run_page.axis(quantity.label, quantity.unit), marks, caption)  # fmt: skip
+
+
+def heat_map(found: Tested, quantity: Quantity) -> Chart:
+    """What every agent does in one episode of one session."""
+    values, x, block = _thinned(found, quantity, "_path")
+    rows = np.arange(1, found.market.n_players + 1)
+    label = f"{quantity.label} ({quantity.unit})" if quantity.unit else quantity.label
+    marks = [HeatMap(x, rows, values[0].T, label)]
+    caption = "One episode of the test in the first session."
+    if block > 1:
+        caption += f" Each cell is the mean over {block} consecutive steps."
+    axis = Axis(found.words.role, whole=True)
+    return Chart(
+        f"{_capital(quantity.label)} of every {found.words.role}", Axis("step", whole=True), axis, marks, caption
+    )
 
 
 def session_panels(found: Tested, quantity: Quantity) -> Panels:
@@ -71,9 +113,12 @@ def session_panels(found: Tested, quantity: Quantity) -> Panels:
                   run_page.axis(quantity.name, quantity.unit), panels, min(COLUMNS, len(panels)), caption)  # fmt: skip
 
 
-def _thinned(found: Tested, quantity: Quantity) -> tuple[Floats, Floats, int]:
-    """Values by session, step and agent (one, if all share them), the steps counted from 1, and steps in a block."""
-    data = found.data[f"test_{quantity.name}"].astype(np.float64)
+def _thinned(found: Tested, quantity: Quantity, what: str = "") -> tuple[Floats, Floats, int]:
+    """Values by session, step and agent (one, if all share them), the steps counted from 1, and steps in a block.
+
+    Means over test episodes, or ``what`` else is recorded.
+    """
+    data = found.data[f"test_{quantity.name}{what}"].astype(np.float64)
     data = data if "agent" in data.dims else data.expand_dims("agent")
     values = data.transpose("session", "step", "agent").values
     steps = values.shape[1]
