@@ -9,7 +9,7 @@ from tacit.measures.statistics import Estimate, mean_interval
 from tacit.report.answer import shown
 from tacit.report.chart import HLine
 from tacit.report.market_tested import Tested
-from tacit.report.page import Section, Table
+from tacit.report.page import Cell, Section, Table
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def section(found: Tested) -> list[Section]:
 
 def _market_under(found: Tested, rows: Sequence[Baseline]) -> list[Section]:
     """What is recorded of the market as a whole, under each policy."""
-    lines = []
+    lines: list[tuple[Cell, ...]] = []
     for quantity in found.market.quantities():
         if quantity.by_agent:
             continue
