@@ -28,6 +28,7 @@ benchmarks: $(READY)
 	$(BIN)/pip install -q -c constraints.txt -e '.[bench]'
 	$(BIN)/python benchmarks/tabular.py
 	$(BIN)/python benchmarks/deep.py
+	$(BIN)/python benchmarks/markets.py
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

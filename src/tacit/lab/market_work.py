@@ -112,11 +112,11 @@ class MarketWork:
             plan.table, plan.test, keys, play.learners, test.episodes, horizon, test.epsilon, _by_agent(experiment)
         )
         data = _data(experiment, curves, jax.tree.map(lambda x: np.asarray(x)[:count], tested))
-        data |= baselines.played(crew, plan.baselines, plan.test, keys, experiment, count)
+        more = baselines.played(crew, plan.baselines, plan.test, keys, experiment, count)
         acting = jax.vmap(plan.table.policies, axis_size=len(keys))(play.learners)
         policies = {name: np.asarray(x)[:count] for name, x in named(acting).items()}
         report(count - weight * total)
-        return Played(shard, data, policies)
+        return Played(shard, {**data, **more}, policies)
 
 
 # --- preparation ---------------------------------------------------------------------------------------------------

@@ -32,12 +32,12 @@ def frozen_policies(
         If they are no Q-learners over trend, level and signal.
     """
     wanted = ("trend", "level") if market.signals == "none" else ("trend", "level", "signal")
-    tabular = isinstance(group, Independent) and isinstance(group.algorithm, TabularQ)
-    if not tabular or role.observes != wanted:
+    learner = group.algorithm if isinstance(group, Independent) else None
+    if not isinstance(learner, TabularQ) or role.observes != wanted:
         raise refuse("run", "exact best responses exist to Q-learners", f"train q-learning over {', '.join(wanted)}")
     tables = np.asarray(policies)[:, agent]
     best = tables >= tables.max(axis=-1, keepdims=True) - SAME * np.abs(tables).max(axis=-1, keepdims=True)
-    if not group.algorithm.random_ties:
+    if not learner.random_ties:
         best = np.arange(tables.shape[-1]) == best.argmax(axis=-1)[..., None]
     shares = best / best.sum(axis=-1, keepdims=True)
     return [trading_response.Policy(p, market.signals, market.levels, market.band) for p in shares]
@@ -50,7 +50,7 @@ class Respond(Scripted):
     lot: Float[Array, ""]
     lowest: Float[Array, ""]
     shift: Int[Array, ""]
-    agents: int = eqx.field(static=True, default=1)
+    agents: int = eqx.field(static=True)
 
     @classmethod
     def of(cls, learner: "BestResponse", seat: MarketSeat) -> "Respond":
@@ -66,7 +66,7 @@ class Respond(Scripted):
         found = [trading_response.best_response(market.game, policy, goal).actions for policy in frozen]
         return cls(
             actions=jnp.asarray(np.stack(found)), lot=jnp.asarray(market.quantity, float),
-            lowest=jnp.asarray(market.lowest, float), shift=jnp.asarray(learner.shift, jnp.int32),
+            lowest=jnp.asarray(market.lowest, float), shift=jnp.asarray(learner.shift, jnp.int32), agents=1,
         )  # fmt: skip
 
     def init(self, keys: Key[Array, " agents"], session: Int[Array, ""]) -> LearnerState:
