@@ -17,6 +17,7 @@ from tacit.lab.experiment import Experiment, from_mapping, load, scenarios
 from tacit.learners import LEARNERS
 from tacit.markets import MARKETS
 from tacit.markets.base import Market
+from tacit.markets.base import Market
 from tacit.report import terminal
 from tacit.studies import STUDIES
 from tacit.theory.benchmarks import Benchmarks, Profile
@@ -215,6 +216,9 @@ def _print_benchmarks(out: Console, environment: Environment) -> None:
         out.print(f"{label}: {value:.6g}")
     for note in found.notes:
         out.print(f"note: {note}")
+    if isinstance(environment, Market) and environment.rules():
+        out.print()
+        out.print(_listing("rule", list(environment.rules().items())))
 
 
 def _differ(profile: Profile) -> bool:
