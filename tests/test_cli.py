@@ -72,7 +72,7 @@ def test_a_market_from_run_to_report_and_export(tacit, tmp_path, quick_compilati
     assert (tmp_path / "r/report.html").stat().st_size > 1e6
     code, out, _ = tacit("report", "r", "--figures", "figures", "--suffix", "svg")
     assert code == 0
-    assert len(list((tmp_path / "figures").glob("*.svg"))) == 9
+    assert len(list((tmp_path / "figures").glob("*.svg"))) == 10
     for to in ("csv", "parquet", "netcdf"):
         assert tacit("export", "r", "--to", to)[0] == 0
     import pandas as pd
