@@ -20,7 +20,9 @@ from tacit.learners.exploration import EXPLORATIONS
 from tacit.learners.initial import INITIALS
 from tacit.markets import MARKETS
 from tacit.markets.base import Market
+from tacit.markets.curves import CURVES
 from tacit.markets.execution import KERNELS
+from tacit.markets.token_parts import PRICINGS, UTILITIES
 from tacit.schema import Spec, param, register, shorten, validate
 
 AnyEnvironment = Annotated[Union[*GAMES, *MARKETS], Field(discriminator="kind")]  # type: ignore[valid-type]
@@ -224,7 +226,7 @@ class Experiment(Spec):
             yield from_mapping(plain, list(zip(self.sweep, values, strict=True)))
 
 
-register(*GAMES, *MARKETS, *KERNELS, *LEARNERS, *EXPLORATIONS, *INITIALS)
+register(*GAMES, *MARKETS, *KERNELS, *CURVES, *PRICINGS, *UTILITIES, *LEARNERS, *EXPLORATIONS, *INITIALS)
 
 
 def from_mapping(data: Mapping[str, Any], overrides: Sequence[tuple[str, Any]] = ()) -> Experiment:

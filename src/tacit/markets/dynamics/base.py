@@ -84,7 +84,7 @@ class Dynamics(eqx.Module):
     def follow(
         self, rule: str, role: Role, observation: Float[Array, " observation"], draws: Float[Array, " draws"]
     ) -> Float[Array, " size"]:
-        """What one of the market's scripted ``rules`` does, given uniform draws, one more than an action has numbers."""
+        """What one of the market's scripted ``rules`` does; uniform draws, one more than an action has numbers."""
         raise NotImplementedError(f"{type(self).__name__} has no rule {rule}")
 
     def explore(

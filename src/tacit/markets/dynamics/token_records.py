@@ -1,0 +1,62 @@
+"""What a token economy records in every step, its accounting errors included."""
+
+from typing import TYPE_CHECKING
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from tacit.markets.dynamics.token_clearing import Fills
+
+if TYPE_CHECKING:
+    from tacit.markets.dynamics.token import TokenDynamics, TokenState
+
+PAIRS = 200  # agents up to which comparing all pairs is faster than sorting
+MISSED = 1e-3  # of the largest order: an order that misses more than this was not filled
+
+
+def record(
+    market: "TokenDynamics", before: "TokenState", after: "TokenState", wanted: Float[Array, "agents assets"],
+    fills: Fills,
+) -> dict[str, Array]:  # fmt: skip
+    """Quantities by name, as the market lists them."""
+    utility, price = market.utility, after.price
+    by_asset = {
+        "trade": fills.trades,
+        "holdings": after.holdings,
+        "price": price,
+        "absolute-return": jnp.abs(after.returns[0]),
+        "squared-return": after.returns[0] ** 2,
+        "volume": jnp.abs(fills.trades).sum(axis=0),
+        "supply": after.supply,
+        "factor": after.factor,
+        "concentration": concentration(after.holdings),
+    }
+    suffixes = [""] if market.assets == 1 else [f"-{a + 1}" for a in range(market.assets)]
+    info = {f"{name}{s}": x[..., a] for name, x in by_asset.items() for a, s in enumerate(suffixes)}
+    tokens = after.holdings.sum(axis=0) + after.treasury
+    return info | {
+        "cash": after.cash,
+        "utility": utility.flow(before.values, after.holdings, price),
+        "welfare": utility.service(before.values, after.holdings).sum(),
+        "gini": gini(market.wealth(after)),
+        "clipped": (jnp.abs(wanted - fills.trades) > MISSED * market.largest).sum().astype(after.cash.dtype),
+        "money-error": after.cash.sum() + after.money.sum() - after.granted,
+        "token-error": (tokens - after.supply).sum(),
+        "reserve-gap": after.money[0] - market.curves.reserve(after.supply).sum(),
+    }
+
+
+def concentration(holdings: Float[Array, "agents assets"]) -> Float[Array, " assets"]:
+    """Herfindahl-Hirschman index of what agents hold, 0 if it is nothing."""
+    total = holdings.sum(axis=0)
+    return jnp.where(total > 0, (holdings**2).sum(axis=0) / jnp.where(total > 0, total, 1.0) ** 2, 0.0)
+
+
+def gini(wealth: Float[Array, " agents"]) -> Float[Array, ""]:
+    """Gini coefficient, 0 if there is nothing."""
+    count, total = len(wealth), wealth.sum()
+    if count <= PAIRS:
+        spread = jnp.abs(wealth[:, None] - wealth).sum() / 2
+    else:
+        spread = (2 * jnp.arange(1, count + 1) - count - 1) @ jnp.sort(wealth)
+    return jnp.where(total > 0, spread / (count * jnp.where(total > 0, total, 1.0)), 0.0)
