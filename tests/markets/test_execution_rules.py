@@ -11,6 +11,7 @@ from plain_execution import public, received
 from playing import paths
 from scipy import stats
 
+from tacit.errors import TacitError
 from tacit.markets.dynamics.base import normal
 from tacit.markets.execution import Execution
 
@@ -238,3 +239,35 @@ def test_normal_numbers_are_finite_for_every_draw():
     assert abs(found[0]) < 7
     assert found[2] == 0
     assert found[3] == pytest.approx(-found[1], abs=0.2)
+
+
+# --- numbers beyond single precision -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("tau", 1e-300), ("tau", 1e-37), ("tau", 1e300), ("price", 1e37), ("volatility", 1e200), ("temporary", 1e300),
+        ("permanent", (1e300,) * 10), ("inventories", (1e200, 1.0)), ("inventories", (1e30, 1.0)),
+        ("risk_aversion", 1e300), ("price_range", (0.0, 1e39)),
+    ],
+)  # fmt: skip
+def test_numbers_beyond_single_precision_are_refused_by_name(name, value):
+    with pytest.raises(TacitError, match=rf"^{name}: .* leads to amounts of .*, beyond single precision; keep them"):
+        Execution(**{name: value})
+
+
+def test_large_numbers_within_single_precision_are_played():
+    for changes in ({"tau": 1e-30}, {"tau": 1e30}, {"price": 1e30}, {"inventories": (1e10, 1e10), "trades": "parts"}):
+        market = Execution(**changes)
+        leaves = jax.tree.leaves(eqx.filter(market.dynamics(), eqx.is_array))
+        assert all(np.isfinite(leaf).all() for leaf in leaves)
+
+
+def test_prices_that_networks_see():
+    assert Execution().seen_prices == pytest.approx((9.8, 10.2))
+    assert Execution(price_range=(9.0, 11.0)).seen_prices == (9.0, 11.0)
+    assert Execution(permanent=0.0, volatility=0.1).seen_prices == pytest.approx(
+        (10 - 0.4 * 10**0.5, 10 + 0.4 * 10**0.5)
+    )
+    assert Execution(permanent=0.0, volatility=0.0).seen_prices == (9.0, 11.0)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 
 from tacit.errors import TacitError
+from tacit.theory import quadratic
 from tacit.theory.impact import almgren_chriss, exponential, transient
 from tacit.theory.liquidation import LiquidationGame, nash
 from tacit.theory.liquidation_optimum import diagnose, joint_optimum, lower_bound
@@ -167,6 +168,34 @@ def test_best_of_many_searches_where_nothing_is_proved():
     long = joint_optimum(almgren_chriss(16, lag=2).game([100, 100], sales_only=True))
     assert long.error == np.inf
     assert long.costs.sum() == pytest.approx(50 / 3, abs=1e-9)  # five of ten steps are in use
+
+
+def test_work_is_bounded_where_nothing_is_proved(monkeypatch):
+    """Fewer starts for many trades, and beyond 120 none; what stands instead is said."""
+    starts = []
+
+    def count(hessian, totals, tried):
+        starts.append(len(tried))
+        return local_minima(hessian, totals, tried[:1])
+
+    local_minima = quadratic.local_minima
+    monkeypatch.setattr(quadratic, "local_minima", count)
+    for steps in (16, 20, 30, 60):
+        joint_optimum(almgren_chriss(steps, lag=2).game([100, 100], sales_only=True))
+    assert starts == [20, 20, 13, 6]
+    large = almgren_chriss(200, lag=2).game([100, 100], sales_only=True)
+    with pytest.raises(TacitError, match=r"400 trades of all agents .* too many to search; at most 120 are tried"):
+        joint_optimum(large)
+    assert lower_bound(large) is None
+    assert len(starts) == 4
+    equilibrium = nash(large).costs.sum()
+    assert f"its costs add up to {equilibrium:.6g} at most, those of the equilibrium" in said(large)
+    assert equilibrium > 50 / 3 - 1e-9  # what the first ten steps alone can do
+
+
+def test_many_steps_are_no_trouble_where_the_sum_is_convex():
+    assert "one of many" not in joint_optimum(almgren_chriss(200).game([100, 100])).method
+    assert joint_optimum(almgren_chriss(200).game([100, 100])).error < 1e-9
 
 
 def test_a_convex_program_if_somebody_would_buy():

@@ -206,7 +206,6 @@ def test_several_assets():
 @pytest.mark.filterwarnings("ignore")
 def test_nsga2_approaches_the_front_and_never_passes_it():
     """The tool of Macrì and Lillo."""
-    pytest.importorskip("pymoo")
     from pymoo.algorithms.moo.nsga2 import NSGA2
     from pymoo.core.problem import Problem
     from pymoo.optimize import minimize as evolve

@@ -73,7 +73,9 @@ def _check_allowed(market: "Execution", trades: NDArray[np.float64], left: NDArr
     held = left - np.cumsum(trades, axis=1)
     if market.buying and np.abs(held).max() > market.largest + slack:
         bound = f"beyond the {market.largest:g} that a trader may hold or owe"
-        raise refuse("trades", f"they lead to an inventory of {held.flat[np.abs(held).argmax()]:g}, {bound}", "trade less")
+        raise refuse(
+            "trades", f"they lead to an inventory of {held.flat[np.abs(held).argmax()]:g}, {bound}", "trade less"
+        )
     # Who has nothing to trade may do neither.
     against = np.where(left == 0, np.abs(trades), -trades * np.sign(left))
     if not market.buying and against.max() > slack:

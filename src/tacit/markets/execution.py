@@ -71,6 +71,10 @@ class Execution(Market):
     of 2024 plays, where the coin has no effect. Both agents choose before anybody's trade moves the price; the coin
     decides who pays for whom, not who knows what.
 
+    Benchmarks hold for what greedy agents do. A DQN explores by normal draws, as in the paper: one in six of them buys
+    back what was sold, in training, and in the test where ``test.epsilon`` is positive. At ``lag: 2`` schedules that
+    buy can cost less than the joint optimum of those that only sell.
+
     References
     ----------
     A. Macrì and F. Lillo, arXiv 2408.11773; A. Schied and T. Zhang, arXiv 1312.7360; M. Nutz and A. Prosperi, arXiv
@@ -115,7 +119,10 @@ class Execution(Market):
     )
     liquidity: Liquidity | None = param(None, "random impact coefficients")
     risk_aversion: float = param(0.0, "weight of the variance of the cost, lambda", "1/currency", ge=0)
-    buying: bool = param(False, "whether sellers may buy on the way, and buyers sell")
+    buying: bool = param(
+        False, "whether sellers may buy on the way, and buyers sell; if not, benchmarks, fixed schedules and greedy "
+        "choices never do, but exploration may buy back, as in the paper",
+    )  # fmt: skip
     trades: Literal["whole", "parts"] = param(
         "whole", "what learners choose from: whole shares up to the inventory, or equal parts of it"
     )
@@ -150,8 +157,27 @@ class Execution(Market):
             values = getattr(self, name)
             if isinstance(values, tuple) and len(values) != self.steps:
                 raise ValueError(f"{name}: {len(values)} values for {self.steps} steps; give one, or one for each")
+        self._check_single_precision()
         self._check_variants()
         return self
+
+    def _check_single_precision(self) -> None:
+        """Refuse numbers that lead to more money than the engine can count."""
+        most = float(np.finfo(np.float32).max)
+        shares = float(sum(abs(q) for row in self.inventories for q in (row if isinstance(row, tuple) else (row,))))
+        temporary, permanent = (float(np.max(x)) * shares * shares for x in (self.temporary, self.permanent))
+        noise, time = self.volatility * shares, self.steps * self.tau
+        money = {
+            "inventories": shares * shares, "price": self.price * shares, "temporary": temporary,
+            "permanent": permanent, "cross_impact": permanent * float(np.max(np.abs(self.cross_impact or 0))),
+            "volatility": noise, "risk_aversion": self.risk_aversion * noise * noise,
+            "tau": max(temporary / self.tau, noise * time**0.5, self.risk_aversion * noise * noise * time),
+            "price_range": max(map(abs, self.price_range or (0.0,))),
+        }  # fmt: skip
+        for name, value in money.items():
+            if not value <= most:
+                shown, mend = getattr(self, name), f"keep them below {most:.0e}"
+                raise ValueError(f"{name}: {shown} leads to amounts of {value:.3g}, beyond single precision; {mend}")
 
     def _check_variants(self) -> None:
         decays, several = not isinstance(self.kernel, Permanent), self.cross_impact is not None
@@ -245,7 +271,7 @@ class Execution(Market):
         with suppress(TacitError):  # no best response: the diagnosis says so
             numbers["what a trader could gain against TWAP"] = float(exploitability(game, game.twap()).max())
         if (bound := lower_bound(game)) is not None:
-            numbers["least possible sum of shortfalls"] = bound
+            numbers[f"least possible sum of shortfalls{'' if self.buying else ' without purchases'}"] = bound
         paper = self.schied_zhang()
         if paper is not None:
             numbers["shortfall of the Schied-Zhang schedule (equilibrium of another game)"] = float(
@@ -275,6 +301,15 @@ class Execution(Market):
     @property
     def horizon(self) -> int:
         return self.steps
+
+    @property
+    def seen_prices(self) -> tuple[float, float]:
+        """Prices that networks see as -1 and 1."""
+        if self.price_range is not None:
+            return self.price_range
+        reach = float(np.max(self.permanent) * np.abs(self._inventories()).sum())
+        reach = reach or 4 * self.volatility * np.sqrt(self.steps * self.tau) or 1.0
+        return self.price - reach, self.price + reach
 
     def roles(self) -> tuple[Role, ...]:
         names = tuple(

@@ -157,7 +157,7 @@ def print_claims(finding: Any) -> None:
     for title in ("claim", "measured", "published", "z", "verdict"):
         table.add_column(title)
     for claim in finding.claims:
-        published = "-" if claim.published is None else f"{claim.published:g}"
+        published = claim.shown or "-"
         z = "-" if np.isnan(claim.z) else f"{claim.z:+.1f}"
         table.add_row(claim.name, str(claim.measured), published, z, str(claim.judged()))
     out.print(table)

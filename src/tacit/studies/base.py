@@ -11,7 +11,7 @@ from statistics import NormalDist
 from typing import ClassVar
 
 from tacit.errors import TacitError
-from tacit.lab.experiment import Experiment
+from tacit.lab.experiment import Experiment, from_mapping
 from tacit.lab.result import Result
 from tacit.lab.run import load, resume, run
 from tacit.measures.statistics import Estimate
@@ -96,6 +96,20 @@ class Claim:
             return 0.0
         spread = math.hypot(self.measured.se, self.published_se)
         return math.copysign(beyond / spread if spread else math.inf, distance)
+
+    @property
+    def shown(self) -> str | None:
+        """The published value with no more digits than the measured one deserves.
+
+        Examples
+        --------
+        >>> Claim("cost", Estimate(10.61, 10.2, 11.1, 0.2, 20), 10.1325).shown
+        '10.1'
+        """
+        if self.published is None:
+            return None
+        kind = self.measured.precision
+        return f"{round(self.published, int(kind[1:-1])) if kind.endswith('f') else self.published:g}"
 
     @property
     def bound(self) -> float:
@@ -224,7 +238,8 @@ class Player:
         if not (path / MANIFEST).is_file():
             return run(experiment, path, threads=self.threads, progress=bar)
         store = RunFolder(path)
-        if store.scenario() != experiment.dump():
+        # A field that a later version has added stands at its default in an older run.
+        if from_mapping(store.scenario()).dump() != experiment.dump():
             raise TacitError(f"{path}: holds another experiment; name another folder with --out, or remove it")
         if store.manifest["status"] == "complete":
             return load(path)
@@ -280,9 +295,8 @@ def claim_table(claims: Sequence[Claim]) -> Table:
     rows = []
     for c in claims:
         mean = f"{c.measured.mean:{c.measured.precision}}"
-        published = None if c.published is None else f"{c.published:g}"
         z = None if math.isnan(c.z) else f"{c.z:+.1f}"
-        rows.append((c.name, mean, c.measured.interval, c.measured.n, published, z, str(c.judged()), c.source))
+        rows.append((c.name, mean, c.measured.interval, c.measured.n, c.shown, z, str(c.judged()), c.source))
     columns = ("claim", "measured", "95 % interval", "n", "published", "z", "verdict", "source")
     align: tuple[Align, ...] = ("left", "right", "right", "right", "right", "right", "left", "left")
     caption = (

@@ -7,14 +7,15 @@ that learn better come nearer to the equilibrium.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from tacit.measures import execution as measures
+from tacit.measures.statistics import Estimate
 from tacit.studies import execution_published as published
-from tacit.studies.execution_claims import Evidence, difference, place
+from tacit.studies.execution_claims import Evidence, place
 from tacit.studies.execution_evidence import Judged, Reference, Runs, digitised, estimate, recosted, reference
+from tacit.studies.execution_intervals import change
 from tacit.studies.execution_published import NASH_STAR, VOLATILITIES, label
 
 
@@ -41,23 +42,33 @@ def shortened(episodes: int) -> tuple[str, ...]:
 def verdict(e: Evidence) -> str:
     """Whether any experiment shows costs below equilibrium, and whether anything holds them there."""
     played = (*e.simulated, *e.written)
-    low = [runs for runs in played if place(runs) == "below"]
-    held = [runs for runs in low if estimate(_answered(e, [runs])).high <= 0]
+    n = len(played)
+    low = [runs.title for runs in played if place(runs, n) == "below"]
+    saved = {title: estimate(e.answers[title].answered.mean(axis=1), n) for title in low}
+    held = [title for title in low if saved[title].high < 0]
+    unknown = [title for title in low if saved[title].low <= 0 <= saved[title].high]
+    by = f"by intervals of {100 * estimate(played[0].mean, n).level:g} %, which hold for all {n} together at 95 %"
+    if not low:
+        return (
+            f"Collusion: not shown. In none of the {n} experiments do agents pay less than in the equilibrium of the "
+            f"game they played, {by}: there is no gain that collusion could explain."
+        )
+    fewer = f"agents pay less than in the equilibrium of the game they played, {by}"
+    each = "; ".join(f"{title}: {found}" for title, found in saved.items())
+    savings = f"A best response saves an agent, the rival's answer included: {each}."
     if held:
         return (
-            f"Collusion: {len(held)} of {len(played)} experiments are consistent with it ({_titles(held)}): costs lie "
-            "below the equilibrium of the game played, and a best response does not pay once the rival has answered."
+            f"Collusion: {len(held)} of {n} experiments are consistent with it ({'; '.join(held)}): {fewer}, and a "
+            f"best response does not pay once the rival has answered. {savings}"
         )
-    if low:
+    if unknown:
         return (
-            f"Collusion: not shown. In {len(low)} of {len(played)} experiments ({_titles(low)}) agents pay less than "
-            "in the equilibrium of the game they played, but nothing was found that holds them there: a best "
-            f"response saves {estimate(_answered(e, low))}, the rival's answer included."
+            f"Collusion: undecided. In {len(low)} of {n} experiments {fewer}, and whether a best response pays once "
+            f"the rival has answered is not decided for {'; '.join(unknown)}. {savings}"
         )
     return (
-        f"Collusion: not shown. In none of the {len(played)} experiments do agents pay less than in the equilibrium of "
-        "the game they played, by the 95 % interval of the mean shortfall: there is no gain that collusion could "
-        "explain."
+        f"Collusion: not shown. In {len(low)} of {n} experiments ({'; '.join(low)}) {fewer}, but nothing was found "
+        f"that holds them there. {savings}"
     )
 
 
@@ -78,7 +89,7 @@ def written(e: Evidence) -> str:
     """Costs in the game that the paper describes."""
     known = e.written[0].reference
     both = sum(int((one.quadrant == 2).sum()) for one in e.written)
-    places = "; ".join(f"{place(one)} it at {label(one.volatility)}, K = {one.index.mean():.2f}" for one in e.written)
+    places = "; ".join(f"{place(one)} it at {label(one.volatility)}, K = {estimate(one.index)}" for one in e.written)
     return (
         f"As the paper describes it (coin toss): agents pay {_by_volatility(e.written)}. The equilibrium costs "
         f"{known.nash_cost:.3f}, the joint optimum {known.optimum_cost:.3f}. By its interval the mean shortfall lies "
@@ -94,37 +105,37 @@ def written(e: Evidence) -> str:
 def mechanism(e: Evidence) -> str:
     """What a best response would save, where schedules lie, and whether the rival's answer deters, as written."""
     known = e.written[0].reference
-    saving = [one.exploitability.mean() for one in e.written]
-    kept, moved = (_of_answers(e, e.written, name) for name in ("kept", "moved"))
-    answered = _answered(e, e.written)
+    kept, answered, moved = (
+        estimate(np.concatenate([getattr(e.answers[one.title], name).mean(axis=1) for one in e.written]))
+        for name in ("kept", "answered", "moved")
+    )
     return (
-        f"Why, as written: a best response would save an agent {min(saving):.2f} to {max(saving):.2f} on average. "
-        f"That alone decides nothing: of a cartel at TWAP it would save {twap_saving(known):.3f} too, and of agents "
-        f"who have not learned to respond any amount. Schedules lie {_where(e.written)}. If an agent switches to its "
-        f"best response, its rival sells {estimate(moved)} shares at another time, and the switch saves "
-        f"{estimate(answered)}; it would save {estimate(kept)} if the rival kept to its schedule. "
-        f"{_deterrence(estimate(answered))} Policies carry nothing from one episode to the next, so that a deviation "
-        "could not be punished later."
+        f"Why, as written: a best response would save an agent {_by_volatility(e.written, 'exploitability')}. That "
+        f"alone decides nothing: of a cartel at TWAP it would save {twap_saving(known):.3f} too, and of agents who "
+        f"have not learned to respond any amount. The three volatilities together: schedules lie {_where(e.written)}. "
+        f"If an agent switches to its best response, its rival sells {moved} shares at another time, and the switch "
+        f"saves {answered}; it would save {kept} if the rival kept to its schedule. {_deterrence(answered)} Policies "
+        "carry nothing from one episode to the next, so that a deviation could not be punished later."
     )
 
 
 def _where(runs: Sequence[Judged]) -> str:
-    """Which schedules the learned ones are near to: nearer than half the way from TWAP to the equilibrium."""
+    """Which schedules the learned ones are near to: surely nearer than half the way from TWAP to the equilibrium."""
     known = runs[0].reference
     apart = float(np.sqrt(np.mean((known.twap - known.nash_schedule) ** 2)))
     found = {
-        words: float(np.concatenate([getattr(one, name) for one in runs]).mean())
+        words: estimate(np.concatenate([getattr(one, name) for one in runs]))
         for words, name in (("TWAP", "to_twap"), ("the equilibrium", "to_nash"), ("best responses", "to_best"))
     }
-    near = [words for words, value in found.items() if value < apart / 2]
-    parts = [f"{value:.1f} from {words}" for words, value in found.items()]
+    near = [words for words, distance in found.items() if distance.high < apart / 2]
+    parts = [f"{distance} from {words}" for words, distance in found.items()]
     return (
         f"{' and '.join((', '.join(parts[:-1]), parts[-1]))} (root mean square, shares a step), where TWAP and the "
         f"equilibrium are {apart:.1f} apart: near {' and '.join(near) or 'none of them'}"
     )
 
 
-def _deterrence(answered: Any) -> str:
+def _deterrence(answered: Estimate) -> str:
     if answered.low > 0:
         return "The rival's answer deters nobody."
     return "The rival's answer deters." if answered.high <= 0 else "Whether the rival's answer deters is not decided."
@@ -133,27 +144,28 @@ def _deterrence(answered: Any) -> str:
 def control(e: Evidence) -> str:
     """What becomes of the same game if its rewards are small enough to learn from."""
     new, old = e.control, e.beside_control
-    change, nearer = difference(new.exploitability, old.exploitability), difference(new.to_nash, old.to_nash)
+    saving, nearer = change(new, old, "exploitability"), change(new, old, "to_nash")
     better = (
         "respond better"
-        if change.high < 0
+        if saving.high < 0
         else "respond worse"
-        if change.low > 0
+        if saving.low > 0
         else "respond no better, for all we see,"
     )
     toward = "nearer to" if nearer.high < 0 else "farther from" if nearer.low > 0 else "as far from"
     return (
         f"Control: the same return in rewards a hundred times smaller, at {label(new.volatility)}. Agents then "
         f"{better} (a best response saves {estimate(new.exploitability)} instead of {estimate(old.exploitability)}) "
-        f"and end {toward} the equilibrium ({new.to_nash.mean():.1f} instead of {old.to_nash.mean():.1f}; from TWAP "
-        f"{new.to_twap.mean():.1f} instead of {old.to_twap.mean():.1f}). They pay {estimate(new.mean)}, {place(new)} "
-        f"Nash, K = {new.index.mean():.2f}.{_unfinished(e)} {_lesson(change, nearer)}"
+        f"and end {toward} the equilibrium ({estimate(new.to_nash)} instead of {estimate(old.to_nash)}; from TWAP "
+        f"{estimate(new.to_twap)} instead of {estimate(old.to_twap)}). Session by session, which share their random "
+        f"numbers, the saving changes by {saving} and the distance by {nearer}. They pay {estimate(new.mean)}, "
+        f"{place(new)} Nash, K = {estimate(new.index)}.{_unfinished(e)} {_lesson(saving, nearer)}"
     )
 
 
 def _unfinished(e: Evidence) -> str:
     """That a control below equilibrium is not held there either."""
-    saved = estimate(_answered(e, [e.control]))
+    saved = estimate(e.answers[e.control.title].answered.mean(axis=1))
     if place(e.control) != "below" or saved.low <= 0:
         return ""
     return (
@@ -162,14 +174,14 @@ def _unfinished(e: Evidence) -> str:
     )
 
 
-def _lesson(change: Any, nearer: Any) -> str:
+def _lesson(saving: Estimate, nearer: Estimate) -> str:
     """What a control that learns better says about the paper's rewards."""
-    if change.high < 0 and nearer.high < 0:
+    if saving.high < 0 and nearer.high < 0:
         return (
             "Where agents learn better they come nearer to the equilibrium: much of what the paper's rewards end in "
             "is failure to learn."
         )
-    if change.high < 0:
+    if saving.high < 0:
         return (
             "The paper's rewards thus leave agents with much that they could still learn, whatever their costs; but "
             "learning better does not lead to the equilibrium here."
@@ -180,15 +192,15 @@ def _lesson(change: Any, nearer: Any) -> str:
 def published_runs() -> str:
     """The paper's own data, judged by the game that its code plays and costed in the one it describes."""
     eq_4 = [recosted(sigma, 1, "simultaneous") for sigma in VOLATILITIES]
-    index = ", ".join(f"{one.index.mean():.3f} ({place(one)} Nash)" for one in eq_4)
+    index = ", ".join(f"{estimate(one.index)} ({place(one)} Nash)" for one in eq_4)
     both = ", ".join(str((one.quadrant == 2).sum()) for one in eq_4)
     stars = ", ".join(str(digitised(sigma).below_star.sum()) for sigma in VOLATILITIES)
-    saving = [float(one.exploitability.mean()) for one in eq_4]
+    saving = ", ".join(str(estimate(one.exploitability)) for one in eq_4)
     return (
         f"The published runs, judged alike: {impossible()} {none_beats_nash()} Had their schedules been traded in the "
         f"game as written (Eq 4), K would be {index} at the three volatilities, with both agents below the equilibrium "
         f"in {both} of {published.RUNS} runs (as plotted, below the paper's star: {stars}), and a best response would "
-        f"save an agent {min(saving):.2f} to {max(saving):.2f}."
+        f"save an agent {saving}."
     )
 
 
@@ -222,21 +234,8 @@ def twap_saving(of: Reference) -> float:
     return float(measures.exploitability(of.game, schedule).mean())
 
 
-def _of_answers(e: Evidence, runs: Sequence[Runs], name: str) -> Any:
-    return np.concatenate([getattr(e.answers[one.title], name).mean(axis=1) for one in runs])
-
-
-def _answered(e: Evidence, runs: Sequence[Runs]) -> Any:
-    """What agents save by switching, the rival's answer included: one value a run."""
-    return _of_answers(e, runs, "answered")
-
-
-def _titles(runs: Sequence[Runs]) -> str:
-    return "; ".join(one.title for one in runs)
-
-
-def _by_volatility(runs: Sequence[Runs]) -> str:
-    parts = [f"{estimate(one.mean)} at {label(one.volatility)}" for one in runs]
+def _by_volatility(runs: Sequence[Runs], statistic: str = "mean") -> str:
+    parts = [f"{estimate(getattr(one, statistic))} at {label(one.volatility)}" for one in runs]
     return f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 

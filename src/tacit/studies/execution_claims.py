@@ -7,12 +7,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tacit.measures.execution import Floats
 from tacit.measures.statistics import Estimate
 from tacit.studies import execution_published as published
 from tacit.studies.base import Claim, Verdict, farthest
 from tacit.studies.execution_deviation import Answers, answers
 from tacit.studies.execution_evidence import Judged, Runs, digitised, estimate
+from tacit.studies.execution_intervals import change, difference
 from tacit.studies.execution_published import FIGURES, NASH_STAR, VOLATILITIES
 
 Place = Literal["below", "above", "not told from"]
@@ -101,9 +101,9 @@ def figure_claims(runs: Runs) -> Iterator[Claim]:
 # --- beside the equilibrium of the game played -----------------------------------------------------------------
 
 
-def place(runs: Judged) -> Place:
-    """Whether the mean cost lies below or above that of the equilibrium, by its 95 % interval."""
-    found, nash = estimate(runs.mean), runs.reference.nash_cost
+def place(runs: Judged, family: int = 1) -> Place:
+    """Whether the mean cost lies below or above that of the equilibrium, by its interval, one of such a family."""
+    found, nash = estimate(runs.mean, family), runs.reference.nash_cost
     return "below" if found.high < nash else "above" if found.low > nash else "not told from"
 
 
@@ -128,6 +128,19 @@ def equilibrium_claims(runs: Runs) -> Iterator[Claim]:
 # --- the paper's words -----------------------------------------------------------------------------------------
 
 
+def told(found: Estimate, beyond: float, *, above: bool = True) -> Verdict:
+    """Whether a number lies above a bound, or below it: decided once its interval leaves the bound out.
+
+    Examples
+    --------
+    >>> str(told(Estimate(1.0, 0.5, 1.5, 0.2, 10), 0.0)), str(told(Estimate(1.0, 0.5, 1.5, 0.2, 10), 1.0))
+    ('reproduced', 'too few sessions')
+    """
+    if not (found.low > beyond or found.high < beyond):
+        return Verdict.UNDECIDED
+    return Verdict.REPRODUCED if (found.low > beyond) == above else Verdict.NOT
+
+
 def majority(name: str, flags: Any, source: str, note: str = "") -> Claim:
     """That more than half of the runs have a property: decided once the interval leaves one half out.
 
@@ -137,8 +150,7 @@ def majority(name: str, flags: Any, source: str, note: str = "") -> Claim:
     'reproduced'
     """
     found = estimate(np.asarray(flags, dtype=bool))
-    verdict = Verdict.REPRODUCED if found.low > 0.5 else Verdict.NOT if found.high < 0.5 else Verdict.UNDECIDED
-    return Claim(name, found, None, f"{source}: most", verdict=verdict, note=note)
+    return Claim(name, found, None, f"{source}: most", verdict=told(found, 0.5), note=note)
 
 
 def statements(claims: Sequence[Claim]) -> str:
@@ -187,7 +199,7 @@ def pace_claims(runs: Sequence[Runs]) -> Iterator[Claim]:
     """That the start is the slower the larger the noise."""
     calm, noisy = runs[0], runs[-1]
     found = difference(noisy.early, calm.early)
-    verdict = Verdict.REPRODUCED if found.high < 0 else Verdict.NOT if found.low > 0 else Verdict.UNDECIDED
+    verdict = told(found, 0.0, above=False)
     theirs = 100 * np.array([digitised(sigma).early.mean() for sigma in VOLATILITIES])
     note = (
         f"the paper's own schedules sell {theirs[0]:.0f} %, {theirs[1]:.0f} % and {theirs[2]:.0f} % in the first half "
@@ -197,43 +209,19 @@ def pace_claims(runs: Sequence[Runs]) -> Iterator[Claim]:
     yield Claim(name, found, None, "§ 4.4 (P): slower start", verdict=verdict, note=note)
 
 
-def difference(first: Any, second: Any) -> Estimate:
-    """Difference between the means of two independent samples, with Welch's interval (1947).
-
-    Examples
-    --------
-    >>> print(difference([1.0, 2.0, 3.0], [1.0, 1.0, 1.0]))
-    1.0 (95 % CI -1.5 to 3.5, n=3)
-    """
-    one, two = (np.asarray(x, dtype=np.float64) for x in (first, second))
-    found, n = float(one.mean() - two.mean()), min(len(one), len(two))
-    se = float(np.hypot(*(x.std(ddof=1) / np.sqrt(len(x)) for x in (one, two)))) if n > 1 else np.nan
-    half = _welch(one, two) * se if se > 0 else se
-    return Estimate(found, found - half, found + half, se, n)
-
-
-def _welch(*samples: Floats) -> float:
-    """Quantile of Student's distribution with the degrees of freedom that Welch gives two samples."""
-    from scipy.stats import t
-
-    parts = [x.var(ddof=1) / len(x) for x in samples]
-    freedom = sum(parts) ** 2 / sum(part**2 / (len(x) - 1) for part, x in zip(parts, samples, strict=True))
-    return float(t.ppf(0.975, freedom))
-
-
 # --- why ---------------------------------------------------------------------------------------------------------
 
 
 def control_claims(e: Evidence) -> Iterator[Claim]:
     """What changes if the same return is learned from smaller rewards."""
-    new, old = e.control, e.beside_control
+    old, note = e.beside_control, "paired: sessions of both share their random numbers"
     for name, statistic in (
         ("what a best response would save an agent (currency)", "exploitability"),
         ("distance to the Nash schedule (shares)", "to_nash"),
         ("distance to TWAP (shares)", "to_twap"),
         ("K", "index"),
     ):
-        yield Claim(f"control less {old.title}: {name}", difference(getattr(new, statistic), getattr(old, statistic)))
+        yield Claim(f"control less {old.title}: {name}", change(e.control, old, statistic), note=note)
 
 
 def deviation_claims(runs: Runs, found: Answers) -> Iterator[Claim]:

@@ -32,8 +32,10 @@ SIZES = {
 
 BENCHMARKS = (
     "Benchmarks are open-loop: schedules fixed before the first trade, without purchases. Learned policies see the "
-    "price and may react to it. The equilibrium at lag 2 was found as a variational inequality, and no proof says that "
-    "it is the only one; TWAP costs more than this equilibrium there, so that it is no cartel's schedule in that game."
+    "price and may react to it; greedy ones never buy, but exploration may buy back, in training and where the test "
+    "goes on with it, as simulated. The equilibrium at lag 2 was found as a variational inequality, and no proof says "
+    "that it is the only one; TWAP costs more than this equilibrium there, so that it is no cartel's schedule in that "
+    "game."
 )
 PUBLISHED = (
     "Published numbers were read from vector figures and rest on 20 runs at each volatility; their standard errors are "
@@ -43,6 +45,11 @@ PUBLISHED = (
 WORDS = (
     "The paper's words are judged twice, in the rectangle of its stars and in that of the game played. Most means more "
     "than half, with an interval that leaves one half out."
+)
+TOGETHER = (
+    "Intervals and verdicts on single claims are those of 95 %, one by one; only the answer's first sentence holds for "
+    "all experiments together. Experiments at one volatility share their seed, whatever the setting: between settings "
+    "sessions are paired, and are not pooled."
 )
 
 
@@ -84,4 +91,4 @@ def notes(e: Evidence) -> tuple[str, ...]:
     """What a reader must know to judge the comparison."""
     failed = [f"{runs.failed} {runs.title}" for runs in e.everything if runs.failed]
     left_out = (f"Sessions that failed to learn are left out: {', '.join(failed)}.",) if failed else ()
-    return *shortened(e.episodes), *left_out, BENCHMARKS, PUBLISHED, WORDS
+    return *shortened(e.episodes), *left_out, BENCHMARKS, PUBLISHED, WORDS, TOGETHER

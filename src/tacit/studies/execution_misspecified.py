@@ -6,20 +6,23 @@ between them is the test alone.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
 
-from tacit.measures.execution import Flags, Floats
+from tacit.measures.execution import Floats
+from tacit.measures.statistics import Estimate
 from tacit.report.page import Section, Table
 from tacit.report.panels import Panels
 from tacit.studies import execution_figures as figures
 from tacit.studies import execution_published as published
 from tacit.studies.base import Claim, Finding, Player, Study
 from tacit.studies.execution_answer import shortened
-from tacit.studies.execution_claims import majority, place, statements
+from tacit.studies.execution_claims import majority, place, statements, told
 from tacit.studies.execution_collusion import BENCHMARKS, WORDS
 from tacit.studies.execution_evidence import SIMULATED, WRITTEN, Runs, Setting, Size, estimate, experiment
+from tacit.studies.execution_intervals import Rows, jackknife
 from tacit.studies.execution_report import overview, run_section
 
 CALM, NOISY = 1e-9, 1e-2
@@ -37,6 +40,10 @@ DISTANCES = ("the same policies", "other runs of the same training", "runs of th
 LUCK = (
     "Runs differ from each other, whatever their volatility. That the same policies sell nearly the same in both tests "
     "therefore says little about volatility in training; this comparison between different runs does."
+)
+PAIRS = (
+    "All runs are compared with the same others: the interval leaves out each run in turn, with all its pairs "
+    "(jackknife)."
 )
 SPREAD = (
     "Noise gives the cost of a fixed schedule a variance of σ² sum of q_t², q_t being the inventory after trade t; a "
@@ -57,33 +64,52 @@ class Pair:
         """Of values of ``same_training``, those of the sessions of ``mixed``; both lack what failed in training."""
         return np.asarray(values[np.searchsorted(self.same_training.numbers, self.mixed.numbers)])
 
-    def distances(self) -> tuple[Floats, Floats, Floats]:
-        """Root mean square distance of each run's schedules to three others, in shares a step.
+    def distances(self) -> tuple[Estimate, Estimate, Estimate]:
+        """Root mean square distance of the runs' schedules to three others, in shares a step.
 
         To those of the same policies in the volatility of their training; to those of the other runs there; and to
         those of runs that were trained in the volatility of the test. The two agents of a run are exchangeable: other
-        runs are taken in both orders, and the nearer order counts; their distances are averaged.
+        runs are taken in both orders, and the nearer order counts. Every run meets the same others, so that intervals
+        are those of means over pairs of runs.
         """
-        ours, trained = self.mixed.schedules, self.matched(self.same_training.schedules)
-        apart = _between(ours, trained)
-        others = apart[~np.eye(len(ours), dtype=bool)].reshape(len(ours), -1)
-        mean = others.mean(axis=1) if len(ours) > 1 else np.full(1, np.nan)
-        return _rms(ours - trained), mean, _between(ours, self.same_test.schedules).mean(axis=1)
+        n = len(self._own)
+        alike = jackknife(lambda rows: _mean_of_others(self._alike, rows), n)
+        return estimate(self._own), alike, jackknife(lambda *rows: self._other[np.ix_(*rows)].mean(), *self._sizes)
 
-    def like_same_test(self) -> Flags:
-        """Runs whose costs spread more like those of runs in the same test than like those of the same policies."""
-        own = np.abs(self.mixed.spread - self.matched(self.same_training.spread))
-        return np.asarray(np.abs(self.mixed.spread - self.same_test.spread.mean()) < own)
+    def nearer(self) -> tuple[Estimate, Estimate]:
+        """By how much schedules are nearer to those of their training than to those of runs in the same test.
 
-    def like_same_training(self) -> Flags:
-        """Runs whose schedules are nearer to those of the same policies than to those of runs in the same test."""
-        own, _, others = self.distances()
-        return np.asarray(own < others)
+        To those of the same policies, and to those of other runs that were trained alike.
+        """
+        first = jackknife(lambda a, b: self._other[np.ix_(a, b)].mean() - self._own[a].mean(), *self._sizes)
+        second = jackknife(
+            lambda a, b: self._other[np.ix_(a, b)].mean() - _mean_of_others(self._alike, a), *self._sizes
+        )
+        return first, second
 
-    def like_others_trained_alike(self) -> Flags:
-        """Runs whose schedules are nearer to those of *other* runs of their training than to those of the test's."""
-        _, alike, others = self.distances()
-        return np.asarray(alike < others)
+    def spreads_nearer(self) -> Estimate:
+        """By how much standard deviations of costs are nearer to those in the same test than to the same policies'."""
+        ours = self.mixed.spread
+        own = np.abs(ours - self.matched(self.same_training.spread))
+        other = np.abs(ours[:, None] - self.same_test.spread)
+        return jackknife(lambda a, b: own[a].mean() - other[np.ix_(a, b)].mean(), *self._sizes)
+
+    @property
+    def _sizes(self) -> tuple[int, int]:
+        """Independent runs: of one training, in both tests, and of the other."""
+        return len(self.mixed.schedules), len(self.same_test.schedules)
+
+    @cached_property
+    def _own(self) -> Floats:
+        return np.asarray(_rms(self.mixed.schedules - self.matched(self.same_training.schedules)))
+
+    @cached_property
+    def _alike(self) -> Floats:
+        return _between(self.mixed.schedules, self.matched(self.same_training.schedules))
+
+    @cached_property
+    def _other(self) -> Floats:
+        return _between(self.mixed.schedules, self.same_test.schedules)
 
 
 def _rms(values: Floats) -> Any:
@@ -92,7 +118,13 @@ def _rms(values: Floats) -> Any:
 
 def _between(ours: Floats, others: Floats) -> Floats:
     """Distance of every run to every other one, (ours, others), agents in the order that brings them nearer."""
-    return np.array([[min(_rms(one - two), _rms(one - two[:, ::-1])) for two in others] for one in ours])
+    return np.asarray(np.minimum(_rms(ours[:, None] - others), _rms(ours[:, None] - others[..., ::-1])))
+
+
+def _mean_of_others(distances: Floats, rows: Rows) -> float:
+    """Mean distance between different runs among these; NaN if there is one."""
+    n, kept = len(rows), distances[np.ix_(rows, rows)]
+    return float((kept.sum() - np.trace(kept)) / (n * (n - 1))) if n > 1 else np.nan
 
 
 class ExecutionMisspecified(Study):
@@ -144,18 +176,25 @@ def pair_claims(pair: Pair) -> Iterator[Claim]:
     note = f"less what the same policies cost at {published.label(pair.same_training.test_volatility)}"
     change = mixed.mean - pair.matched(pair.same_training.mean)
     yield Claim(f"{mixed.title}: change of the mean shortfall (currency)", estimate(change), note=note)
-    name = f"{mixed.title}: standard deviation of costs nearer to that of the same test than of the same training"
-    yield majority(name, pair.like_same_test(), section)
+    name = f"{mixed.title}: standard deviation of costs nearer to that of the same test than of the same training by"
+    yield _nearer(f"{name} (currency)", pair.spreads_nearer(), section)
     if mixed.test_volatility == NOISY:
         name = f"{mixed.title}: standard deviation of costs, relative to that by chance alone"
         yield Claim(name, estimate((mixed.spread / mixed.noise)[mixed.noise > 0]), note=SPREAD)
-    name = f"{mixed.title}: schedules nearer to those of the same training than of the same test"
-    yield majority(name, pair.like_same_training(), SUMMARY)
-    name = f"{mixed.title}: schedules nearer to other runs of the same training than to runs of the same test"
-    yield majority(name, pair.like_others_trained_alike(), SUMMARY, note=LUCK)
+    same, others = pair.nearer()
+    name = f"{mixed.title}: schedules nearer to those of the same training than of the same test by (shares a step)"
+    yield _nearer(name, same, SUMMARY)
+    name = f"{mixed.title}: schedules nearer to other runs of the same training than to runs of the same test by"
+    yield _nearer(f"{name} (shares a step)", others, SUMMARY, LUCK)
     for words, distance in zip(DISTANCES, pair.distances(), strict=True):
-        yield Claim(f"{mixed.title}: distance to the schedules of {words} (shares a step)", estimate(distance))
+        yield Claim(f"{mixed.title}: distance to the schedules of {words} (shares a step)", distance, note=PAIRS)
     yield majority(f"{mixed.title}: mostly the faster trader pays less", mixed.faster, section)
+
+
+def _nearer(name: str, found: Estimate, source: str, note: str = "") -> Claim:
+    """That something is nearer to one thing than to another: decided once the interval leaves 0 out."""
+    note = f"{note} {PAIRS}".strip()
+    return Claim(name, found, None, source, verdict=told(found, 0.0), note=note)
 
 
 # --- report ------------------------------------------------------------------------------------------------------
@@ -163,26 +202,29 @@ def pair_claims(pair: Pair) -> Iterator[Claim]:
 
 def answer(pairs: tuple[Pair, ...], episodes: int) -> str:
     """What the study concludes, setting by setting."""
-    low = [pair.mixed for pair in pairs if place(pair.mixed) == "below"]
+    n = len(pairs)
+    low = [pair.mixed for pair in pairs if place(pair.mixed, n) == "below"]
     titles = f" ({'; '.join(one.title for one in low)})" if low else ""
+    level = 100 * estimate(pairs[0].mixed.mean, n).level
     head = (
-        f"In {len(low) or 'none'} of {len(pairs)} misspecified cases{titles} agents pay less than in the equilibrium "
-        "of the game they played, by the 95 % interval of the mean shortfall."
+        f"In {len(low) or 'none'} of {n} misspecified cases{titles} agents pay less than in the equilibrium of the "
+        f"game they played, by intervals of {level:g} %, which hold for all {n} together at 95 %."
     )
     return "\n\n".join((*shortened(episodes), head, *(_paragraph(pair) for pair in pairs)))
 
 
 def _paragraph(pair: Pair) -> str:
     mixed, (own, alike, other) = pair.mixed, pair.distances()
+    spreads = [estimate(one.spread) for one in (mixed, pair.same_test, pair.same_training)]
     stars, n = int(mixed.in_stars.sum()), len(mixed.costs)
     return (
         f"{mixed.title[0].upper()}{mixed.title[1:]}: agents pay {estimate(mixed.mean)}, where the equilibrium of the "
         f"game costs {mixed.reference.nash_cost:.3f}: by the interval {place(mixed)} it. {stars} of {n} runs lie in "
         f"the rectangle of the paper's stars, {int(mixed.inside.sum())} in that of the game played. Costs vary with a "
-        f"standard deviation of {mixed.spread.mean():.3g} over episodes ({pair.same_test.spread.mean():.3g} if trained "
-        f"in this volatility too, {pair.same_training.spread.mean():.3g} if tested in that of training). Schedules lie "
-        f"{own.mean():.2f} shares a step from what the same policies sell in their own volatility, {alike.mean():.1f} "
-        f"from what other runs of the same training sell there, and {other.mean():.1f} from those of agents trained in "
+        f"standard deviation of {spreads[0]} over episodes ({spreads[1]} if trained in this volatility too, "
+        f"{spreads[2]} if tested in that of training). Schedules lie {own} shares a step from what the same policies "
+        f"sell in their own volatility, {alike} from what other runs of the same training sell there, and {other} from "
+        "those of agents trained in "
         "the other volatility."
     )
 
@@ -205,7 +247,7 @@ def changes(pairs: tuple[Pair, ...]) -> Table:
     rows = []
     for pair in pairs:
         spreads = (estimate(one.spread) for one in (pair.mixed, pair.same_training, pair.same_test))
-        rows.append((pair.mixed.title, *(str(x) for x in (*spreads, *map(estimate, pair.distances())))))
+        rows.append((pair.mixed.title, *(str(x) for x in (*spreads, *pair.distances()))))
     caption = (
         "Standard deviations over test episodes, in currency, and root mean square distances between mean schedules, "
         "in shares a step. Same training: tested in the volatility of the training. Same test: trained in the "

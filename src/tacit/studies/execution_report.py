@@ -21,11 +21,12 @@ MARGIN = 0.05  # of its length beyond what it must show
 
 COLUMNS = (
     "runs", "n", "shortfall", "Nash, joint optimum", "K", "by the game played", "runs below Nash",
-    "in the paper's rectangle", "a best response saves", "distance to TWAP, Nash, best responses",
+    "in the paper's rectangle", "a best response saves", "distance to TWAP", "to Nash", "to best responses",
 )  # fmt: skip
 OVERVIEW = (
-    "Currency an agent and episode; distances are root mean squares over steps and agents, in shares a step. By the "
-    "game played: whether the 95 % interval of the mean shortfall lies below or above what the Nash equilibrium costs. "
+    "Currency an agent and episode, below each mean its 95 % interval; distances are root mean squares over steps and "
+    "agents, in shares a step. By the game played: whether the interval of the mean shortfall lies below or above what "
+    "the Nash equilibrium costs. "
     "The paper's rectangle lies between its stars, {pareto:g} and {nash:g}. A best response to TWAP saves {twap}."
 )
 
@@ -39,14 +40,18 @@ def overview(rows: Mapping[str, Judged]) -> Table:
 
 
 def _row(name: str, runs: Judged) -> tuple[Cell, ...]:
-    found = estimate(runs.mean)
+    n = len(runs.mean)
     return (
-        name, found.n, f"{found.mean:.2f}\n{found.interval}",
-        f"{runs.reference.nash_cost:.3f}\n{runs.reference.optimum_cost:.3f}", f"{runs.index.mean():.3f}",
-        f"{place(runs)} Nash", f"{runs.below.sum()} of {found.n}", f"{runs.in_stars.sum()} of {found.n}",
-        f"{runs.exploitability.mean():.2f}",
-        f"{runs.to_twap.mean():.1f}, {runs.to_nash.mean():.1f}, {runs.to_best.mean():.1f}",
+        name, n, _cell(runs.mean), f"{runs.reference.nash_cost:.3f}\n{runs.reference.optimum_cost:.3f}",
+        _cell(runs.index), f"{place(runs)} Nash", f"{runs.below.sum()} of {n}", f"{runs.in_stars.sum()} of {n}",
+        *(_cell(values) for values in (runs.exploitability, runs.to_twap, runs.to_nash, runs.to_best)),
     )  # fmt: skip
+
+
+def _cell(values: Any) -> str:
+    """A mean above its interval."""
+    found = estimate(values)
+    return f"{found.mean:{found.precision}}\n{found.interval}"
 
 
 # --- all experiments ---------------------------------------------------------------------------------------------
@@ -139,13 +144,16 @@ def deviations(e: Evidence) -> Table:
     """What an agent saves by a best response with and without an answer, and what the rival does."""
     columns = (
         "runs", "saved, rival keeps its schedule", "saved, rival answers", "rival moves (shares)",
-        "rival pays more by", "agents that save in spite of the answer",
+        "both agents save in spite of the answer (share of runs)",
     )  # fmt: skip
     rows = []
     for runs in e.everything:
         found = e.answers[runs.title]
-        means = (estimate(x.mean(axis=1)) for x in (found.kept, found.answered, found.moved, found.harm))
-        rows.append((runs.title, *(str(x) for x in means), f"{100 * np.mean(found.answered > 0):.0f} %"))
+        values = (
+            *(x.mean(axis=1) for x in (found.kept, found.answered, found.moved)),
+            (found.answered > 0).all(axis=1),
+        )
+        rows.append((runs.title, *(str(estimate(x)) for x in values)))
     return Table(columns, tuple(rows), "Currency an agent and episode; both agents of a run are averaged first.")
 
 

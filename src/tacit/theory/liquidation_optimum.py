@@ -1,5 +1,6 @@
 """What a liquidation game's agents could reach together, and what is unusual about a game."""
 
+from contextlib import suppress
 from functools import lru_cache
 
 import numpy as np
@@ -10,6 +11,9 @@ from tacit.theory.liquidation import FACES, FLAT, STARTS, LiquidationGame, Solut
 from tacit.theory.quadratic import Floats
 
 CHEAPER = 1e-9  # costs this close, relative to the larger, count as equal
+SEARCHED = 120  # most trades of all agents that local searches try: SLSQP's work grows with their cube
+CAREFULLY = 40  # up to so many, all starts are tried
+FEW = 3  # starts at least
 SLOPE = 1e-9  # a slope this small, relative to the largest impact times the largest trade, counts as 0
 
 
@@ -27,12 +31,13 @@ def joint_optimum(game: LiquidationGame) -> Solution:
         ``error`` bounds by how much the sum may lie above its minimum: rounding where the sum is convex, and also,
         if agents may only sell, where all inventories of the one asset are equal, there are at most ``FACES`` steps
         and the sum is convex in the differences between agents (these then vanish, and all faces of the simplex are
-        tried). Otherwise the best of ``STARTS`` local searches by SLSQP, with an infinite error.
+        tried). Otherwise the best of up to ``STARTS`` local searches by SLSQP, with an infinite error; fewer for more
+        than ``CAREFULLY`` trades of all agents, so that the work is bounded.
 
     Raises
     ------
     TacitError
-        If the sum is unbounded below.
+        If the sum is unbounded below, or would have to be searched over more than ``SEARCHED`` trades.
 
     Notes
     -----
@@ -164,12 +169,16 @@ def _bounded_optimum(game: LiquidationGame, convex: bool, difference: float) -> 
         flat, error = np.tile(mean, game.players), 0.0
         method = f"enumeration of {2**game.steps - 1:,} faces"
     else:
-        starts = [totals.even, *quadratic.random_points(totals, STARTS - 1)]
+        if len(signs) > SEARCHED:
+            many = f"{len(signs)} trades of all agents in a sum of costs that is not convex"
+            raise TacitError(f"joint optimum: {many} are too many to search; at most {SEARCHED} are tried")
+        count = min(STARTS, max(FEW, STARTS * CAREFULLY // len(signs)))
+        starts = [totals.even, *quadratic.random_points(totals, count - 1)]
         ends = quadratic.local_minima(hessian, totals, starts)
         if not ends:
             raise TacitError("joint optimum: no local search ended well; scale the inventories")
         flat = quadratic.sharpen(hessian, np.zeros(len(signs)), totals, ends[0])
-        error, method = np.inf, f"best of {STARTS} local searches (SLSQP)"
+        error, method = np.inf, f"best of {count} local searches (SLSQP)"
     schedules = game.shaped(signs * flat)
     return Solution(schedules, game.costs(schedules), error, method)
 
@@ -183,14 +192,23 @@ def _joint_notes(game: LiquidationGame, mean: float, difference: float) -> list[
         elif value < 0:
             end = "only the ban on purchases bounds it" if game.sales_only else "it is unbounded below"
             notes.append(f"the sum of costs is not convex in the {name} (eigenvalue {value:.3g}): {end}")
+    twap = game.costs(game.twap()).sum()
     try:
         optimum = joint_optimum(game).costs.sum()
-    except TacitError:
-        return notes
-    twap = game.costs(game.twap()).sum()
+    except TacitError as error:
+        return [*notes, f"{error}; {_at_most(game, twap)}"] if game.sales_only else notes
     if twap - optimum > CHEAPER * abs(twap):
         notes.append(f"TWAP is not the joint optimum: its costs add up to {twap:.6g}, the optimum's to {optimum:.6g}")
     return notes
+
+
+def _at_most(game: LiquidationGame, twap: float) -> str:
+    """What is known of a joint optimum that was not found."""
+    known = {"TWAP": twap}
+    with suppress(TacitError):
+        known["the equilibrium"] = float(nash(game).costs.sum())
+    which = min(known, key=lambda name: known[name])
+    return f"its costs add up to {known[which]:.6g} at most, those of {which}"
 
 
 def _nash_notes(game: LiquidationGame) -> list[str]:

@@ -241,6 +241,28 @@ class ExecutionDynamics(Dynamics):
         return jnp.clip(2 * (price - low) / (high - low) - 1, -1, 1)
 
 
+@eqx.filter_jit
+def greedy(
+    dynamics: ExecutionDynamics, networks: Any, observations: Float[Array | np.ndarray, "networks many observation"]
+) -> Float[Array, "networks many size"]:
+    """The best feasible trade, the first of equals, that each of several networks sees after its observations.
+
+    ``networks`` is one whose arrays have a leading axis; its ``columns`` give the values of inputs in columns.
+    """
+    role = dynamics.roles[0]
+
+    def best(network: Any, seen: Array) -> Array:
+        trades, feasible = dynamics.candidates(role, seen)
+        inputs = jax.vmap(lambda trade: dynamics.inputs(role, seen, trade))(trades)
+        values = network.columns(inputs.T)[0]
+        return trades[jnp.argmax(jnp.where(jnp.arange(len(trades)) < feasible, values, -jnp.inf))]
+
+    def each(both: tuple[Any, Array]) -> Array:
+        return jax.lax.map(lambda seen: best(both[0], seen), both[1])
+
+    return jax.lax.map(each, (networks, observations))  # in turn: many small products are faster so on processors
+
+
 def build(market: "Execution") -> ExecutionDynamics:
     """The dynamics of a market as it was described."""
     impact, steps, assets = market.impact(), market.steps, market.assets
@@ -255,7 +277,6 @@ def build(market: "Execution") -> ExecutionDynamics:
         """What happens within a step: the diagonal blocks."""
         return array(np.einsum("tatb->tab", matrix.reshape(shape)))
 
-    low, high = market.price_range or _price_range(market)
     return ExecutionDynamics(
         roles=market.roles(),
         whole=market.trades == "whole",
@@ -277,7 +298,7 @@ def build(market: "Execution") -> ExecutionDynamics:
         start=array(market.price),
         volatility=array(market.volatility * np.sqrt(market.tau)),
         risk=array(market.risk_aversion * market.volatility**2 * market.tau),
-        price_range=array([low, high]),
+        price_range=array(market.seen_prices),
         **{name: array(value) for name, value in _liquidity(market).items()},
     )
 
@@ -287,13 +308,6 @@ def _grid(market: "Execution") -> int:
         return market.parts + 1
     most = int(np.floor(market.largest))
     return 2 * most + 1 if market.buying else most + 1
-
-
-def _price_range(market: "Execution") -> tuple[float, float]:
-    """Prices that all inventories together can lead to."""
-    reach = float(np.max(market.permanent) * np.abs(np.reshape(market.inventories, (-1, market.assets))).sum())
-    reach = reach or 4 * market.volatility * np.sqrt(market.steps * market.tau) or 1.0
-    return market.price - reach, market.price + reach
 
 
 def _liquidity(market: "Execution") -> dict[str, Any]:
