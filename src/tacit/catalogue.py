@@ -17,7 +17,6 @@ from tacit.lab.experiment import Experiment, from_mapping, load, scenarios
 from tacit.learners import LEARNERS
 from tacit.markets import MARKETS
 from tacit.markets.base import Market
-from tacit.markets.base import Market
 from tacit.report import terminal
 from tacit.studies import STUDIES
 from tacit.theory.benchmarks import Benchmarks, Profile

@@ -178,7 +178,7 @@ def test_one_agent_is_judged_by_its_distance_from_the_optimum():
         ({"permanent": 0}, (2.4, 2.4), "Nash and joint optimum coincide. Worse than joint optimum"),
         ({"lag": 2, "buying": True}, (6.5, 6.5), "No joint optimum is known. Within 5% of Nash"),
         ({"temporary": 1e-3, "permanent": 0.01}, (90.0, 90.0), "No equilibrium is known. Worse than joint optimum"),
-        ({"temporary": 1e-3, "permanent": 0.01, "buying": True}, (90.0, 90.0), "No equilibrium and no joint optimum is known"),
+        ({"temporary": 1e-3, "permanent": 0.01, "buying": True}, (90.0, 90.0), "No equilibrium and no joint"),
         ({"temporary": 0, "permanent": 0}, (0.1, 0.1), "differs from that of joint optimum by +0.1"),
     ],
 )

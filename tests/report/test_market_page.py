@@ -6,8 +6,8 @@ from test_market_answer import FIRMS, SELLERS, around, pretend
 
 from tacit.report import page, printed, run_page
 from tacit.report.chart import Badges, Histogram, HLine, Line, Points, Rectangle, VLine
-from tacit.report.market_tested import outcome_of
 from tacit.report.market_paths import MOST_STEPS, path_chart, schedules_of
+from tacit.report.market_tested import outcome_of
 from tacit.report.panels import Panels
 from tacit.theory.benchmarks import Profile
 
