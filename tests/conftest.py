@@ -1,5 +1,6 @@
 """Small experiments that many tests play."""
 
+import inspect
 from collections.abc import Iterator
 
 import pytest
@@ -59,3 +60,8 @@ def drivers() -> Experiment:
             "sweep": {"learners.exploration.epsilon": [0.05, 0.5, 1.0]},
         }
     )
+
+
+def pytest_make_parametrize_id(val):
+    """Functions by their names: their addresses differ between processes that share the tests."""
+    return f"{val.__name__}" if inspect.isfunction(val) else None
