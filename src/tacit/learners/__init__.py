@@ -1,5 +1,6 @@
 """How agents learn, one file each; scripted policies are the baselines that do not."""
 
+from tacit.learners.actor_critic import ActorCritic
 from tacit.learners.base import Learner, TabularLearner
 from tacit.learners.best_response import BestResponse
 from tacit.learners.dqn import DQN, Memory, Network
@@ -13,6 +14,8 @@ from tacit.learners.initial import (
     UniformRivals,
     UniformValues,
 )
+from tacit.learners.joint_q import JointQLearning
+from tacit.learners.ppo import PPO
 from tacit.learners.q_learning import QLearning
 from tacit.learners.sarsa import Sarsa
 from tacit.learners.schedule import FixedSchedule
@@ -21,12 +24,13 @@ from tacit.learners.ucb1 import Ucb1
 
 #: Every registered learner and scripted policy; a new one is one file and one line here.
 LEARNERS: tuple[type[Learner], ...] = (
-    QLearning, Sarsa, Exp3, Ucb1, DQN, Fixed, Random, Rule, BestReply, Trained, BestResponse, FixedSchedule,
+    QLearning, JointQLearning, Sarsa, Exp3, Ucb1, DQN, PPO, ActorCritic, Fixed, Random, Rule, BestReply, Trained,
+    BestResponse, FixedSchedule,
 )  # fmt: skip
 
 __all__ = [
-    "DQN", "LEARNERS", "BestReply", "BestResponse", "Boltzmann", "Constant", "ConstantValue", "Exp3", "Exponential",
-    "Fixed", "FixedSchedule", "Geometric", "GivenValues", "Learner", "Memory", "Network", "QLearning", "Random",
-    "Rule", "Sarsa", "Schedule", "StrategyValues", "TabularLearner", "Trained", "TrainedValues", "Ucb1",
-    "UniformRivals", "UniformValues",
+    "DQN", "LEARNERS", "PPO", "ActorCritic", "BestReply", "BestResponse", "Boltzmann", "Constant", "ConstantValue",
+    "Exp3", "Exponential", "Fixed", "FixedSchedule", "Geometric", "GivenValues", "JointQLearning", "Learner", "Memory",
+    "Network", "QLearning", "Random", "Rule", "Sarsa", "Schedule", "StrategyValues", "TabularLearner", "Trained",
+    "TrainedValues", "Ucb1", "UniformRivals", "UniformValues",
 ]  # fmt: skip

@@ -1,0 +1,77 @@
+"""Actor-critic learning with noise in the parameters; and what all policy-gradient learners share."""
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
+
+from tacit.learners.base import Learner, MarketSeat
+from tacit.schema import param
+
+if TYPE_CHECKING:
+    from tacit.learners.deep.base import Group
+
+Width = Annotated[int, Field(ge=1, le=4096)]
+
+
+class PolicyGradient(Learner):
+    """What policy-gradient learners share."""
+
+    parameters: Literal["own", "shared"] = param(
+        "own", "networks of each agent's own (independent learning), or one for the whole group"
+    )
+    rollout: int = param(128, "steps lived through between updates", "steps", ge=1, le=1_000_000)
+    rate: float = param(3e-4, "learning rate, alpha", gt=0)
+    anneal: bool = param(True, "the learning rate falls linearly to 0 over the session")
+    gamma: float = param(0.99, "discount factor", ge=0, le=1)
+    trace: float = param(0.95, "weight of long returns in the advantages, lambda", ge=0, le=1)
+    value_weight: float = param(0.5, "weight of the critic's squared error in the loss", ge=0)
+    entropy_weight: float = param(0.0, "weight of the policy's entropy in the loss", ge=0)
+    clip_gradient: float = param(0.5, "largest norm of a gradient", gt=0)
+    normalise_advantages: bool = param(True, "advantages of a gradient step have mean 0 and deviation 1")
+    normalise_observations: bool = param(False, "networks see deviations from the running mean, in running deviations")
+    scale_rewards: bool = param(True, "rewards are divided by the running size of discounted returns")
+    hidden: tuple[Width, ...] = param((64, 64), "widths of hidden layers, of the actor and of the critic")
+    distribution: Literal["auto", "gaussian", "categorical"] = param(
+        "auto", "of actions: gaussian if continuous, categorical if discrete or over the market's candidates"
+    )
+    log_sd: float = param(0.0, "logarithm of the first standard deviation of a gaussian", ge=-20, le=20)
+    deterministic_test: bool = param(
+        False, "in a test an action is the likeliest one, but for a share test.epsilon; otherwise drawn as in learning"
+    )
+    largest_value: float = param(1e6, "a session whose mean value exceeds this has failed", "payoff", gt=0)
+
+
+class ActorCritic(PolicyGradient):
+    """Actor-critic with annealed noise in the parameters: after every rollout one gradient step and a random push.
+
+    ``theta += alpha grad J(theta) + xi_t`` with ``xi_t ~ N(0, (noise * t**-noise_power)**2)`` in the t-th update, for
+    every parameter of the actor; the critic is not pushed. The gradient is that of ``log pi(a | s) A``, with advantages
+    A as in PPO; its norm is clipped, and Adam takes the step unless ``optimiser: sgd``.
+
+    With ``noise_power: 0`` the noise never falls: then the parameters walk at random, and do not converge whatever the
+    gradient says. With 1/2, the default, the pushes fall as fast as they may while still reaching any distance.
+
+    References
+    ----------
+    R. Sutton, D. McAllester, S. Singh and Y. Mansour, NIPS 1999 (the policy gradient); S. Gelfand and S. Mitter, SIAM
+    J. Control Optim. 29 (1991) 999-1018 (descent with falling noise).
+
+    Examples
+    --------
+    >>> ActorCritic(noise=-1)
+    Traceback (most recent call last):
+    ...
+    tacit.errors.TacitError: noise: -1 is too small; it must be at least 0.0
+    """
+
+    kind: Literal["actor-critic"] = "actor-critic"
+    rollout: int = param(32, "steps lived through between updates", "steps", ge=1, le=1_000_000)
+    rate: float = param(1e-3, "learning rate, alpha", gt=0)
+    optimiser: Literal["adam", "sgd"] = param("adam", "how a gradient becomes a step")
+    noise: float = param(0.01, "standard deviation of the first push of each parameter, sigma_xi", ge=0)
+    noise_power: float = param(0.5, "power of time with which the pushes fall; 0: never", ge=0)
+
+    def group(self, seat: MarketSeat) -> "Group":
+        from tacit.learners.deep.actor_critic import build
+
+        return build(self, seat)
