@@ -44,7 +44,6 @@ def exponential(clock):
         (Schedule(points=POINTS, between="linear"), linear),
         (Schedule(points=POINTS, between="exponential"), exponential),
     ],
-    ids=str,
 )
 def test_epsilon_is_what_the_schedule_says(schedule, wanted):
     epsilon, clocks = Epsilon.of(schedule.knots(5_000)), np.arange(5_000)
@@ -69,7 +68,6 @@ def test_the_schedule_of_macri_and_lillo():
         (Geometric(factor=0.5, every=100_000_001, floor=0.1), lambda t: max(0.5 ** (t // 100_000_001), 0.1)),
         (Exponential(beta=1e-9, floor=0.2), lambda t: max(math.exp(-1e-9 * t), 0.2)),
     ],
-    ids=str,
 )
 def test_large_clocks_lose_no_digits(schedule, wanted):
     clocks = [0, 1, 16_777_217, 20_000_000, 20_000_001, 100_000_001, 10**9, 1_999_999_999, 2**31 - 2]
