@@ -24,7 +24,7 @@ def test_a_group_does_what_its_agents_do_alone():
             transition, clock, keys = at
             return some.update(some.observe(state, transition, clock), keys, clock)
 
-        state = some.init(keys[0], 0) if isinstance(some, Independent) else some.init(keys[0])
+        state = some.init(keys[0], jnp.int32(0)) if isinstance(some, Independent) else some.init(keys[0])
         state, health = jax.lax.scan(step, state, (lived, jnp.arange(14), keys[1:15]))
         return state, health, some.act(some.policy(state), seen, keys[15], some.epsilon(jnp.asarray(14)))
 

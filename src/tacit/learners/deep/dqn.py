@@ -98,14 +98,10 @@ class Dqn(Algorithm):
     ) -> Float[Array, " batch"]:
         """Values of one action of each observation."""
         if self.outputs:
-            return jax.vmap(lambda o, a: self.values(network, o)[self.index(o, a)])(observations, actions)
+            chosen = jax.vmap(lambda o, a: self.dynamics.index(self.role, o, a))(observations, actions)
+            return jax.vmap(lambda o, k: self.values(network, o)[k])(observations, chosen)
         inputs = jax.vmap(lambda o, a: self.dynamics.inputs(self.role, o, a))(observations, actions)
         return network.columns(inputs.T)[0]
-
-    def index(self, observation: Float[Array, " observation"], action: Float[Array, " size"]) -> Int[Array, ""]:
-        """Which candidate an action is (the nearest)."""
-        candidates, _ = self.dynamics.candidates(self.role, observation)
-        return jnp.argmin(jnp.sum((candidates - action) ** 2, axis=1))
 
     def best(
         self, network: Network, observations: Float[Array, "batch observation"], wanted: Bool[Array, " batch"]

@@ -15,7 +15,6 @@ from jaxtyping import Array, Float, Int, Key
 from tacit.learners.base import MarketSeat, refuse
 from tacit.learners.deep import tabular
 from tacit.learners.deep.base import Clock, Group, Health, Independent, Policy, Transition
-from tacit.learners.deep.policy import index_of
 from tacit.learners.q_learning import QLearning
 
 if TYPE_CHECKING:
@@ -86,7 +85,7 @@ class JointQ(Group):
     def update(self, state: JointState, keys: Key[Array, " agents"], clock: Clock) -> tuple[JointState, Health]:
         """Count, then move the value of what was done towards the reward and the best expected value that follows."""
         t, one, me = state.last, self.single, jnp.arange(self.agents)
-        chosen = jax.vmap(lambda o, a: index_of(one.dynamics, one.role, o, a))(t.observation, t.action)
+        chosen = jax.vmap(lambda o, a: one.dynamics.index(one.role, o, a))(t.observation, t.action)
         did, (at, then) = self.did(chosen), (jax.vmap(one.state_of)(o) for o in (t.observation, t.next_observation))
         row = state.counts[me, at] * (1 - self.forgetting)
         counts = state.counts.at[me, at].set(row.at[me, did].add(1.0))

@@ -15,7 +15,7 @@ from tacit.learners.deep.advantage import generalised
 from tacit.learners.deep.base import Clock, Group, Health, Policy, Transition, nothing_learned
 from tacit.learners.deep.moments import LEAST, Moments
 from tacit.learners.deep.network import Layer
-from tacit.learners.deep.policy import Categorical, Distribution, Gaussian, Networks, create, forward, index_of
+from tacit.learners.deep.policy import Categorical, Distribution, Gaussian, Networks, create, forward
 from tacit.learners.deep.rollout import Rollout
 from tacit.markets.base import Discrete, Role
 from tacit.markets.dynamics.base import Dynamics
@@ -220,7 +220,7 @@ class OnPolicy(Group):
         """Actions as the distribution knows them."""
         if isinstance(self.distribution, Gaussian):
             return lived.action
-        index = jax.vmap(jax.vmap(lambda o, a: index_of(self.dynamics, self.role, o, a)))
+        index = jax.vmap(jax.vmap(lambda o, a: self.dynamics.index(self.role, o, a)))
         return index(lived.observation, lived.action)[..., None].astype(jnp.float32)
 
     def _each(self, function: Callable[..., Any], clock: Clock | None, *values: Any) -> Any:

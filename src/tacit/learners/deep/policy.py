@@ -7,11 +7,10 @@ from typing import NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Float, PRNGKeyArray
 
 from tacit.learners.deep.network import Layer
-from tacit.markets.base import Discrete, Role
-from tacit.markets.dynamics.base import Dynamics, normal
+from tacit.markets.dynamics.base import normal
 
 GAIN = math.sqrt(2)  # of hidden layers
 ACTOR_GAIN, CRITIC_GAIN = 0.01, 1.0  # of the last layers
@@ -167,13 +166,3 @@ class Categorical(eqx.Module):
 
 
 Distribution = Gaussian | Categorical
-
-
-def index_of(
-    dynamics: Dynamics, role: Role, observation: Float[Array, " observation"], action: Float[Array, " size"]
-) -> Int[Array, ""]:
-    """Which candidate an action is (the nearest)."""
-    if isinstance(role.actions, Discrete):
-        return action[0].astype(int)
-    candidates, _ = dynamics.candidates(role, observation)
-    return jnp.argmin(jnp.sum((candidates - action) ** 2, axis=1))

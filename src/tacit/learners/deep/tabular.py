@@ -13,7 +13,7 @@ from tacit.learners.deep.base import Algorithm, Clock, Health, Independent, Tran
 from tacit.learners.deep.exploration import Epsilon
 from tacit.learners.exploration import Boltzmann
 from tacit.learners.initial import ConstantValue, UniformValues
-from tacit.markets.base import Discrete, Role
+from tacit.markets.base import Role
 from tacit.markets.dynamics.base import Dynamics
 
 if TYPE_CHECKING:
@@ -109,14 +109,9 @@ class TabularQ(Algorithm):
     def update(self, state: TabularState, key: PRNGKeyArray, clock: Clock) -> tuple[TabularState, Health]:
         """Q(s, a) += alpha (r + gamma max_b Q(s', b) - Q(s, a)); r alone if the episode ended by its rules."""
         t, table = state.last, state.table
-        candidates, _ = self.dynamics.candidates(self.role, t.observation)
         _, feasible = self.dynamics.candidates(self.role, t.next_observation)
         after = jnp.where(jnp.arange(self.actions) < feasible, table[self.state_of(t.next_observation)], -jnp.inf)
-        if isinstance(self.role.actions, Discrete):
-            chosen = t.action[0].astype(int)
-        else:
-            chosen = jnp.argmin(jnp.sum((candidates - t.action) ** 2, axis=1))
-        place = (self.state_of(t.observation), chosen)
+        place = (self.state_of(t.observation), self.dynamics.index(self.role, t.observation, t.action))
         goal = t.reward + self.gamma * jnp.where(t.terminated, 0.0, jnp.max(after))
         error = goal - table[place]
         return state._replace(table=table.at[place].add(self.alpha * error)), Health(error**2, jnp.abs(table[place]))

@@ -75,6 +75,15 @@ class Dynamics(eqx.Module):
             raise NotImplementedError(f"{type(self).__name__} names no candidates for role {role.name}")
         return jnp.arange(role.actions.size, dtype=jnp.float32)[:, None], jnp.asarray(role.actions.size)
 
+    def index(
+        self, role: Role, observation: Float[Array, " observation"], action: Float[Array, " size"]
+    ) -> Int[Array, ""]:
+        """Which candidate an action is (the nearest)."""
+        if isinstance(role.actions, Discrete):
+            return action[0].astype(int)
+        values, _ = self.candidates(role, observation)
+        return jnp.argmin(jnp.sum((values - action) ** 2, axis=1))
+
     def inputs(
         self, role: Role, observation: Float[Array, " observation"], action: Float[Array, " size"]
     ) -> Float[Array, " inputs"]:
