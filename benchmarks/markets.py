@@ -10,18 +10,21 @@ matrices.
 """
 
 import argparse
+import itertools
 import time
 from collections.abc import Callable
 
 import jax
 import numpy as np
+from deep import machine_speed
 
 from tacit.engine import deep
 from tacit.lab.experiment import Experiment, Length
 from tacit.lab.market_work import MarketWork
 from tacit.lab.work import cores
-from tacit.learners import Constant, ConstantValue, QLearning
-from tacit.markets import ResourceMarket
+from tacit.learners import PPO, Constant, ConstantValue, QLearning
+from tacit.markets import ResourceMarket, TokenEconomy
+from tacit.markets.token_parts import PrivateValues
 
 Q_LEARNER = QLearning(
     alpha=0.1, gamma=0.95, initial=ConstantValue(value=0), exploration=Constant(epsilon=0.1), ties="random"
@@ -100,9 +103,29 @@ def resource(traders: int, sessions: int, steps: int, seconds: float, bound: flo
     naive = numpy_loop(market, sessions, max(20, 200 // sessions))
     limit = bound / (DRAWS * traders)
     print(
-        f"{f'resource, {traders} traders, {sessions} sessions':42s} {speed:12.3g} {speed * traders:14.3g} "
+        f"{f'resource, {traders} traders, {sessions} sessions':50s} {speed:12.3g} {speed * traders:14.3g} "
         f"{speed / naive:8.1f} {speed / limit:9.0%} {compiling:9.1f}"
     )
+
+
+def token(parameters: str, sessions: int, seconds: float, speed: float) -> None:
+    """One line about PPO in the token economy, with networks of each agent's own or one for all."""
+    market = TokenEconomy(utility=PrivateValues())
+    learner = PPO(parameters=parameters)
+    experiment = Experiment(environment=market, learners=learner, length=Length(episodes=500), sessions=sessions)
+    found, compiling = training(experiment, 4 * learner.rollout, seconds)
+    limit = speed / operations(market, learner)
+    name = f"token, 50 agents, PPO, {parameters} networks, {sessions} sessions"
+    print(f"{name:50s} {found:12.3g} {found * 50:14.3g} {'':8s} {found * 50 / limit:9.0%} {compiling:9.1f}")
+
+
+def operations(market: TokenEconomy, learner: PPO) -> float:
+    """Operations of networks for an agent's step: acting, judging what was lived through, and learning from it."""
+    role = market.roles()[0]
+    sizes = itertools.pairwise((len(role.observes), *learner.hidden))
+    inner = 2 * sum(one * two for one, two in sizes)
+    actor, critic = inner + 2 * learner.hidden[-1] * role.actions.size, inner + 2 * learner.hidden[-1]
+    return actor + (actor + 2 * critic) + 3 * learner.epochs * (actor + critic)
 
 
 def main() -> None:
@@ -112,10 +135,14 @@ def main() -> None:
     given = arguments.parse_args()
     bound = drawing(given.seconds / 5)
     print(f"{cores()} cores draw {bound / 1e6:.0f} million random numbers a second")
-    print(f"{'':42s} {'market steps/s':>12s} {'agent-steps/s':>14s} {'NumPy':>8s} {'of limit':>9s} {'compile s':>9s}")
+    speed = machine_speed()
+    print(f"and multiply matrices at {speed / 1e9:.0f} Gflop/s")
+    print(f"{'':50s} {'market steps/s':>12s} {'agent-steps/s':>14s} {'NumPy':>8s} {'of limit':>9s} {'compile s':>9s}")
     resource(2, 1024, 1000, given.seconds, bound)
     resource(2, 20, 1000, given.seconds, bound)
     resource(1000, 8, 400, given.seconds, bound)
+    token("shared", 8, given.seconds, speed)
+    token("own", 8, given.seconds, speed)
 
 
 if __name__ == "__main__":
