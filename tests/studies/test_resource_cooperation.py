@@ -1,0 +1,262 @@
+"""The study of cooperation in the resource market: statistics from moments, claims on runs whose answer is known."""
+
+import json
+import zlib
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from tacit.lab.exploitability import Exploitability
+from tacit.measures import coordination, volatility
+from tacit.measures.statistics import Estimate, mean_interval
+from tacit.studies import STUDIES, resource_answer, resource_claims, resource_order, resource_plays
+from tacit.studies.base import Verdict, write_report
+from tacit.studies.resource_cooperation import ResourceCooperation, examine
+from tacit.studies.resource_evidence import Arena, Played, conditional, steadied
+from tacit.studies.resource_plays import gather
+from tacit.studies.resource_settings import CAPPED, CASH10K, LIQUIDATED, SIZES, SOUND, STRONGER, Size
+from tacit.theory.trading import TradingGame
+from tacit.theory.trading_optimum import joint_optimum
+
+SMALL = Size(sessions=4, exact_sessions=3, scale_sessions=2, agents=(3, 5), episodes=20, test_episodes=6, steps=12)
+BRIEF = Size(sessions=4, exact_sessions=3, scale_sessions=2, agents=(5,), everything=False, episodes=20,
+             test_episodes=6, steps=12)  # fmt: skip
+
+
+def moments(orders, changes, alpha=0.01):
+    """What a run keeps of a test: orders (sessions, episodes, steps, agents), changes (sessions, episodes, steps)."""
+    buyers, sellers, n = (orders > 0).sum(-1), (orders < 0).sum(-1), orders.shape[-1]
+    pairs = n * (n - 1) / 2
+    shared = {
+        "price": 100 * np.exp(np.cumsum(changes, axis=2)), "change": changes, "change_square": changes**2,
+        "impact_square": (alpha * orders.sum(-1)) ** 2,
+        "sync": (buyers * (buyers - 1) + sellers * (sellers - 1)) / 2 / pairs, "offset": buyers * sellers / pairs,
+        "both": (buyers + sellers) * (buyers + sellers - 1) / 2 / pairs, "turnover": (buyers + sellers) / n,
+    }  # fmt: skip
+    data = {}
+    for name, values in {**shared, "trade": orders}.items():
+        dims = ("session", "step", "agent")[: values.ndim - 1]
+        for suffix, found in (("", values.mean(1)), ("_sd", values.std(1)), ("_path", values[:, 0])):
+            data[f"test_{name}{suffix}"] = (dims, found)
+    return data
+
+
+def fake(experiment, gain=None, orders=None):
+    """A result as the engine would leave it, of orders at random; ``gain`` by episode and agent is noise otherwise."""
+    market, sessions = experiment.test_market(), experiment.sessions
+    n, episodes, windows = market.n_players, experiment.test.episodes, 10
+    rng = np.random.default_rng(zlib.crc32(experiment.name.encode()))
+    if orders is None:
+        orders = rng.integers(-1, 2, (sessions, episodes, market.horizon, n))
+    changes = 0.01 * np.random.default_rng(1).normal(size=orders.shape[:3]) + 0.01 * orders.sum(-1)
+    data = moments(orders, changes)
+    luck = np.random.default_rng(2).normal(size=(sessions, episodes, 1))
+    gains = 5 + luck + 0.1 * rng.normal(size=(sessions, episodes, n)) if gain is None else gain
+    data["test_payoff"] = (("session", "episode", "agent"), gains)
+    data["payoff"] = (("session", "time", "agent"), rng.normal(size=(sessions, windows, n)))
+    for name in ("sync", "offset", "both"):
+        data[f"learning_{name}"] = (("session", "time"), rng.uniform(0.1, 0.3, (sessions, windows)))
+    found = xr.Dataset(data, coords={"time": 2.0 * np.arange(1, windows + 1)})
+    return SimpleNamespace(experiment=experiment, data=found, folder=f"runs/{experiment.name}")
+
+
+@pytest.fixture
+def played_by(monkeypatch):
+    """All runs are faked, and so is what takes dynamic programming."""
+
+    def exact(result, sessions):
+        values = np.random.default_rng(0).normal(size=(sessions, 2))
+        return Exploitability(values, values + 3.0, values - 1.0, values - 2.0)
+
+    monkeypatch.setattr(resource_plays, "exploitability", exact)
+    names = []
+
+    def play(experiment):
+        names.append(experiment.name)
+        return fake(experiment)
+
+    play.names = names
+    return play
+
+
+def arena(setting=CAPPED, **gains):
+    """Learners and baselines with these gains in four sessions."""
+    size = Size(sessions=4, exact_sessions=1, scale_sessions=1, agents=(), test_episodes=6, steps=12)
+    luck = np.random.default_rng(2).normal(size=(4, 6, 1))
+    by_name = {"hold": Played(fake(size.ruled(setting, "hold"), luck * np.ones(2)))}
+    for number, (name, mean) in enumerate(gains.items(), 1):
+        around = mean + 0.01 * np.sin(number * np.arange(1, 5))[:, None, None] + luck * np.ones(2)
+        by_name[name] = Played(fake(size.ruled(setting, "random", name=name), around))
+    return Arena(setting, by_name.pop("learned"), by_name)
+
+
+# --- statistics ----------------------------------------------------------------------------------------------------
+
+
+def test_moments_give_what_measures_give_from_orders():
+    experiment = SMALL.ruled(CAPPED, "random")
+    rng = np.random.default_rng(3)
+    shape = (4, 6, 12, 2)
+    orders = np.clip(rng.integers(-1, 2, (*shape[:3], 1)) + rng.integers(-1, 2, shape), -1, 1)
+    played = Played(fake(experiment, orders=orders))
+    correlation, chance = conditional(played)
+    times = np.arange(12)[:, None]
+    np.testing.assert_allclose(correlation, coordination.trade_correlation(orders, given=times))
+    np.testing.assert_allclose(played.pairs.sync, coordination.pair_shares(orders).sync)
+    np.testing.assert_allclose(played.pairs.offset_given_both, coordination.pair_shares(orders).offset_given_both)
+    # Chance: agents of different episodes, all pairs of them.
+    buys, sells = (orders > 0).mean(1), (orders < 0).mean(1)
+    opposed = buys[..., 0] * sells[..., 1] + sells[..., 0] * buys[..., 1]
+    both = (buys + sells).prod(axis=-1)
+    np.testing.assert_allclose(chance, opposed.mean(1) / both.mean(1))
+    net = orders.sum(-1).reshape(4, -1)
+    np.testing.assert_allclose(played.excess, volatility.excess_volatility(net, 0.01))
+
+
+def test_volatility_is_that_of_the_price_path():
+    one = Size(sessions=3, exact_sessions=1, scale_sessions=1, agents=(), test_episodes=1, steps=40)
+    played = Played(fake(one.ruled(SOUND, "random")))
+    prices = np.concatenate([np.full((3, 1), 100.0), played.path("price")], axis=1)
+    np.testing.assert_allclose(played.volatility, volatility.volatility(prices), rtol=1e-9)
+
+
+def test_autocorrelation_is_that_of_a_known_process():
+    one = Size(sessions=2, exact_sessions=1, scale_sessions=1, agents=(), test_episodes=1, steps=4000)
+    noise = np.random.default_rng(0).normal(size=(2, 1, 4001))
+    played = Played(fake(one.ruled(SOUND, "hold")))
+    moved = noise[..., 1:] + 0.5 * noise[..., :-1]  # a moving average: 0.5/(1 + 0.25)
+    played.data["test_change_path"] = (("session", "step"), moved[:, 0])
+    assert played.autocorrelation == pytest.approx([0.4, 0.4], abs=0.04)
+    played.data["test_change_path"] = (("session", "step"), 0 * moved[:, 0])
+    assert np.isnan(played.autocorrelation).all()
+
+
+def test_luck_is_taken_off_and_no_bias_comes_in():
+    rng = np.random.default_rng(0)
+    luck = rng.normal(size=(200, 50))
+    gains = 7 + 3 * luck + rng.normal(size=(200, 50))
+    found = steadied(gains, luck)
+    assert found.mean() == pytest.approx(7, abs=0.05)
+    assert found.std() == pytest.approx(1 / np.sqrt(50), rel=0.2)
+    np.testing.assert_array_equal(steadied(gains, np.zeros_like(luck)), gains.mean(1))
+
+
+def test_ratio_agrees_with_the_weighted_mean():
+    first, second = np.random.default_rng(0).uniform(1, 2, (2, 30))
+    known = mean_interval(first / second, weights=second)
+    found = resource_claims.share(first, second)
+    assert (found.mean, found.se) == (pytest.approx(known.mean), pytest.approx(known.se))
+    assert (found.low, found.high) == (pytest.approx(known.low, abs=0.02), pytest.approx(known.high, abs=0.02))
+
+
+def test_windows_are_those_of_the_phases():
+    played = Played(fake(SMALL.learned(CAPPED)))
+    curve = np.tile(np.arange(10.0), (4, 1))
+    assert [played.between(*part, curve)[0] for part in resource_claims.PHASES] == [0.5, 3.5, 7.5]
+    assert played.between(0.9, 1.0, curve)[0] == 9
+
+
+# --- claims --------------------------------------------------------------------------------------------------------
+
+
+def test_efficiency_is_judged_by_named_denominators():
+    names = ("random", "volume-matched", "trend-follower", "buy-to-limit", "myopic")
+    gains = dict(zip(names, (100.0, -20.0, 145.0, 290.0, 0.0), strict=True))
+    one = arena(learned=145.0, **gains)
+    claims = list(resource_claims.efficiency_claims(SimpleNamespace(main=(one,))))
+    found = {claim.name.split("over ")[-1].split(",")[0]: claim for claim in claims[:5]}
+    assert found["random"].judged() is Verdict.REPRODUCED
+    assert found["random"].measured.mean == pytest.approx(0.45, abs=1e-3)
+    assert found["trend-follower"].judged() is Verdict.NOT
+    assert found["buy-to-limit"].measured.mean == pytest.approx(-0.5, abs=1e-3)
+    for name in ("volume-matched", "myopic"):  # no percentage of what is not positive
+        assert found[name].published is None
+        assert found[name].judged() is Verdict.NOT
+    assert claims[5].measured.mean == pytest.approx(145 / one.optimum, abs=1e-4)
+
+
+@pytest.mark.parametrize(("opposed", "verdict"), [(True, Verdict.REPRODUCED), (False, Verdict.NOT)])
+def test_a_sells_when_b_buys(opposed, verdict):
+    rng = np.random.default_rng(0)
+    first = rng.integers(-1, 2, (6, 30, 12, 1))
+    orders = np.concatenate([first, -first if opposed else first], axis=-1)
+    orders = np.where(rng.uniform(size=orders.shape) < 0.2, rng.integers(-1, 2, orders.shape), orders)
+    size = Size(sessions=6, exact_sessions=1, scale_sessions=1, agents=(), test_episodes=30, steps=12)
+    played = Played(fake(size.learned(CAPPED), orders=orders))
+    claims = list(resource_order.offset_claims(SimpleNamespace(pairs=(Arena(CAPPED, played, {}),), gains=())))
+    judged = [claim.judged() for claim in claims if claim.source]
+    assert judged == [verdict, verdict]
+
+
+def test_judging_by_sign():
+    up, down, open_ = (Estimate(m, m - 1, m + 1, 0.5, 9) for m in (2.0, -2.0, 0.0))
+    judged = resource_claims.judged
+    assert [str(judged(one, 1)) for one in (up, down, open_)] == ["reproduced", "not reproduced", "too few sessions"]
+    none = Estimate(0.0, 0.0, 0.0, 0.0, 9)  # no effect at all is no effect
+    assert judged(none, 1) is judged(none, -1) is Verdict.NOT
+
+
+def test_what_theory_says_in_the_answer():
+    """Under literal fills the joint optimum trades together nearly always, and more than doubles volatility."""
+    optimum = joint_optimum(CAPPED.environment.game)
+    held, net = np.array([5, 5]), []
+    for step in range(1000):
+        orders = optimum.orders(step, held)
+        held, net = held + orders, [*net, orders.sum()]
+    moved = 0.01 * np.array(net)
+    assert np.mean(np.abs(net) == 2) > 0.95
+    assert np.sqrt(0.01**2 + np.mean(moved**2)) > 2 * 0.01
+    sound = joint_optimum(TradingGame(execution="exact", law="exponential", valuation="liquidation"), agents=1)
+    assert sound.value == pytest.approx(0, abs=1e-9)  # alone, a round trip gains nothing
+
+
+# --- everything ----------------------------------------------------------------------------------------------------
+
+
+def test_every_experiment_is_played_once_in_the_same_noise(played_by):
+    evidence = gather(SMALL, played_by)
+    assert len(played_by.names) == len(set(played_by.names))
+    runs = [one for arena in evidence.arenas.values() for one in arena.everybody.values()]
+    assert len({(run.result.experiment.seed, run.result.experiment.sessions) for run in runs}) == 1
+    for one in evidence.main:
+        markets = {played.result.experiment.environment for played in one.everybody.values()}
+        assert len(markets) == 1
+        assert one.baselines["myopic"].result.experiment.learners[0].gamma == 0
+        rate = one.baselines["volume-matched"].result.experiment.learners[0].rate
+        wanted = one.learned.turnover.mean() / one.baselines["random"].turnover.mean()
+        assert rate == pytest.approx(min(1.0, wanted), abs=1e-4)
+    assert evidence.sold.market.valuation == "final-liquidation"
+    assert evidence.arenas[LIQUIDATED.key].learned.result.experiment.environment.valuation == "final-liquidation"
+    assert {key[0] for key in evidence.crowds} == {3, 5}
+    assert all(talk.scrambled.market.scrambled for talk in evidence.talks if talk.scrambled)
+
+
+@pytest.mark.parametrize("size", [SMALL, BRIEF], ids=["everything", "brief"])
+def test_a_finding_and_its_report(played_by, size, tmp_path):
+    found = examine(gather(size, played_by))
+    numbers = {claim.name.split()[0] for claim in found.claims}
+    assert numbers == {str(number) for number in range(1, 11)}
+    assert len({claim.name for claim in found.claims}) == len(found.claims)
+    assert "nan" not in found.answer
+    report = write_report(ResourceCooperation(), "quick", found, tmp_path)
+    assert report.stat().st_size > 100_000
+    assert json.loads((tmp_path / "claims.json").read_text())["study"] == "resource-cooperation"
+    titles = [chart.title for section in found.sections for chart in section.charts]
+    assert len(titles) == len(set(titles)) >= 12
+
+
+def test_registered_with_both_presets():
+    assert "resource-cooperation" in STUDIES
+    assert ResourceCooperation.presets == tuple(SIZES)
+    assert SIZES["paper"].sessions == 100
+    assert {size.episodes for size in SIZES.values()} == {500}
+
+
+def test_settings_are_those_of_the_reference():
+    literal = CASH10K.environment
+    assert (literal.execution, literal.law, literal.valuation) == ("pre", "linear", "mark-to-market")
+    assert (literal.cash, literal.inventory, literal.levels, literal.highest) == (10_000, 0, (18, 37), None)
+    assert STRONGER.environment == literal.model_copy(update={"impact": 0.0118})
+    assert resource_answer.percent(Estimate(-0.5, -0.6, -0.4, 0.05, 9)) == "-50 % (-60 to -40)"
