@@ -99,17 +99,21 @@ class Claim:
 
     @property
     def shown(self) -> str | None:
-        """The published value with no more digits than the measured one deserves.
+        """The published value with no more digits than the measured one deserves, but two at least.
 
         Examples
         --------
         >>> Claim("cost", Estimate(10.61, 10.2, 11.1, 0.2, 20), 10.1325).shown
         '10.1'
+        >>> Claim("share", Estimate(4.7, 3.9, 5.5, 0.4, 12), 0.45).shown
+        '0.45'
         """
         if self.published is None:
             return None
         kind = self.measured.precision
-        return f"{round(self.published, int(kind[1:-1])) if kind.endswith('f') else self.published:g}"
+        if not kind.endswith("f") or not self.published:
+            return f"{self.published:g}"
+        return f"{round(self.published, max(int(kind[1:-1]), 1 - math.floor(math.log10(abs(self.published))))):g}"
 
     @property
     def bound(self) -> float:
