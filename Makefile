@@ -23,6 +23,11 @@ studies: $(READY)
 	$(BIN)/tacit study braess-exploration-decay --preset paper
 	$(BIN)/tacit study execution-collusion --preset paper
 	$(BIN)/tacit study execution-misspecified --preset paper
+	$(BIN)/tacit study resource-cooperation --preset paper
+	$(BIN)/tacit study token-volatility --preset paper
+	$(BIN)/tacit study resource-network --preset paper
+	$(BIN)/tacit study shock-recovery --preset paper
+	$(BIN)/tacit study curve-tuning --preset paper
 
 benchmarks: $(READY)
 	$(BIN)/pip install -q -c constraints.txt -e '.[bench]'

@@ -27,6 +27,26 @@ STUDIES: dict[str, tuple[str, str]] = {
         "tacit.studies.execution_misspecified:ExecutionMisspecified",
         "do they collude where volatility differs between training and test? (Macrì and Lillo 2024)",
     ),
+    "resource-cooperation": (
+        "tacit.studies.resource_cooperation:ResourceCooperation",
+        "do Q-learners in a volatile resource market learn to cooperate?",
+    ),
+    "token-volatility": (
+        "tacit.studies.token_volatility:TokenVolatility",
+        "does PPO make token prices 30 % less volatile, and against whom?",
+    ),
+    "resource-network": (
+        "tacit.studies.token_network:ResourceNetwork",
+        "do cooperative agents use 85 % of a resource, or does its price curve?",
+    ),
+    "shock-recovery": (
+        "tacit.studies.token_shock:ShockRecovery",
+        "do prices recover from a shock within 20 steps, and thanks to whom?",
+    ),
+    "curve-tuning": (
+        "tacit.studies.token_tuning:CurveTuning",
+        "which bonding curve has the least volatile price, and what does it stop telling?",
+    ),
 }
 
 
