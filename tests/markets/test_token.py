@@ -117,6 +117,18 @@ def test_several_assets_have_names_of_their_own():
 # --- benchmarks -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(("others", "weight"), [("mean", 1 / 9), ("literal", 1.0)])
+def test_benchmarks_count_the_regard_for_others(others, weight):
+    utility = {"kind": "resource"}
+    plain = TokenEconomy(agents=10, utility=utility).benchmarks()
+    found = TokenEconomy(agents=10, utility=utility, rewards={"cooperation": 1.0, "others": others}).benchmarks()
+    for regarding, own in ((found.optimum, plain.optimum), (found.nash, plain.nash)):
+        wanted = own.payoffs + weight * (own.payoffs.sum() - own.payoffs)
+        np.testing.assert_allclose(regarding.payoffs, wanted, rtol=1e-9)
+    assert [profile.name for profile in found.competitive] == ["price-taking equilibrium"]
+    assert any("regard for others" in note for note in found.notes)
+
+
 def test_the_network_scenario_has_the_benchmarks_of_the_reference():
     market = TokenEconomy(**NETWORK)
     found = market.benchmarks()

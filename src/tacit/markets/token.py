@@ -191,8 +191,12 @@ class TokenEconomy(Market):
         joint = utilisation.joint_optimum(tastes, curve.price, most)
         best = utilisation.first_best(tastes, most)
 
+        weight, others = self.rewards.cooperation, self.agents - 1
+        regard = weight / others if self.rewards.others == "mean" else weight
+
         def profile(name: str, concept: Concept, found: utilisation.Allocation, error: float = 1e-9) -> Profile:
-            payoffs = scale * utilisation.payoffs(tastes, found.quantities, float(curve.price(found.total)))
+            own = scale * utilisation.payoffs(tastes, found.quantities, float(curve.price(found.total)))
+            payoffs = own + regard * (own.sum() - own)
             quantities = {"holdings": found.quantities, "price": np.array([curve.price(found.total)])}
             error = scale * max(error, 1e-9)
             return Profile(name, concept, payoffs, found.method, quantities=quantities, exact=False, error=error)
@@ -201,16 +205,18 @@ class TokenEconomy(Market):
         with suppress(TacitError):  # not enough for all: there is none
             nash = utilisation.nash(tastes, curve.price, curve.slope, most)
             error = utilisation.regret(tastes, nash.quantities, curve.price, most)
-            competitive.append(profile("Nash", "nash", nash, error))
+            competitive += [] if regard else [profile("Nash", "nash", nash, error)]
         numbers = {
             "efficient price": best.price,
             "first-best welfare of a step": utility.rate * best.welfare,
             "utilisation at the price-taking equilibrium": taking.total / most,
             "welfare at the price-taking equilibrium, of first best": taking.welfare / best.welfare,
         }
-        note = "of what is held in the long run: getting there, and profits of trade, come on top"
+        notes = ["of what is held in the long run: getting there, and profits of trade, come on top"]
+        if regard:
+            notes.append("payoffs include the regard for others; no equilibrium of agents who have it is computed")
         cooperative = (profile("joint optimum", "joint-optimum", joint),)
-        return Benchmarks(tuple(competitive), cooperative, False, numbers, (note,))
+        return Benchmarks(tuple(competitive), cooperative, False, numbers, tuple(notes))
 
     # --- play --------------------------------------------------------------------------------------------------
 
