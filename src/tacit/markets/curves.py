@@ -111,7 +111,7 @@ class Curve(Spec):
 
 
 class Linear(Curve):
-    """f(S) = slope S + start."""
+    """f(S) = rise S + start."""
 
     kind: Literal["linear"] = "linear"
     rise: float = param(0.1, "rise of the price, m", "currency/token", ge=0)

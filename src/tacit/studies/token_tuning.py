@@ -91,7 +91,6 @@ class CurveTuning(Study):
 
     def find(self, preset: str, play: Player) -> Finding:
         size = self.sizes[preset]
-        play.folder.mkdir(parents=True, exist_ok=True)  # for the report: there are no runs that would create it
         return examine({name: tuned(name, size) for name in families()})
 
 
