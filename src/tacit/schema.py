@@ -89,24 +89,39 @@ def explain(error: ValidationError, model: type[BaseModel] | None = None) -> str
     """
     complaints = error.errors(include_url=False)
     complaint = max(complaints, key=lambda c: (len(c["loc"]), c["type"] != "extra_forbidden"))
-    text = _sentence(complaint, _known_fields(complaint["loc"], model))
+    text = _sentence(complaint, *_place(complaint, model))
     return text if len(text) <= 280 else text[:277] + "..."
 
 
-def _known_fields(location: tuple[Any, ...], model: type[BaseModel] | None) -> list[str]:
-    """Fields that the model at a location has, as far as the location tells."""
-    fields = dict(model.model_fields) if model else {}
-    for part in location[:-1]:
-        if part in _KINDS:
+def _place(complaint: Mapping[str, Any], model: type[BaseModel] | None) -> tuple[list[str], list[str]]:
+    """The fields that lead to a complaint, without the variants that pydantic tried; and what fields there are.
+
+    Fields and kinds may have the same name: what the model at hand has as a field is one.
+    """
+    fields: Mapping[str, Any] = model.model_fields if model else {}
+    path, known = [], fields
+    for k, part in enumerate(complaint["loc"]):
+        known = fields
+        unknown = complaint["type"] == "extra_forbidden" and k == len(complaint["loc"]) - 1
+        if part in fields:
+            path.append(str(part))
+            fields = _inner(fields[part].annotation)
+        elif part in _KINDS and not unknown:
             fields = {name: field for variant in _KINDS[part] for name, field in variant.model_fields.items()}
-        elif part in fields and isinstance(inner := fields[part].annotation, type) and issubclass(inner, BaseModel):
-            fields = dict(inner.model_fields)
-    return [name for name in fields if name != "kind"]
+        elif unknown or not _is_variant(part):
+            path.append(str(part))
+    return path, [name for name in known if name != "kind"]
 
 
-def _sentence(complaint: Mapping[str, Any], fields: list[str]) -> str:
+def _inner(annotation: Any) -> Mapping[str, Any]:
+    """Fields of the model that a field holds; none if it may hold several kinds."""
+    models = [a for a in (annotation, *get_args(annotation)) if isinstance(a, type) and issubclass(a, BaseModel)]
+    return models[0].model_fields if len(models) == 1 else {}
+
+
+def _sentence(complaint: Mapping[str, Any], path: list[str], fields: list[str]) -> str:
     kind, value, ctx = complaint["type"], complaint.get("input"), complaint.get("ctx", {})
-    where = ".".join(str(part) for part in complaint["loc"] if not _is_variant(part)) or "input"
+    where = ".".join(path) or "input"
     shown = shorten(value)
     if kind in _BOUNDS:
         fault, mend = _BOUNDS[kind]
@@ -134,7 +149,7 @@ def _is_variant(part: Any) -> bool:
     """Pydantic puts the name of the tried union member into the location; no user wrote that."""
     if not isinstance(part, str):
         return False
-    return part in _KINDS or part in _TYPES or "[" in part or "(" in part or part.isupper()
+    return part in _TYPES or "[" in part or "(" in part or part.isupper()
 
 
 _TYPES = ("bool", "int", "float", "str", "none", "constrained-float", "constrained-int", "constrained-str")

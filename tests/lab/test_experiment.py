@@ -105,6 +105,20 @@ def test_types_that_were_tried_are_no_part_of_the_field():
     assert refused([], market).startswith("environment.inventories.0: inf is not finite")
 
 
+@pytest.mark.parametrize(
+    ("environment", "words"),
+    [
+        ({"kind": "resource", "execution": "exacr"}, "environment.execution: 'exacr' is unknown; did you mean 'exact'"),
+        ({"kind": "token", "curve": {"kind": "power", "rate": 1}}, "environment.curve.rate: no such field"),
+        ({"kind": "token", "curve": {"kind": "power", "noise": -1}}, "environment.curve.noise: -1 is too small"),
+        ({"kind": "bertrand", "curve": 1}, "environment.curve: no such field"),
+        ({"kind": "token", "factors": {"volatility": -1}}, "environment.factors.volatility: -1 is too small"),
+    ],
+)
+def test_fields_may_be_called_like_kinds(environment, words):
+    assert refused([], {"environment": environment, "learners": {"kind": "random"}}).startswith(words)
+
+
 def test_missing_parts_are_named():
     assert "environment" in refused([], {"learners": {"kind": "random"}})
     assert "learners" in refused([], {"environment": {"kind": "bertrand"}})
