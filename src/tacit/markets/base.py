@@ -80,6 +80,11 @@ class Market(Environment):
         """What payoffs refer to: 1 if to an episode, the horizon if to a step of it."""
         return 1
 
+    @property
+    def common_reward(self) -> bool:
+        """Whether all agents always get the same reward, which learners of a team's value rely on."""
+        return False
+
     @abstractmethod
     def roles(self) -> tuple[Role, ...]:
         """The roles; agents are numbered through them in this order."""
