@@ -39,9 +39,10 @@ def tallied(steps, start, stop, total):
     def step(carry, now):
         (sums, total), (clock, at) = carry, now
         inside = (clock >= start) & (clock < stop)
-        outcome = Outcome({}, at["ended"], jnp.zeros((), bool), {"price": at["price"], "by agent": at["loss"]})
+        info = {"price": at["price"][None], "by agent": at["loss"][None]}  # of the only copy of the market
+        outcome = Outcome({}, at["ended"][None], jnp.zeros(1, bool), info)
         new = total + at["rewards"]
-        after = tally.add(sums, at["rewards"], new, outcome, Health(at["loss"], at["value"]), LIMITS, clock)
+        after = tally.add(sums, at["rewards"][None], new[None], outcome, Health(at["loss"], at["value"]), LIMITS, clock)
         after = (after, jnp.where(at["ended"], 0.0, new))
         return jax.tree.map(lambda one, other: jnp.where(inside, one, other), after, (sums, total)), None
 

@@ -63,7 +63,7 @@ class Recorder(Group):
 
     def observe(self, state, transition, clock):
         inner, log = state
-        log = jax.tree.map(lambda rows, new: rows.at[clock % self.length].set(new), log, transition)
+        log = jax.tree.map(lambda rows, new: rows.at[clock % self.length].set(new), log, transition.own())
         return self.inner.observe(inner, transition, clock), log
 
     def update(self, state, keys, clock):
@@ -196,7 +196,7 @@ def test_a_cut_episode_goes_on_for_learners_and_begins_anew_for_the_market():
         np.testing.assert_array_equal(lived.observation[:, 1:, player][:, ~last[:-1]], actions[:, :-1][:, ~last[:-1]])
     fresh = lived.observation[:, 1:][:, last[:-1]] != lived.next_observation[:, :-1][:, last[:-1]]
     assert fresh.any(), "a new episode has a memory of its own"
-    assert np.asarray(play.state.period).tolist() == [STEPS % 5] * SESSIONS
+    assert np.asarray(play.state.period).ravel().tolist() == [STEPS % 5] * SESSIONS
 
 
 def test_it_does_not_matter_in_which_order_groups_are_listed():

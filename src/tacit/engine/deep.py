@@ -19,8 +19,8 @@ from jax.sharding import NamedSharding, PartitionSpec
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from tacit.engine import devices
-from tacit.engine.tally import Tally, add, nothing, shared
-from tacit.learners.deep.base import Group, Health, LearnerState, Policy, Transition, nothing_learned
+from tacit.engine.tally import Tally, add, market_wide, nothing
+from tacit.learners.deep.base import Carry, Group, Health, LearnerState, Policy, Transition, nothing_learned
 from tacit.markets.dynamics.base import Dynamics, Outcome, State
 
 Keys = tuple[PRNGKeyArray, PRNGKeyArray, PRNGKeyArray]  # of the market, of acting and of learning
@@ -41,6 +41,7 @@ class Table(eqx.Module):
     dynamics: Dynamics
     groups: tuple[Group, ...]
     seats: tuple[Seat, ...] = eqx.field(static=True)
+    copies: int = eqx.field(static=True, default=1)  # of the market, that the groups learn from at the same time
 
     @property
     def agents(self) -> int:
@@ -66,6 +67,21 @@ class Table(eqx.Module):
         places = {role.name: k for k, role in enumerate(self.dynamics.roles)}
         return sorted(range(len(self.seats)), key=lambda k: (places[self.seats[k].role], self.seats[k].first))
 
+    def choose(
+        self, policies: tuple[Policy, ...], carries: tuple[Carry, ...], seen: dict[str, Array], keys: PRNGKeyArray,
+        epsilons: Sequence[Float[Array, ""]],
+    ) -> tuple[dict[str, Array], tuple[Carry, ...]]:  # fmt: skip
+        """What all agents do in several markets, of which they see (markets, agents, ...), and what they carry on."""
+        chosen, after = [], []
+        for group, seat, policy, carry, k, epsilon in zip(
+            self.groups, self.seats, policies, carries, self.shares(keys), epsilons, strict=True
+        ):
+            own = jnp.swapaxes(seen[seat.role][:, seat.first : seat.last], 0, 1)
+            action, carry = group.respond(policy, carry, own, k, epsilon)
+            chosen.append(action)
+            after.append(carry)
+        return {name: jnp.swapaxes(parts, 0, 1) for name, parts in self.by_role(chosen).items()}, tuple(after)
+
     def by_role(self, parts: Sequence[Array]) -> dict[str, Array]:
         """Arrays of each group, agents first, as arrays of each role, in the order of its agents."""
         found: dict[str, list[Array]] = {role.name: [] for role in self.dynamics.roles}
@@ -75,11 +91,21 @@ class Table(eqx.Module):
 
 
 class Play(NamedTuple):
-    """Where a session stands."""
+    """Where a session stands.
+
+    Attributes
+    ----------
+    state : arrays with a leading axis of copies of the market
+    learners : tuple of what each group keeps
+    carries : tuple of what each group's agents carry through an episode
+    total : (copies, agents)
+        What the running episodes have brought so far.
+    """
 
     state: State
     learners: tuple[LearnerState, ...]
-    total: Float[Array, " agents"]  # what the running episode has brought so far
+    carries: tuple[Carry, ...]
+    total: Float[Array, "copies agents"]
 
 
 class Tested(NamedTuple):
@@ -119,7 +145,14 @@ def begin(table: Table, key: PRNGKeyArray, session: Int[Array, ""]) -> Play:
     """A session, of this number, before its first step."""
     keys = jax.random.split(jax.random.fold_in(key, INITIAL), 1 + table.agents)
     learners = tuple(group.init(k, session) for group, k in zip(table.groups, table.shares(keys[1:]), strict=True))
-    return Play(table.dynamics.reset(keys[0]), learners, jnp.zeros(table.agents))
+    state = jax.vmap(table.dynamics.reset)(_for_copies(keys[0], table.copies))
+    carries = tuple(group.carry(table.copies) for group in table.groups)
+    return Play(state, learners, carries, jnp.zeros((table.copies, table.agents)))
+
+
+def _for_copies(key: PRNGKeyArray, copies: int) -> PRNGKeyArray:
+    """A key for each copy of the market."""
+    return key[None] if copies == 1 else jax.random.split(key, copies)
 
 
 def advance(table: Table, key: PRNGKeyArray, play: Play, start: Int[Array, ""], steps: int) -> tuple[Play, Tally]:
@@ -132,14 +165,14 @@ def advance(table: Table, key: PRNGKeyArray, play: Play, start: Int[Array, ""], 
     def step(carry: tuple[Play, Tally], now: tuple[Array, Keys]) -> tuple[tuple[Play, Tally], None]:
         (play, tally), (clock, keys) = carry, now
         play, outcome, health = _step(table, play, clock, keys)
-        rewards = jnp.concatenate([outcome.rewards[role.name] for role in table.dynamics.roles])
+        rewards = jnp.concatenate([outcome.rewards[role.name] for role in table.dynamics.roles], axis=1)
         total = play.total + rewards
         tally = add(tally, rewards, total, outcome, health, limits, clock)
         ended = outcome.terminated | outcome.truncated
-        return (play._replace(total=jnp.where(ended, 0.0, total)), tally), None
+        return (play._replace(total=jnp.where(ended[:, None], 0.0, total)), tally), None
 
     _, outcome, _ = jax.eval_shape(_step, table, play, clocks[0], tuple(k[0] for k in keys))
-    return jax.lax.scan(step, (play, nothing(table.agents, shared(outcome.info))), (clocks, keys))[0]
+    return jax.lax.scan(step, (play, nothing(table.agents, market_wide(outcome.info))), (clocks, keys))[0]
 
 
 def _keys(root: PRNGKeyArray, clocks: Int[Array, " steps"], first: int, last: int) -> PRNGKeyArray:
@@ -154,32 +187,36 @@ def _step(table: Table, play: Play, clock: Int[Array, ""], keys: Keys) -> tuple[
     """One step of learning, and a new episode where one ended."""
     dynamics, groups = table.dynamics, table.groups
     world, acting, learning = keys
-    seen, chosen = dynamics.observe(play.state), []
-    for group, seat, learner, k in zip(groups, table.seats, play.learners, table.shares(acting), strict=True):
-        own = seen[seat.role][seat.first : seat.last]
-        chosen.append(group.act(group.policy(learner), own[:, None], k, group.epsilon(clock))[:, 0])
-    actions = dynamics.admissible(play.state, table.by_role(chosen))
-    state, outcome = dynamics.step(world[0], play.state, actions)
-    after = dynamics.observe(state)
+    seen, everything = jax.vmap(dynamics.observe)(play.state), jax.vmap(dynamics.global_state)(play.state)
+    epsilons = [group.epsilon(clock) for group in groups]
+    actions, carries = table.choose(table.policies(play.learners), play.carries, seen, acting, epsilons)
+    actions = jax.vmap(dynamics.admissible)(play.state, actions)
+    state, outcome = jax.vmap(dynamics.step)(_for_copies(world[0], table.copies), play.state, actions)
+    after, next_world = jax.vmap(dynamics.observe)(state), jax.vmap(dynamics.global_state)(state)
+    ended = outcome.terminated | outcome.truncated
     learners, health = [], []
     for group, seat, learner, k in zip(groups, table.seats, play.learners, table.shares(learning), strict=True):
-        place = slice(seat.first, seat.last)
-        flags = (jnp.broadcast_to(flag, (group.agents,)) for flag in (outcome.terminated, outcome.truncated))
-        learner = group.observe(
-            learner,
-            Transition(
-                seen[seat.role][place], actions[seat.role][place], outcome.rewards[seat.role][place],
-                after[seat.role][place], *flags,
-            ),
-            clock,
-        )  # fmt: skip
+        role, place = seat.role, slice(seat.first, seat.last)
+        before, done, earned, then = (
+            jnp.swapaxes(x[role][:, place], 0, 1) for x in (seen, actions, outcome.rewards, after)
+        )
+        over, cut = (
+            jnp.broadcast_to(flag, (group.agents, table.copies)) for flag in (outcome.terminated, outcome.truncated)
+        )
+        lived = Transition(before, done, earned, then, over, cut, everything, next_world)
+        learner = group.observe(learner, lived, clock)
         learner, how = _update(group, learner, k, clock)
         learners.append(learner)
         health.append(how)
-    ended = outcome.terminated | outcome.truncated
-    again = dynamics.reset(world[1])
-    state = jax.tree.map(lambda new, old: jnp.where(ended, new, old), again, state)
-    return Play(state, tuple(learners), play.total), outcome, _in_order(table, health)
+    state = _where(ended, jax.vmap(dynamics.reset)(_for_copies(world[1], table.copies)), state)
+    blank = tuple(group.carry(table.copies) for group in groups)
+    carries = jax.tree.map(lambda new, old: jnp.where(ended[None, :, None], new, old), blank, carries)
+    return Play(state, tuple(learners), carries, play.total), outcome, _in_order(table, health)
+
+
+def _where(ended: Bool[Array, " copies"], new: Any, old: Any) -> Any:
+    """The new arrays in those copies of the market in which an episode has ended."""
+    return jax.tree.map(lambda x, y: jnp.where(ended.reshape(-1, *[1] * (x.ndim - 1)), x, y), new, old)
 
 
 def _update(
@@ -210,24 +247,22 @@ def test(
     """
     keys = _keys(jax.random.fold_in(key, TEST), jnp.arange(horizon + 1), 0, 1 + table.agents)
 
-    def step(carry: Any, keys: PRNGKeyArray) -> Any:
-        state, returns, alive = carry
-        seen, chosen = jax.vmap(dynamics.observe)(state), []
-        for group, seat, policy, k in zip(table.groups, table.seats, policies, table.shares(keys[1:]), strict=True):
-            own = jnp.swapaxes(seen[seat.role][:, seat.first : seat.last], 0, 1)
-            chosen.append(group.act(policy, own, k, epsilon))
-        actions = {name: jnp.swapaxes(parts, 0, 1) for name, parts in table.by_role(chosen).items()}
+    def step(now: Any, keys: PRNGKeyArray) -> Any:
+        state, carries, returns, alive = now
+        seen, epsilons = jax.vmap(dynamics.observe)(state), [epsilon] * len(table.groups)
+        actions, carries = table.choose(policies, carries, seen, keys[1:], epsilons)
         actions = jax.vmap(dynamics.admissible)(state, actions)
         state, outcome = jax.vmap(dynamics.step)(jax.random.split(keys[0], episodes), state, actions)
         rewards = jnp.concatenate([outcome.rewards[role.name] for role in dynamics.roles], axis=1)
         returns = returns + jnp.where(alive[:, None], rewards, 0.0)
-        kept = outcome.info if by_agent else jax.vmap(shared)(outcome.info)
+        kept = outcome.info if by_agent else market_wide(outcome.info)
         moments = {name: _moments(values, alive) for name, values in kept.items()}
-        return (state, returns, alive & ~outcome.terminated & ~outcome.truncated), moments
+        return (state, carries, returns, alive & ~outcome.terminated & ~outcome.truncated), moments
 
     state = jax.vmap(dynamics.reset)(jax.random.split(keys[horizon, 0], episodes))
-    carry = (state, jnp.zeros((episodes, table.agents)), jnp.ones(episodes, bool))
-    (_, returns, _), moments = jax.lax.scan(step, carry, keys[:horizon])
+    carries = tuple(group.carry(episodes) for group in table.groups)
+    begin = (state, carries, jnp.zeros((episodes, table.agents)), jnp.ones(episodes, bool))
+    (_, _, returns, _), moments = jax.lax.scan(step, begin, keys[:horizon])
     mean, spread, path = ({name: parts[k] for name, parts in moments.items()} for k in range(3))
     return Tested(returns, mean, spread, path)
 

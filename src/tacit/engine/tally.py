@@ -18,9 +18,9 @@ class Tally(NamedTuple):
     Attributes
     ----------
     rewards : (agents,)
-        Of all steps.
+        Of all steps, in the mean over copies of the market.
     returns, episodes : (agents,), ()
-        Of the episodes that ended, and how many did.
+        Of the episodes that ended in all copies, and how many did.
     loss, value, learned : (agents,)
         Of the steps in which an agent learned, and how many those were.
     info : dict of ()
@@ -40,9 +40,9 @@ class Tally(NamedTuple):
     failed_at: Int[Array, ""]
 
 
-def shared(info: dict[str, Array]) -> dict[str, Array]:
-    """The quantities that do not differ between agents."""
-    return {name: values for name, values in info.items() if values.ndim == 0}
+def market_wide(info: dict[str, Array]) -> dict[str, Array]:
+    """The quantities that do not differ between agents, of several markets."""
+    return {name: values for name, values in info.items() if values.ndim == 1}
 
 
 def nothing(agents: int, info: dict[str, Array]) -> Tally:
@@ -54,27 +54,27 @@ def nothing(agents: int, info: dict[str, Array]) -> Tally:
 
 def add(
     tally: Tally,
-    rewards: Float[Array, " agents"],
-    total: Float[Array, " agents"],
+    rewards: Float[Array, "copies agents"],
+    total: Float[Array, "copies agents"],
     outcome: Outcome,
     health: Health,
     limits: Float[Array, " agents"],
     clock: Int[Array, ""],
 ) -> Tally:
-    """One more step; ``total`` is what the running episode has brought so far."""
-    ended: Bool[Array, ""] = outcome.terminated | outcome.truncated
+    """One more step of each copy; ``total`` is what the running episodes have brought so far."""
+    ended: Bool[Array, " copies"] = outcome.terminated | outcome.truncated
     learned = (health.loss >= 0) & jnp.isfinite(health.loss) & jnp.isfinite(health.value)
     finite = jnp.all(jnp.isfinite(rewards) & jnp.isfinite(health.loss) & jnp.isfinite(health.value))
     cause = jnp.where(finite, jnp.where(jnp.any(health.value > limits), BEYOND, 0), NOT_FINITE)
     first = (tally.failure == 0) & (cause > 0)
     return Tally(
-        tally.rewards + rewards,
-        tally.returns + jnp.where(ended, total, 0.0),
-        tally.episodes + ended,
+        tally.rewards + jnp.mean(rewards, axis=0),
+        tally.returns + jnp.sum(jnp.where(ended[:, None], total, 0.0), axis=0),
+        tally.episodes + jnp.sum(ended),
         tally.loss + jnp.where(learned, health.loss, 0.0),
         tally.value + jnp.where(learned, health.value, 0.0),
         tally.learned + learned,
-        jax.tree.map(lambda sums, new: sums + new, tally.info, shared(outcome.info)),
+        jax.tree.map(lambda sums, new: sums + jnp.mean(new), tally.info, market_wide(outcome.info)),
         jnp.where(first, cause, tally.failure),
         jnp.where(first, clock, tally.failed_at),
     )

@@ -46,7 +46,9 @@ class Length(Spec):
     """When a session ends."""
 
     periods: int = param(LONGEST, "longest session of a stage game", "periods", ge=1, le=2**62)
-    episodes: int | None = param(None, "training in a market", "episodes", ge=1, le=1_000_000_000)
+    episodes: int | None = param(
+        None, "training in a market, in each of its copies", "episodes", ge=1, le=1_000_000_000
+    )
     stable_for: int = param(
         0, "end once no greedy action of any agent has changed for so long; 0: never", "periods", ge=0
     )
@@ -96,6 +98,9 @@ class Experiment(Spec):
     )
     timing: Literal["simultaneous", "alternating"] = param("simultaneous", "all move in a period, or one, in turn")
     length: Length = param(Length(), "when a session ends")
+    copies: int = param(
+        1, "copies of the market that a session's agents play and learn from at the same time", ge=1, le=65_536
+    )
     sessions: int = param(10, "independent repetitions", ge=1, le=10_000_000)
     seed: int = param(0, "random seed", ge=0, lt=2**63)
     trace: Trace = param(Trace(), "what is recorded of learning")
@@ -118,6 +123,8 @@ class Experiment(Spec):
             self._check_market()
         elif self.length.episodes is not None:
             raise ValueError("length.episodes: a stage game has none; set length.periods")
+        elif self.copies > 1:
+            raise ValueError("copies: a stage game is played once in a session; add sessions instead")
         self._check_trace()
         return self
 
@@ -131,6 +138,9 @@ class Experiment(Spec):
             raise ValueError("keep_values: networks and tables of a market are always kept; leave it out")
         if self.timing != "simultaneous":
             raise ValueError("timing: markets have their own order of moves; leave it out")
+        alone = [learner.kind for learner in self.learners if learner.learns and not learner.many_copies]
+        if self.copies > 1 and alone:
+            raise ValueError(f"copies: {alone[0]} learns from one market at a time; set copies=1")
         if self.steps >= 2**31:
             raise ValueError(f"length.episodes: {self.steps:.3g} steps are too many; at most 2^31")
         self.test_market()

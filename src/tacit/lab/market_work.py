@@ -145,11 +145,11 @@ def table_of(experiment: Experiment) -> deep.Table:
             )
         first, last = int(offset), int(offset) + size
         one_by_one = devices.on_processor()
-        seat = MarketSeat(market, dynamics, role, first, last, experiment.steps, one_by_one, trained)
+        seat = MarketSeat(market, dynamics, role, first, last, experiment.steps, one_by_one, experiment.copies, trained)
         groups.append(learner.group(seat))
         seats.append(deep.Seat(role.name, first, last))
         begin += size
-    return deep.Table(dynamics, tuple(groups), tuple(seats))
+    return deep.Table(dynamics, tuple(groups), tuple(seats), experiment.copies)
 
 
 def _bytes_per_session(table: deep.Table) -> int:

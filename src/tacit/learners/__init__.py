@@ -15,6 +15,7 @@ from tacit.learners.initial import (
     UniformValues,
 )
 from tacit.learners.joint_q import JointQLearning
+from tacit.learners.mappo import MAPPO
 from tacit.learners.ppo import PPO
 from tacit.learners.q_learning import QLearning
 from tacit.learners.sarsa import Sarsa
@@ -24,13 +25,13 @@ from tacit.learners.ucb1 import Ucb1
 
 #: Every registered learner and scripted policy; a new one is one file and one line here.
 LEARNERS: tuple[type[Learner], ...] = (
-    QLearning, JointQLearning, Sarsa, Exp3, Ucb1, DQN, PPO, ActorCritic, Fixed, Random, Rule, BestReply, Trained,
+    QLearning, JointQLearning, Sarsa, Exp3, Ucb1, DQN, PPO, MAPPO, ActorCritic, Fixed, Random, Rule, BestReply, Trained,
     BestResponse, FixedSchedule,
 )  # fmt: skip
 
 __all__ = [
-    "DQN", "LEARNERS", "PPO", "ActorCritic", "BestReply", "BestResponse", "Boltzmann", "Constant", "ConstantValue",
-    "Exp3", "Exponential", "Fixed", "FixedSchedule", "Geometric", "GivenValues", "JointQLearning", "Learner", "Memory",
-    "Network", "QLearning", "Random", "Rule", "Sarsa", "Schedule", "StrategyValues", "TabularLearner", "Trained",
-    "TrainedValues", "Ucb1", "UniformRivals", "UniformValues",
+    "DQN", "LEARNERS", "MAPPO", "PPO", "ActorCritic", "BestReply", "BestResponse", "Boltzmann", "Constant",
+    "ConstantValue", "Exp3", "Exponential", "Fixed", "FixedSchedule", "Geometric", "GivenValues", "JointQLearning",
+    "Learner", "Memory", "Network", "QLearning", "Random", "Rule", "Sarsa", "Schedule", "StrategyValues",
+    "TabularLearner", "Trained", "TrainedValues", "Ucb1", "UniformRivals", "UniformValues",
 ]  # fmt: skip

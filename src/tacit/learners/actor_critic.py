@@ -1,8 +1,8 @@
 """Actor-critic learning with noise in the parameters; and what all policy-gradient learners share."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from tacit.learners.base import Learner, MarketSeat
 from tacit.schema import param
@@ -31,6 +31,13 @@ class PolicyGradient(Learner):
     normalise_observations: bool = param(False, "networks see deviations from the running mean, in running deviations")
     scale_rewards: bool = param(True, "rewards are divided by the running size of discounted returns")
     hidden: tuple[Width, ...] = param((64, 64), "widths of hidden layers, of the actor and of the critic")
+    activation: Literal["tanh", "relu"] = param("tanh", "what stands between the layers")
+    recurrent: int = param(
+        0, "width of a memory (a gated recurrent unit) behind the hidden layers; 0: none", ge=0, le=4096
+    )
+    readout: tuple[Width, ...] = param((), "widths of hidden layers behind the memory")
+    sequence: int = param(16, "steps that a memory is learned through in one piece", "steps", ge=1, le=1_000_000)
+    agent_ids: bool = param(False, "agents that share a network are told apart by an input of their own each")
     distribution: Literal["auto", "gaussian", "categorical"] = param(
         "auto", "of actions: gaussian if continuous, categorical if discrete or over the market's candidates"
     )
@@ -39,6 +46,16 @@ class PolicyGradient(Learner):
         False, "in a test an action is the likeliest one, but for a share test.epsilon; otherwise drawn as in learning"
     )
     largest_value: float = param(1e6, "a session whose mean value exceeds this has failed", "payoff", gt=0)
+
+    many_copies: ClassVar[bool] = True
+
+    @model_validator(mode="after")
+    def _whole_sequences(self) -> Self:
+        if self.recurrent and self.rollout % min(self.sequence, self.rollout):
+            raise ValueError(
+                f"sequence: {self.sequence} does not divide a rollout of {self.rollout} steps; choose numbers that fit"
+            )
+        return self
 
 
 class ActorCritic(PolicyGradient):

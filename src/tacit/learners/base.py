@@ -154,6 +154,8 @@ class MarketSeat:
         Steps of a session.
     one_by_one : bool
         Whether to search networks in turn (processors) or all at once (GPU).
+    copies : int
+        Copies of the market that are learned from at the same time.
     trained : callable
         ``trained(run, first, count)`` gives agents of an earlier run: how they act, by what, and their role.
     """
@@ -165,6 +167,7 @@ class MarketSeat:
     last: int
     steps: int
     one_by_one: bool
+    copies: int = 1
     trained: "Callable[[str, int, int], tuple[Group, Policy, Role]] | None" = None
 
 
@@ -172,6 +175,7 @@ class Learner(Spec):
     """Base of everything that plays: learners and scripted policies."""
 
     learns: ClassVar[bool] = True  # False: a scripted or frozen policy
+    many_copies: ClassVar[bool] = False  # can learn from several copies of a market at the same time
 
     agents: int | None = param(None, "how many consecutive agents learn this way; none: all that are left", ge=1)
 

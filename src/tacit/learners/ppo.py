@@ -1,8 +1,6 @@
 """Proximal policy optimisation."""
 
-from typing import TYPE_CHECKING, Literal, Self
-
-from pydantic import model_validator
+from typing import TYPE_CHECKING, Literal
 
 from tacit.learners.actor_critic import PolicyGradient
 from tacit.learners.base import MarketSeat
@@ -27,10 +25,10 @@ class PPO(PolicyGradient):
 
     Examples
     --------
-    >>> PPO(rollout=100, minibatches=8)
+    >>> PPO(rollout=100, recurrent=32, sequence=16)
     Traceback (most recent call last):
     ...
-    tacit.errors.TacitError: minibatches: 8 do not divide a rollout of 100 steps; choose numbers that fit
+    tacit.errors.TacitError: sequence: 16 does not divide a rollout of 100 steps; choose numbers that fit
     """
 
     kind: Literal["ppo"] = "ppo"
@@ -38,15 +36,6 @@ class PPO(PolicyGradient):
     epochs: int = param(4, "times that a rollout is learned from", ge=1, le=1000)
     minibatches: int = param(4, "gradient steps of an epoch", ge=1, le=100_000)
     clip_values: bool = param(False, "changes of the critic are clipped, too")
-
-    @model_validator(mode="after")
-    def _even(self) -> Self:
-        if self.rollout % self.minibatches:
-            raise ValueError(
-                f"minibatches: {self.minibatches} do not divide a rollout of {self.rollout} steps; "
-                "choose numbers that fit"
-            )
-        return self
 
     def group(self, seat: MarketSeat) -> "Group":
         from tacit.learners.deep.ppo import build

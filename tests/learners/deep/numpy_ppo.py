@@ -34,8 +34,8 @@ class Agent:
 
     def __init__(self, networks, actions, *, clip=None, value_clip=False, value_weight=0.5, entropy_weight=0.01,
                  clip_gradient=0.5, rate=1e-2, adam=True, normalise=True):  # fmt: skip
-        self.depth = len(networks.actor)
-        parts = [x for layer in (*networks.actor, *networks.critic) for x in layer] + [networks.log_sd]
+        self.depth = len(networks.actor.layers)
+        parts = [x for layer in (*networks.actor.layers, *networks.critic.layers) for x in layer] + [networks.log_sd]
         self.parameters = [np.array(x, float) for x in parts]
         self.discrete, self.clip, self.value_clip = actions == "discrete", clip, value_clip
         self.value_weight, self.entropy_weight = value_weight, entropy_weight

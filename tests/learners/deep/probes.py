@@ -73,9 +73,14 @@ def experience(random, agents, steps, actions):
     return Transition(before, action.astype(np.float32), reward, after, ends == 1, ends == 2)
 
 
+def in_copies(lived):
+    """What was lived through in a single copy of the market, with the axis of copies."""
+    return jax.tree.map(lambda x: jnp.asarray(x[:, None]), lived)
+
+
 def remembered(some, lived):
     """The rollout of a group that has lived through this."""
     rows = some.rollout.empty()
     for t in range(lived.reward.shape[1]):
-        rows = some.rollout.add(rows, jax.tree.map(lambda x, t=t: jnp.asarray(x[:, t]), lived), jnp.asarray(t))
+        rows = some.rollout.add(rows, jax.tree.map(lambda x, t=t: jnp.asarray(x[:, t, None]), lived), jnp.asarray(t))
     return rows

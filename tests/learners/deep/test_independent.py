@@ -30,7 +30,7 @@ def test_a_group_does_what_its_agents_do_alone():
 
     random_keys = keys(16 * 3).reshape(16, 3)
     state, health, actions = jax.jit(lambda *x: live(group, *x))(
-        jax.tree.map(lambda *x: jnp.stack(x, axis=1), *lived), random_keys, seen
+        jax.tree.map(lambda *x: jnp.stack(x, axis=1)[:, :, None], *lived), random_keys, seen
     )
     assert (np.asarray(health.loss)[9:] > 0).all(), "else nobody has learned"
     alone = jax.jit(lambda *x: live(one, *x))

@@ -101,7 +101,7 @@ def test_tables_are_those_of_plain_python(agents, changes):
     ]
     steps = lived(np.random.default_rng(0), agents, 60)
     for t in range(60):
-        now = jax.tree.map(lambda x, t=t: jnp.asarray(x[t]), steps)
+        now = jax.tree.map(lambda x, t=t: jnp.asarray(x[t, :, None]), steps)
         state, health = step(state, now)
         chosen = [int(a) for a in steps.action[t, :, 0]]
         for i in range(agents):
@@ -128,7 +128,7 @@ def test_an_agent_alone_is_an_independent_learner():
             lambda s, t, some=some: some.update(some.observe(s, t, jnp.asarray(0)), keys(1), jnp.asarray(0))[0]
         )
         for t in range(40):
-            state = update(state, jax.tree.map(lambda x, t=t: jnp.asarray(x[t]), steps))
+            state = update(state, jax.tree.map(lambda x, t=t: jnp.asarray(x[t, :, None]), steps))
         states.append(np.asarray(some.policy(state)))
     np.testing.assert_allclose(*states, rtol=1e-4, atol=1e-6)
 

@@ -11,7 +11,8 @@ from toy_market import Toy, keys
 
 from tacit.learners import PPO
 from tacit.learners.base import MarketSeat
-from tacit.learners.deep.policy import Categorical, Gaussian, create, forward, orthogonal
+from tacit.learners.deep.policy import Categorical, Gaussian
+from tacit.learners.deep.trunk import Shape, create, forward, orthogonal
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -60,18 +61,16 @@ def test_networks_begin_orthogonal():
     for shape in ((64, 8), (8, 64)):
         q = np.asarray(orthogonal(jnp.asarray(RANDOM.normal(size=shape), jnp.float32)))
         np.testing.assert_allclose(q.T @ q if shape[0] > shape[1] else q @ q.T, np.eye(8), atol=1e-6)
-    networks = jax.jit(lambda key: create(key, 3, (5, 4), 2, jnp.zeros(2)))(keys(1)[0])
-    for layers, last in ((networks.actor, 0.01), (networks.critic, 1.0)):
-        for layer, gain in zip(layers, (2**0.5, 2**0.5, last), strict=True):
+    actor, critic = jax.jit(lambda key: create(key, 3, Shape((5, 4)), ((2, 0.01), (1, 1.0))))(keys(1)[0])
+    for network, last in ((actor, 0.01), (critic, 1.0)):
+        for layer, gain in zip(network.layers, (2**0.5, 2**0.5, last), strict=True):
             singular = np.linalg.svd(layer.weight, compute_uv=False)
             np.testing.assert_allclose(singular, gain, rtol=1e-4)
             assert not np.asarray(layer.bias).any()
-    assert not np.allclose(networks.actor[0].weight, networks.critic[0].weight)
+    assert not np.allclose(actor.layers[0].weight, critic.layers[0].weight)
     x = jnp.asarray(RANDOM.normal(size=(6, 3)), jnp.float32)
-    plain = [(np.asarray(layer.weight), np.asarray(layer.bias)) for layer in networks.critic]
-    np.testing.assert_allclose(
-        forward(networks.critic, x), [plain_forward(plain, row) for row in np.asarray(x)], rtol=1e-4
-    )
+    plain = [(np.asarray(layer.weight), np.asarray(layer.bias)) for layer in critic.layers]
+    np.testing.assert_allclose(forward(critic, x), [plain_forward(plain, row) for row in np.asarray(x)], rtol=1e-4)
 
 
 def test_categories_over_the_candidates_of_a_market():
@@ -97,6 +96,6 @@ def test_actions_are_drawn_as_the_probabilities_say():
     x = np.float32([0.3, 1.0])
     actions = some.act(some.policy(state), jnp.tile(x, (2, 5000, 1)), keys(2), jnp.ones(()))
     for k in range(2):
-        actor = [(np.asarray(layer.weight[k]), np.asarray(layer.bias[k])) for layer in networks.actor]
+        actor = [(np.asarray(layer.weight[k]), np.asarray(layer.bias[k])) for layer in networks.actor.layers]
         p = special.softmax(plain_forward(actor, x).astype(float))
         assert stats.chisquare(np.bincount(np.asarray(actions[k, :, 0], int), minlength=2), 5000 * p).pvalue > 1e-3

@@ -7,12 +7,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from numpy_ppo import Agent
-from probes import experience, group, probe, remembered
+from probes import experience, group, in_copies, probe, remembered
 from toy_market import fast, keys
 
 from tacit.errors import TacitError
 from tacit.learners import PPO
-from tacit.learners.deep.on_policy import Batch
+from tacit.learners.deep.samples import Batch
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -45,7 +45,7 @@ def one_of(tree, k):
 
 
 def leaves(networks):
-    layers = (*networks.actor, *networks.critic)
+    layers = (*networks.actor.layers, *networks.critic.layers)
     return [np.asarray(x) for layer in layers for x in layer] + [np.asarray(networks.log_sd)]
 
 
@@ -100,7 +100,7 @@ def test_nothing_is_learned_before_the_rollout_is_complete():
 def test_clipping_stops_the_gradient_where_a_step_would_go_too_far(ratio, advantage, moves):
     some = group(PPO(**SETTINGS), probe("continuous"))
     none = jnp.zeros(1)
-    batch = Batch(none[:, None], none[:, None], none, none, none, none)
+    batch = Batch(none, None, none, none, none, none, none, none, none)
     slope = jax.grad(lambda log: some.objective(log, batch, jnp.full(1, float(advantage))))(jnp.full(1, np.log(ratio)))
     np.testing.assert_allclose(slope, [advantage * ratio if moves else 0.0], rtol=1e-6)
 
@@ -113,7 +113,7 @@ def test_clipping_stops_the_gradient_where_a_step_would_go_too_far(ratio, advant
 def test_clipped_values_take_the_larger_error(value, error):
     """The old value is 1, its target 2, and a change of 0.1 is the largest that pays."""
     one = jnp.ones(1)
-    batch = Batch(one[:, None], one[:, None], one, one, one, one)
+    batch = Batch(one, None, one, one, one, one, one, one, one)
     some = group(PPO(**SETTINGS, clip_values=True), probe("continuous"))
     np.testing.assert_allclose(some.value_error(value * one, batch), error, rtol=1e-5)
 
@@ -155,7 +155,7 @@ def test_rewards_are_learned_in_units_of_discounted_returns():
     with_rewards = jax.jit(lambda s, x: some._with_rewards(s, x))
     squares, total = [[], []], np.zeros(2)
     for _ in range(2):  # the running returns go on in the next rollout
-        state, scale = with_rewards(state, jax.tree.map(jnp.asarray, lived))
+        state, scale = with_rewards(state, in_copies(lived))
         for t in range(STEPS):
             for k in range(2):
                 total[k] = 0.5 * total[k] + lived.reward[k, t]
@@ -163,7 +163,7 @@ def test_rewards_are_learned_in_units_of_discounted_returns():
                 if lived.terminated[k, t] or lived.truncated[k, t]:
                     total[k] = 0.0
         np.testing.assert_allclose(scale, np.sqrt(np.mean(squares, axis=1)), rtol=1e-5)
-        np.testing.assert_allclose(state.returns, total, rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(state.returns[:, 0], total, rtol=1e-4, atol=1e-6)
 
 
 def test_scale_free():

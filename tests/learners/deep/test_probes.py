@@ -10,7 +10,7 @@ from probes import AGENTS, group, probe
 
 from tacit.engine import deep
 from tacit.learners import PPO, ActorCritic
-from tacit.learners.deep.policy import forward
+from tacit.learners.deep.trunk import forward
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 

@@ -12,8 +12,10 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from tacit.learners.base import MarketSeat
 from tacit.learners.deep.base import Clock
-from tacit.learners.deep.on_policy import Batch, OnPolicy, common
+from tacit.learners.deep.on_policy import OnPolicy
+from tacit.learners.deep.on_policy_build import common
 from tacit.learners.deep.policy import Networks
+from tacit.learners.deep.samples import Batch
 
 if TYPE_CHECKING:
     from tacit.learners.actor_critic import ActorCritic

@@ -11,11 +11,20 @@ from jaxtyping import Array, Bool, Float, Int, Key, PRNGKeyArray
 
 LearnerState = Any  # a pytree of arrays
 Policy = Any  # the part of it that acts
+Carry = Any  # hidden states of recurrent policies: arrays (agents, batch, width); nothing where they have none
 Clock = Int[Array, ""]  # steps since the session began; never batched, so that branches on it stay branches
 
 
 class Transition(NamedTuple):
-    """What one agent, or a group of them, lived through in one step."""
+    """What one agent, or a group of them, lived through in one step.
+
+    A group's arrays have a leading axis of agents, then one of the copies of the market that it learns from.
+
+    Attributes
+    ----------
+    world, next_world : (copies, features) arrays or None
+        Everything there is to know, for critics that may see it in training; the engine always gives it to groups.
+    """
 
     observation: Float[Array, "*agents observation"]
     action: Float[Array, "*agents size"]
@@ -23,6 +32,12 @@ class Transition(NamedTuple):
     next_observation: Float[Array, "*agents observation"]
     terminated: Bool[Array, "*agents"]
     truncated: Bool[Array, "*agents"]
+    world: Float[Array, "*copies features"] | None = None
+    next_world: Float[Array, "*copies features"] | None = None
+
+    def own(self) -> "Transition":
+        """What each agent lived through itself, in the only copy of the market."""
+        return Transition(*(x[:, 0] for x in self[:6]))
 
 
 class Health(NamedTuple):
@@ -112,6 +127,21 @@ class Group(eqx.Module):
         epsilon: Float[Array, ""],
     ) -> Float[Array, "agents batch size"]: ...
 
+    def carry(self, batch: int) -> Carry:
+        """Hidden states at the beginning of an episode."""
+        return ()
+
+    def respond(
+        self,
+        policy: Policy,
+        carry: Carry,
+        observations: Float[Array, "agents batch observation"],
+        keys: Key[Array, " agents"],
+        epsilon: Float[Array, ""],
+    ) -> tuple[Float[Array, "agents batch size"], Carry]:
+        """Actions, and the hidden states after them."""
+        return self.act(policy, observations, keys, epsilon), carry
+
     @abstractmethod
     def observe(self, state: LearnerState, transition: Transition, clock: Clock) -> LearnerState: ...
 
@@ -156,7 +186,7 @@ class Independent(Group):
         return jax.vmap(self.algorithm.act, in_axes=(0, 0, 0, None))(policy, observations, keys, epsilon)
 
     def observe(self, state: LearnerState, transition: Transition, clock: Clock) -> LearnerState:
-        return jax.vmap(self.algorithm.observe, in_axes=(0, 0, None))(state, transition, clock)
+        return jax.vmap(self.algorithm.observe, in_axes=(0, 0, None))(state, transition.own(), clock)
 
     def update(self, state: LearnerState, keys: Key[Array, " agents"], clock: Clock) -> tuple[LearnerState, Health]:
         return jax.vmap(self.algorithm.update, in_axes=(0, 0, None))(state, keys, clock)

@@ -68,7 +68,7 @@ class JointQ(Group):
         return Independent.of(self.single, self.agents).act(policy, observations, keys, epsilon)
 
     def observe(self, state: JointState, transition: Transition, clock: Clock) -> JointState:
-        return state._replace(last=transition)
+        return state._replace(last=transition.own())
 
     def did(self, chosen: Int[Array, " agents"]) -> Int[Array, " agents"]:
         """What the others did, as each agent sees it: the first of them most significant, or the bin of their mean."""

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -10,64 +10,20 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int, Key, PRNGKeyArray, Shaped
 
-from tacit.learners.base import MarketSeat, refuse
 from tacit.learners.deep.advantage import generalised
-from tacit.learners.deep.base import Clock, Group, Health, Policy, Transition, nothing_learned
+from tacit.learners.deep.base import Carry, Clock, Group, Health, Policy, Transition, nothing_learned
 from tacit.learners.deep.moments import LEAST, Moments
-from tacit.learners.deep.network import Layer
-from tacit.learners.deep.policy import Categorical, Distribution, Gaussian, Networks, create, forward
+from tacit.learners.deep.policy import ACTOR_GAIN, CRITIC_GAIN, Distribution, Gaussian, Networks
 from tacit.learners.deep.rollout import Rollout
+from tacit.learners.deep.samples import Acting, Batch, Memories, Numbers, OnPolicyState, Sees, Sight, flat
+from tacit.learners.deep.trunk import Activation, Shape, create, respond, unroll
 from tacit.markets.base import Discrete, Role
 from tacit.markets.dynamics.base import Dynamics
-
-if TYPE_CHECKING:
-    from tacit.learners.actor_critic import PolicyGradient
 
 ADAM_EPSILON = 1e-5  # Huang et al. 2022, detail 3
 
 
-class Numbers(eqx.Module):
-    """What may differ between cells of a sweep without compiling again."""
-
-    rate: Float[Array, ""]
-    last: Float[Array, ""]  # step at which an annealed rate reaches 0; infinite: it stays
-    discount: Float[Array, ""]
-    trace: Float[Array, ""]  # lambda of the advantages
-    value_weight: Float[Array, ""]
-    entropy_weight: Float[Array, ""]
-    largest_slope: Float[Array, ""]  # norm of a gradient
-    largest_value: Float[Array, ""]
-    log_sd: Float[Array, ""]  # of the first Gaussian policy
-
-
-class Acting(NamedTuple):
-    """What acts; arrays have a leading axis of networks: one for each agent, or a single one."""
-
-    actor: tuple[Layer, ...]
-    log_sd: Float[Array, "networks size"]
-    seen: Moments | None
-
-
-class OnPolicyState(NamedTuple):
-    """Everything that a group keeps; arrays but the rollout and the returns have a leading axis of networks."""
-
-    networks: Networks
-    optimiser: Any
-    rows: Float[Array, "steps agents row"] | None
-    seen: Moments | None  # of what the networks see
-    earned: Moments | None  # of the squares of discounted returns
-    returns: Float[Array, " agents"]  # discounted sum of what the running episode has brought
-
-
-class Batch(NamedTuple):
-    """Samples to learn from."""
-
-    inputs: Float[Array, "*networks samples inputs"]
-    choices: Float[Array, "*networks samples size"]
-    feasible: Float[Array, "*networks samples"]
-    log_probability: Float[Array, "*networks samples"]  # of the choices, when they were made
-    value: Float[Array, "*networks samples"]  # when they were made
-    advantage: Float[Array, "*networks samples"]
+NETWORKS = "networks"  # name of the axis of networks
 
 
 class OnPolicy(Group):
@@ -77,10 +33,16 @@ class OnPolicy(Group):
     numbers: Numbers
     distribution: Distribution
     rollout: Rollout
+    ids: Float[Array, "agents marks"]  # what tells agents apart that share a network; nothing: of width 0
     role: Role = eqx.field(static=True)
-    hidden: tuple[int, ...] = eqx.field(static=True)
+    shape: Shape = eqx.field(static=True)
+    sequence: int = eqx.field(static=True)  # steps that are learned from in one piece
+    activation: Activation = eqx.field(static=True)
     agents: int = eqx.field(static=True)
     shared: bool = eqx.field(static=True)
+    sees: Sees = eqx.field(static=True)  # what the critic sees in training
+    one_critic: bool = eqx.field(static=True)  # actors differ, but there is a single critic
+    apart: bool = eqx.field(static=True)  # gradients of actor and critic are clipped each by its own norm
     normal_inputs: bool = eqx.field(static=True)
     scaled_rewards: bool = eqx.field(static=True)
     normal_advantages: bool = eqx.field(static=True)
@@ -94,25 +56,52 @@ class OnPolicy(Group):
         """Number of networks."""
         return 1 if self.shared else self.agents
 
+    @property
+    def streams(self) -> int:
+        """Agents' lives that each network learns from."""
+        return self.rollout.copies * self.agents // self.heads
+
     def init(self, keys: Key[Array, " agents"], session: Int[Array, ""]) -> OnPolicyState:
-        inputs = jax.eval_shape(self._features, jnp.zeros(len(self.role.observes))).shape[0]
+        inputs, views = self._sizes()
         log_sd = jnp.broadcast_to(self.numbers.log_sd, (self.distribution.spreads,))
-        outputs, heads = self.distribution.outputs, jnp.arange(self.heads)
-        networks = jax.vmap(lambda key: create(key, inputs, self.hidden, outputs, log_sd))(keys[: self.heads])
+        ends, heads = ((self.distribution.outputs, ACTOR_GAIN), (1, CRITIC_GAIN)), jnp.arange(self.heads)
+
+        def networks(key: PRNGKeyArray) -> Networks:
+            if views is None:
+                both = create(key, inputs, self.shape, ends)
+                return Networks(both[0], both[1], log_sd)
+            (actor,) = create(key, inputs, self.shape, ends[:1])
+            of_critic = jax.random.fold_in(keys[0] if self.one_critic else key, 1)
+            (critic,) = create(of_critic, views, self.shape, ends[1:])
+            return Networks(actor, critic, log_sd)
+
+        made = jax.vmap(networks)(keys[: self.heads])
+        memory = jnp.zeros((self.heads, self.streams, self.shape.recurrent))
         return OnPolicyState(
-            networks,
-            jax.vmap(self._optimiser().init)(networks),
+            made,
+            jax.vmap(self._optimiser().init)(made),
             self.rollout.empty(),
             jax.vmap(lambda _: Moments.empty(inputs))(heads) if self.normal_inputs else None,
+            jax.vmap(lambda _: Moments.empty(views or 0))(heads) if self.normal_inputs and views else None,
             jax.vmap(lambda _: Moments.empty())(heads) if self.scaled_rewards else None,
-            jnp.zeros(self.agents),
+            jnp.zeros((self.agents, self.rollout.copies)),
+            Memories(memory, memory),
         )
+
+    def _sizes(self) -> tuple[int, int | None]:
+        """Inputs of the actor, and of the critic where it sees something else."""
+        own = jax.eval_shape(self._features, jnp.zeros(len(self.role.observes))).shape[0] + self.ids.shape[1]
+        return own, {"own": None, "world": self.rollout.world, "both": self.rollout.world + own}[self.sees]
 
     def policy(self, state: OnPolicyState) -> Acting:
         return Acting(state.networks.actor, state.networks.log_sd, state.seen)
 
     def policy_part(self, policies: Policy, first: int, last: int) -> Policy:
         return policies if self.shared else super().policy_part(policies, first, last)
+
+    def part(self, first: int, last: int) -> "Group":
+        group = super().part(first, last)
+        return eqx.tree_at(lambda g: g.ids, group, self.ids[first:last])
 
     def epsilon(self, clock: Clock) -> Float[Array, ""]:
         """Actions are drawn from the policy with this probability; otherwise ``deterministic`` agents take the mode."""
@@ -130,35 +119,61 @@ class OnPolicy(Group):
         keys: Key[Array, " agents"],
         epsilon: Float[Array, ""],
     ) -> Float[Array, "agents batch size"]:
+        """Actions at the beginning of an episode."""
+        return self.respond(policy, self.carry(observations.shape[1]), observations, keys, epsilon)[0]
+
+    def carry(self, batch: int) -> Carry:
+        return jnp.zeros((self.agents, batch, self.shape.recurrent))
+
+    def respond(
+        self,
+        policy: Acting,
+        carry: Carry,
+        observations: Float[Array, "agents batch observation"],
+        keys: Key[Array, " agents"],
+        epsilon: Float[Array, ""],
+    ) -> tuple[Float[Array, "agents batch size"], Carry]:
         batch = observations.shape[1]
         draws = jax.vmap(lambda key: jax.random.uniform(key, (batch, 1 + max(self.distribution.spreads, 1))))(keys)
         noisy = (draws[..., 0] < epsilon) | (not self.deterministic)
-        inputs, feasible = jax.vmap(jax.vmap(self._seen))(observations)
+        inputs, feasible = self._seen(observations)
 
-        def choose(policy: Acting, inputs: Array, feasible: Array, draws: Array, noisy: Array) -> Array:
+        def choose(policy: Acting, memory: Array, inputs: Array, *rest: Array) -> tuple[Array, Array]:
             inputs = inputs if policy.seen is None else policy.seen.normalise(inputs)
-            outputs = forward(policy.actor, inputs)
-            return self.distribution.choose(outputs, policy.log_sd, feasible, draws, noisy)
+            outputs, memory = respond(policy.actor, memory, inputs, self.activation)
+            return self.distribution.choose(outputs, policy.log_sd, *rest), memory
 
-        folded = jax.tree.map(self._fold, (inputs, feasible, draws[..., 1:], noisy))
-        choices = jax.vmap(choose)(policy, *folded).reshape(self.agents, batch, -1)
+        folded = jax.tree.map(self._fold, (carry, inputs, feasible, draws[..., 1:], noisy))
+        choices, after = jax.vmap(choose)(policy, *folded)
+        choices, after = (x.reshape(self.agents, batch, x.shape[-1]) for x in (choices, after))
         if isinstance(self.distribution, Gaussian) or isinstance(self.role.actions, Discrete):
-            return choices
+            return choices, after
         pick = jax.vmap(jax.vmap(lambda o, c: self.dynamics.candidates(self.role, o)[0][c[0].astype(int)]))
-        return pick(observations, choices)
+        return pick(observations, choices), after
 
-    def _features(self, observation: Float[Array, " observation"]) -> Float[Array, " inputs"]:
+    def _features(self, observation: Float[Array, " observation"]) -> Float[Array, " features"]:
         return self.dynamics.features(self.role, observation)
 
-    def _seen(self, observation: Float[Array, " observation"]) -> tuple[Float[Array, " inputs"], Float[Array, ""]]:
-        """What the networks see, and how many actions are feasible."""
-        if isinstance(self.distribution, Gaussian):
-            return self._features(observation), jnp.zeros(())
-        return self._features(observation), self.dynamics.candidates(self.role, observation)[1].astype(jnp.float32)
+    def _seen(
+        self, observations: Float[Array, "agents *batch observation"]
+    ) -> tuple[Float[Array, "agents *batch inputs"], Float[Array, "..."]]:
+        """What the actor sees, and how many actions are feasible."""
 
-    def _fold(self, x: Shaped[Array, "agents steps *rest"]) -> Shaped[Array, "networks samples *rest"]:
-        """What each network learns from: the steps of its agent, or of all."""
-        return x.reshape(1, -1, *x.shape[2:]) if self.shared else x
+        def one(observation: Array) -> tuple[Array, Array]:
+            if isinstance(self.distribution, Gaussian):
+                return self._features(observation), jnp.zeros(())
+            return self._features(observation), self.dynamics.candidates(self.role, observation)[1].astype(jnp.float32)
+
+        for _ in observations.shape[:-1]:
+            one = jax.vmap(one)
+        features, feasible = one(observations)
+        shape = (self.agents, *[1] * (features.ndim - 2), self.ids.shape[1])
+        marks = jnp.broadcast_to(self.ids.reshape(shape), (*features.shape[:-1], self.ids.shape[1]))
+        return jnp.concatenate([features, marks], axis=-1), feasible
+
+    def _fold(self, x: Shaped[Array, "agents streams *rest"]) -> Shaped[Array, "networks lives *rest"]:
+        """What each network sees: the lives of its agent, or of all."""
+        return x.reshape(1, x.shape[0] * x.shape[1], *x.shape[2:]) if self.shared else x
 
     # --- learning ----------------------------------------------------------------------------------------------
 
@@ -182,23 +197,37 @@ class OnPolicy(Group):
         self, state: OnPolicyState, lived: Transition, keys: Key[Array, " agents"], clock: Clock
     ) -> tuple[OnPolicyState, Health]:
         state, scale = self._with_rewards(state, lived)
-        features, feasible = jax.vmap(jax.vmap(self._seen))(lived.observation)
-        after = jax.vmap(jax.vmap(self._features))(lived.next_observation)
-        fixed = jax.tree.map(self._fold, (features, after, self._choices(lived), feasible))
-        batch, next_value = self._each(OnPolicy._judged, None, state.networks, state.seen, *fixed)
+        (inputs, feasible), (after, _) = self._seen(lived.observation), self._seen(lived.next_observation)
+        ended = lived.terminated | lived.truncated
+        fresh = jnp.concatenate([jnp.zeros_like(ended[..., :1]), ended[..., :-1]], axis=2)
+        sight = Sight(
+            inputs, after, self._views(lived.world, inputs), self._views(lived.next_world, after),
+            self._choices(lived), feasible, fresh, ended[..., -1],
+        )  # fmt: skip
+        sight = jax.tree.map(self._fold, sight)
+        judged = self._each(OnPolicy._judged, None, state.networks, state.seen, state.viewed, state.memories, sight)
+        batch, next_value, memories = judged
         # Backwards through time for all agents at once: one by one it would take as long as the networks.
-        value, next_value = (v.reshape(self.agents, -1) for v in (batch.value, next_value))
-        advantage = jax.vmap(generalised, in_axes=(0, 0, 0, 0, 0, None, None))(
-            lived.reward / scale[:, None], value, next_value, lived.terminated, lived.truncated,
+        value, next_value = (v.reshape(ended.shape) for v in (batch.value, next_value))
+        along = jax.vmap(jax.vmap(generalised, (0, 0, 0, 0, 0, None, None)), (0, 0, 0, 0, 0, None, None))
+        advantage = along(
+            lived.reward / scale[:, None, None], value, next_value, lived.terminated, lived.truncated,
             self.numbers.discount, self.numbers.trace,
         )  # fmt: skip
-        batch = batch._replace(advantage=self._fold(advantage))
+        batch = batch._replace(advantage=advantage.reshape(batch.value.shape))
         networks, optimiser = self._each(
             type(self).learn, clock, state.networks, state.optimiser, batch, keys[: self.heads]
         )
-        seen = None if state.seen is None else jax.vmap(Moments.with_batch)(state.seen, fixed[0])
-        health = Health(jnp.mean((scale[:, None] * advantage) ** 2, axis=1), scale * jnp.mean(jnp.abs(value), axis=1))
-        return state._replace(networks=networks, optimiser=optimiser, seen=seen), health
+        seen, viewed = (
+            moments and jax.vmap(Moments.with_batch)(moments, x.reshape(self.heads, -1, x.shape[-1]))
+            for moments, x in ((state.seen, sight.inputs), (state.viewed, sight.views))
+        )
+        health = Health(
+            jnp.mean((scale[:, None, None] * advantage) ** 2, axis=(1, 2)),
+            scale * jnp.mean(jnp.abs(value), axis=(1, 2)),
+        )
+        state = state._replace(networks=networks, optimiser=optimiser, seen=seen, viewed=viewed, memories=memories)
+        return state, health
 
     def _with_rewards(self, state: OnPolicyState, lived: Transition) -> tuple[OnPolicyState, Float[Array, " agents"]]:
         """The size of discounted returns so far: values are learned in units of it."""
@@ -210,17 +239,27 @@ class OnPolicy(Group):
             total = self.numbers.discount * total + reward
             return jnp.where(ended, 0.0, total), total**2
 
-        ended = lived.terminated | lived.truncated
-        returns, squares = jax.lax.scan(on, state.returns, (lived.reward.T, ended.T))
-        earned = jax.vmap(Moments.with_batch)(state.earned, self._fold(squares.T))
+        steps = jax.tree.map(lambda x: jnp.moveaxis(x, 2, 0), (lived.reward, lived.terminated | lived.truncated))
+        returns, squares = jax.lax.scan(on, state.returns, steps)
+        earned = jax.vmap(Moments.with_batch)(state.earned, jnp.moveaxis(squares, 0, 2).reshape(self.heads, -1))
         scale = jnp.sqrt(jnp.maximum(earned.mean, LEAST))
         return state._replace(earned=earned, returns=returns), jnp.broadcast_to(scale, (self.agents,))
 
-    def _choices(self, lived: Transition) -> Float[Array, "agents steps size"]:
+    def _views(
+        self, world: Float[Array, "copies steps features"] | None, own: Float[Array, "agents copies steps inputs"]
+    ) -> Float[Array, "agents copies steps views"] | None:
+        """What each agent's critic sees, where that differs from what the actor sees."""
+        if self.sees == "own":
+            return None
+        assert world is not None
+        everything = jnp.broadcast_to(world, (self.agents, *world.shape))
+        return everything if self.sees == "world" else jnp.concatenate([everything, own], axis=-1)
+
+    def _choices(self, lived: Transition) -> Float[Array, "agents copies steps size"]:
         """Actions as the distribution knows them."""
         if isinstance(self.distribution, Gaussian):
             return lived.action
-        index = jax.vmap(jax.vmap(lambda o, a: self.dynamics.index(self.role, o, a)))
+        index = jax.vmap(jax.vmap(jax.vmap(lambda o, a: self.dynamics.index(self.role, o, a))))
         return index(lived.observation, lived.action)[..., None].astype(jnp.float32)
 
     def _each(self, function: Callable[..., Any], clock: Clock | None, *values: Any) -> Any:
@@ -232,19 +271,37 @@ class OnPolicy(Group):
             group = eqx.combine(arrays, static)
             return function(group, *values) if clock is None else function(group, clock, *values)
 
-        call = jax.custom_batching.sequential_vmap(one) if self.one_by_one else one
-        return jax.vmap(call, in_axes=(None, None, *(0 for _ in values)))(arrays, clock, *values)
+        in_turn = self.one_by_one and not self.one_critic  # whose gradients are averaged over networks
+        call = jax.custom_batching.sequential_vmap(one) if in_turn else one
+        return jax.vmap(call, in_axes=(None, None, *(0 for _ in values)), axis_name=NETWORKS)(arrays, clock, *values)
 
     def _judged(
-        self, networks: Networks, seen: Moments | None, features: Array, after: Array, choices: Array, feasible: Array
-    ) -> tuple[Batch, Float[Array, " samples"]]:
-        """Samples as the networks see them before they learn, but for the advantages; and the values that follow."""
-        if seen is not None:
-            features, after = seen.normalise(features), seen.normalise(after)
-        outputs = forward(networks.actor, features)
-        logs = self.distribution.log_probability(outputs, networks.log_sd, feasible, choices)
-        value, next_value = (forward(networks.critic, x)[:, 0] for x in (features, after))
-        return Batch(features, choices, feasible, logs, value, jnp.zeros_like(value)), next_value
+        self, networks: Networks, seen: Moments | None, viewed: Moments | None, memories: Memories, sight: Sight
+    ) -> tuple[Batch, Float[Array, "streams steps"], Memories]:
+        """Steps as the networks see them before they learn, but for the advantages; values and memories that follow."""
+        inputs, after = (x if seen is None else seen.normalise(x) for x in (sight.inputs, sight.after))
+        views, views_after = sight.views, sight.views_after
+        if viewed is not None and views is not None and views_after is not None:
+            views, views_after = viewed.normalise(views), viewed.normalise(views_after)
+        actor = unroll(networks.actor, memories.actor, inputs, sight.fresh, self.activation)
+        critic = unroll(
+            networks.critic, memories.critic, inputs if views is None else views, sight.fresh, self.activation
+        )
+        following = after if views_after is None else views_after
+        next_value, _ = respond(networks.critic, flat(critic.memory), flat(following), self.activation)
+        told = (flat(x) for x in (sight.feasible, sight.choices))
+        logs = self.distribution.log_probability(flat(actor.outputs), networks.log_sd, *told)
+        starts = Memories(*(
+            jnp.concatenate([before[:, None], kept[:, :-1]], axis=1)[:, :: self.sequence]
+            for before, kept in zip(memories, (actor.memory, critic.memory), strict=True)
+        ))  # fmt: skip
+        value = critic.outputs[..., 0]
+        batch = Batch(
+            inputs, views, sight.choices, sight.feasible, sight.fresh, starts,
+            logs.reshape(value.shape), value, jnp.zeros_like(value),
+        )  # fmt: skip
+        ends = (jnp.where(sight.over[:, None], 0.0, kept[:, -1]) for kept in (actor.memory, critic.memory))
+        return batch.pieces(self.sequence), next_value[:, 0].reshape(value.shape), Memories(*ends)
 
     @abstractmethod
     def learn(
@@ -264,76 +321,36 @@ class OnPolicy(Group):
 
     def loss(self, networks: Networks, batch: Batch) -> Float[Array, ""]:
         """``-objective + value_weight * value_error - entropy_weight * entropy``."""
-        outputs = forward(networks.actor, batch.inputs)
+        views = batch.inputs if batch.views is None else batch.views
+        actor = unroll(networks.actor, batch.memories.actor, batch.inputs, batch.fresh, self.activation)
+        critic = unroll(networks.critic, batch.memories.critic, views, batch.fresh, self.activation)
+        batch = batch.steps()
+        outputs, value = actor.outputs.reshape(len(batch.value), -1), critic.outputs.reshape(-1)
         logs = self.distribution.log_probability(outputs, networks.log_sd, batch.feasible, batch.choices)
         advantage = batch.advantage
         if self.normal_advantages:
             advantage = (advantage - jnp.mean(advantage)) / (jnp.std(advantage) + LEAST)
         entropy = self.distribution.entropy(outputs, networks.log_sd, batch.feasible)
-        error = self.value_error(forward(networks.critic, batch.inputs)[:, 0], batch)
         gain = self.objective(logs, batch, advantage) + self.numbers.entropy_weight * entropy
-        return self.numbers.value_weight * error - gain
+        return self.numbers.value_weight * self.value_error(value, batch) - gain
 
     def step(self, clock: Clock, networks: Networks, optimiser: Any, batch: Batch) -> tuple[Networks, Any]:
         """One gradient step."""
-        change, optimiser = self._optimiser().update(jax.grad(self.loss)(networks, batch), optimiser)
+        slope = jax.grad(self.loss)(networks, batch)
+        if self.one_critic:
+            slope = slope._replace(critic=jax.lax.pmean(slope.critic, NETWORKS))
+        if self.apart:
+            slope = slope._replace(critic=self._clipped(slope.critic))
+            slope = slope._replace(**self._clipped({"actor": slope.actor, "log_sd": slope.log_sd}))
+        change, optimiser = self._optimiser().update(slope, optimiser)
         rate = self.numbers.rate * jnp.maximum(1 - clock / self.numbers.last, 0.0)
         return jax.tree.map(lambda old, new: old - rate * new, networks, change), optimiser
 
+    def _clipped(self, slope: Any) -> Any:
+        return optax.clip_by_global_norm(self.numbers.largest_slope).update(slope, optax.EmptyState())[0]
+
     def _optimiser(self) -> optax.GradientTransformation:
-        clip = optax.clip_by_global_norm(self.numbers.largest_slope)
+        clip = optax.identity() if self.apart else optax.clip_by_global_norm(self.numbers.largest_slope)
         return optax.flatten(
             optax.chain(clip, optax.scale_by_adam(eps=ADAM_EPSILON) if self.adam else optax.identity())
         )
-
-
-def common(learner: "PolicyGradient", seat: MarketSeat) -> dict[str, Any]:
-    """Fields of a group as a scenario describes them.
-
-    Raises
-    ------
-    TacitError
-        If its distribution does not fit the role's actions.
-    """
-    role, agents, seen = seat.role, seat.last - seat.first, jnp.zeros(len(seat.role.observes))
-    discrete = isinstance(role.actions, Discrete)
-    if discrete and learner.distribution == "gaussian":
-        raise refuse("distribution", f"{role.name} chooses among {role.actions.size} actions", "use categorical")
-    distribution: Distribution
-    if discrete or learner.distribution == "categorical":
-        try:
-            shape = jax.eval_shape(lambda o: seat.dynamics.candidates(role, o)[0], seen).shape
-        except NotImplementedError:
-            raise refuse("distribution", "this market names no candidates to choose from", "use gaussian") from None
-        distribution, size = Categorical(shape[0]), shape[1]
-    else:
-        distribution, size = Gaussian(role.actions.size), role.actions.size
-
-    def single(x: float) -> Array:
-        return jnp.asarray(x, jnp.float32)
-
-    return {
-        "dynamics": seat.dynamics,
-        "numbers": Numbers(
-            rate=single(learner.rate),
-            last=single(float(seat.steps) if learner.anneal else float("inf")),
-            discount=single(learner.gamma),
-            trace=single(learner.trace),
-            value_weight=single(learner.value_weight),
-            entropy_weight=single(learner.entropy_weight),
-            largest_slope=single(learner.clip_gradient),
-            largest_value=single(learner.largest_value),
-            log_sd=single(learner.log_sd),
-        ),
-        "distribution": distribution,
-        "rollout": Rollout(learner.rollout, agents, len(role.observes), size),
-        "role": role,
-        "hidden": learner.hidden,
-        "agents": agents,
-        "shared": learner.parameters == "shared",
-        "normal_inputs": learner.normalise_observations,
-        "scaled_rewards": learner.scale_rewards,
-        "normal_advantages": learner.normalise_advantages,
-        "deterministic": learner.deterministic_test,
-        "one_by_one": seat.one_by_one,
-    }

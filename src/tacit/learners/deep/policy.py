@@ -1,18 +1,16 @@
-"""Stochastic policies and the values beside them: tanh networks, Gaussian or categorical actions."""
+"""Stochastic policies: Gaussian or categorical actions."""
 
-import itertools
 import math
 from typing import NamedTuple
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Float
 
-from tacit.learners.deep.network import Layer
+from tacit.learners.deep.trunk import Trunk
 from tacit.markets.dynamics.base import normal
 
-GAIN = math.sqrt(2)  # of hidden layers
 ACTOR_GAIN, CRITIC_GAIN = 0.01, 1.0  # of the last layers
 NEVER = -1e9  # logit of an action that is not feasible
 
@@ -22,68 +20,14 @@ class Networks(NamedTuple):
 
     Attributes
     ----------
-    actor, critic : tuples of Layer
+    actor, critic : Trunk
     log_sd : (size,) array
         Logarithm of a Gaussian policy's standard deviation, which is the same everywhere; empty if categorical.
     """
 
-    actor: tuple[Layer, ...]
-    critic: tuple[Layer, ...]
+    actor: Trunk
+    critic: Trunk
     log_sd: Float[Array, " size"]
-
-
-def create(
-    key: PRNGKeyArray, inputs: int, hidden: tuple[int, ...], outputs: int, log_sd: Float[Array, " size"]
-) -> Networks:
-    """Random networks: orthogonal weights, no biases; the first policy hardly depends on what it sees.
-
-    Gains: sqrt 2 in hidden layers, 1 at the end of the critic and 0.01 at the end of the actor.
-
-    References
-    ----------
-    S. Huang et al., "The 37 implementation details of proximal policy optimization", ICLR blog track 2022, detail 2;
-    M. Andrychowicz et al., arXiv 2006.05990, section 3.2 (the small last layer).
-    """
-    ends = (outputs, ACTOR_GAIN), (1, CRITIC_GAIN)
-    shapes = [list(itertools.pairwise((inputs, *hidden, last))) for last, _ in ends]
-    sizes = [a * b for shape in shapes for a, b in shape]
-    # One draw for all layers: each call of the generator costs a third of a second to compile.
-    parts = iter(jnp.split(jax.random.normal(key, (sum(sizes),)), list(itertools.accumulate(sizes))[:-1]))
-    actor, critic = (
-        tuple(
-            Layer((gain if k == len(hidden) else GAIN) * orthogonal(next(parts).reshape(b, a)), jnp.zeros(b))
-            for k, (a, b) in enumerate(shape)
-        )
-        for shape, (_, gain) in zip(shapes, ends, strict=True)
-    )
-    return Networks(actor, critic, log_sd)
-
-
-def orthogonal(drawn: Float[Array, "rows columns"]) -> Float[Array, "rows columns"]:
-    """A uniformly random matrix with orthonormal columns, or rows if they are fewer, from standard normal numbers.
-
-    Gram-Schmidt, each vector twice, is enough (L. Giraud et al., Numer. Math. 101 (2005) 87-100); the result is uniform
-    (F. Mezzadri, Notices of the AMS 54 (2007) 592-604). LAPACK's decomposition waits for ever inside a program that is
-    spread over several processor devices (jaxlib 0.10).
-    """
-    tall = drawn if drawn.shape[0] >= drawn.shape[1] else drawn.T
-
-    def add(k: Array, found: Array) -> Array:
-        vector = tall[:, k]
-        for _ in range(2):
-            vector = vector - found @ (found.T @ vector)
-        return found.at[:, k].set(vector / jnp.linalg.norm(vector))
-
-    found: Array = jax.lax.fori_loop(0, tall.shape[1], add, jnp.zeros_like(tall))
-    return found if tall is drawn else found.T
-
-
-def forward(layers: tuple[Layer, ...], inputs: Float[Array, "samples inputs"]) -> Float[Array, "samples outputs"]:
-    """Linear layers with hyperbolic tangents between them."""
-    x = inputs
-    for layer in layers[:-1]:
-        x = jnp.tanh(x @ layer.weight.T + layer.bias)
-    return x @ layers[-1].weight.T + layers[-1].bias
 
 
 class Gaussian(eqx.Module):

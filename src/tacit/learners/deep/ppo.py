@@ -10,10 +10,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
-from tacit.learners.base import MarketSeat
+from tacit.learners.base import MarketSeat, refuse
 from tacit.learners.deep.base import Clock
-from tacit.learners.deep.on_policy import Batch, OnPolicy, common
+from tacit.learners.deep.on_policy import OnPolicy
+from tacit.learners.deep.on_policy_build import common
 from tacit.learners.deep.policy import Networks
+from tacit.learners.deep.samples import Batch, Sees
 
 if TYPE_CHECKING:
     from tacit.learners.ppo import PPO
@@ -59,13 +61,24 @@ class Ppo(OnPolicy):
         return jnp.mean(error)
 
 
-def build(learner: "PPO", seat: MarketSeat) -> Ppo:
-    """A group of agents as a scenario describes them."""
-    return Ppo(
-        **common(learner, seat),
+def build(learner: "PPO", seat: MarketSeat, sees: Sees = "own") -> Ppo:
+    """A group of agents as a scenario describes them.
+
+    Raises
+    ------
+    TacitError
+        If the samples of a rollout cannot be cut into as many gradient steps.
+    """
+    group = Ppo(
+        **common(learner, seat, sees),
         adam=True,
         clip=jnp.asarray(learner.clip, jnp.float32),
         epochs=learner.epochs,
         minibatches=learner.minibatches,
         clipped_values=learner.clip_values,
     )
+    pieces = group.streams * group.rollout.steps // group.sequence
+    if pieces % learner.minibatches:
+        what = "sequences" if group.shape.recurrent else "samples"
+        raise refuse("minibatches", f"{learner.minibatches} do not divide {pieces} {what}", "choose numbers that fit")
+    return group

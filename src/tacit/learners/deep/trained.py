@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
-from tacit.learners.deep.base import Group, LearnerState, Policy
+from tacit.learners.deep.base import Carry, Group, LearnerState, Policy
 from tacit.learners.deep.scripted import Scripted
 
 
@@ -38,3 +38,16 @@ class Frozen(Scripted):
         epsilon: Any,
     ) -> Float[Array, "agents batch size"]:
         return self.inner.act(policy, observations, keys, jnp.zeros(()))
+
+    def carry(self, batch: int) -> Carry:
+        return self.inner.carry(batch)
+
+    def respond(
+        self,
+        policy: Policy,
+        carry: Carry,
+        observations: Float[Array, "agents batch observation"],
+        keys: Key[Array, " agents"],
+        epsilon: Any,
+    ) -> tuple[Float[Array, "agents batch size"], Carry]:
+        return self.inner.respond(policy, carry, observations, keys, jnp.zeros(()))
