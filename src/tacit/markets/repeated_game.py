@@ -52,6 +52,11 @@ class RepeatedGame(Market):
         return self.horizon_periods
 
     @property
+    def common_reward(self) -> bool:
+        form = self.stage.form()
+        return isinstance(form, NormalForm) and bool((form.payoffs == form.payoffs[..., :1]).all())
+
+    @property
     def stage(self) -> StageGame:
         return self.game  # type: ignore[no-any-return]
 

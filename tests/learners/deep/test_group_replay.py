@@ -58,12 +58,28 @@ def test_samples_are_what_a_list_would_hold(capacity, copies):
         assert set(drawn) == set(held)
         assert len(held) == 1 or stats.chisquare(np.bincount(drawn)[held]).pvalue > 1e-3
         time, copy = np.divmod(drawn, copies)
-        for name in ("observation", "action", "reward", "next_observation", "terminated"):
+        for name in ("observation", "action", "reward", "next_observation", "terminated", "truncated"):
             wanted = np.swapaxes(getattr(lived, name)[time, :, copy], 0, 1)
             np.testing.assert_array_equal(getattr(sample, name), wanted, err_msg=name)
         np.testing.assert_array_equal(sample.world, lived.world[time, copy])
         np.testing.assert_array_equal(sample.next_world, lived.next_world[time, copy])
-        assert not sample.truncated.any(), "an episode that is cut goes on"
+
+
+@pytest.mark.parametrize(("capacity", "copies", "length"), [(12, 1, 4), (24, 2, 3), (24, 4, 1)])
+def test_pieces_are_consecutive_steps_of_one_copy(capacity, copies, length):
+    replay, history = remembered(capacity, copies)
+    lived = jax.tree.map(np.asarray, lives(copies))
+    for count in (length, STEPS):
+        rows = jax.tree.map(lambda x, count=count: x[count - 1], history)
+        found = replay.sequences(rows, keys(1)[0], jnp.asarray(count), 500, length)
+        time, copy = np.divmod(np.asarray(found.reward[0]).astype(int), copies)
+        assert (copy == copy[:, :1]).all()
+        assert (np.diff(time, axis=1) == 1).all()
+        whole = min(count, capacity // copies) // length - (count > capacity // copies and count % length > 0)
+        assert len({*time[:, 0]}) == whole, "all pieces but the one that is being overwritten"
+        assert set(copy[:, 0]) == set(range(copies))
+        np.testing.assert_array_equal(found.observation, np.moveaxis(lived.observation[time, :, copy], 2, 0))
+        np.testing.assert_array_equal(found.world, lived.world[time, copy])
 
 
 def test_agents_may_draw_moments_of_their_own():

@@ -39,7 +39,7 @@ class GroupReplay(eqx.Module):
 
     def empty(self) -> Rows:
         """Nothing remembered yet."""
-        row = 2 * self.observation + self.action + 2
+        row = 2 * self.observation + self.action + 3
         return (
             jnp.zeros((self.capacity, self.agents, row), jnp.float32),
             jnp.zeros((self.capacity, 2 * self.world), jnp.float32),
@@ -60,7 +60,7 @@ class GroupReplay(eqx.Module):
         count : int scalar
         """
         t, place = transition, count % (self.capacity // self.copies) * self.copies
-        scalars = jnp.stack([t.reward, t.terminated.astype(jnp.float32)], axis=-1)
+        scalars = jnp.stack([t.reward, t.terminated.astype(jnp.float32), t.truncated.astype(jnp.float32)], axis=-1)
         own = jnp.concatenate([t.observation, t.action, t.next_observation, scalars], axis=-1)
         lives = jax.lax.dynamic_update_slice(rows[0], jnp.swapaxes(own, 0, 1), (place, 0, 0))
         if not self.world:
@@ -77,12 +77,28 @@ class GroupReplay(eqx.Module):
         -------
         Transition
             Arrays (agents, batch, ...), the same moments for all agents; the global state (batch, features), or None.
-            Nothing is truncated: an episode that was merely cut goes on.
         """
-        drawn = self._drawn(key, count, batch)
-        lived = self._split(jnp.swapaxes(rows[0][drawn], 0, 1))
-        world, next_world = jnp.split(rows[1][drawn], 2, axis=1) if self.world else (None, None)
-        return lived._replace(world=world, next_world=next_world)
+        return self._at(rows, self._drawn(key, count, batch))
+
+    def sequences(self, rows: Rows, key: PRNGKeyArray, count: Clock, batch: int, length: int) -> Transition:
+        """Joint transitions in pieces of so many consecutive steps, which divide the memory.
+
+        Returns
+        -------
+        Transition
+            Arrays (agents, batch, length, ...); the global state (batch, length, features), or None.
+        """
+        steps = self.capacity // self.copies
+        # The piece that is being overwritten has a seam in it: it is left out until it is whole again.
+        seam = (count > steps) & (count % length > 0)
+        pieces = (jnp.minimum(count, steps) // length - seam) * self.copies
+        drawn = jnp.minimum(jnp.floor(jax.random.uniform(key, (batch,)) * pieces).astype(int), pieces - 1)
+        piece = (drawn // self.copies + seam * (count % steps // length + 1)) % (steps // length)
+        first = piece * length * self.copies + drawn % self.copies
+        found = self._at(rows, (first[:, None] + self.copies * jnp.arange(length)).ravel())
+        lived = (x.reshape(self.agents, batch, length, *x.shape[2:]) for x in found[:6])
+        worlds = (None if x is None else x.reshape(batch, length, -1) for x in found[6:])
+        return Transition(*lived, *worlds)
 
     def sample_apart(self, rows: Rows, keys: Key[Array, " agents"], count: Clock, batch: int) -> Transition:
         """Each agent's own transitions, (agents, batch, ...): moments are drawn for each of them by its own key."""
@@ -93,8 +109,12 @@ class GroupReplay(eqx.Module):
         size = self.size(count)
         return jnp.minimum(jnp.floor(jax.random.uniform(key, (batch,)) * size).astype(int), size - 1)
 
+    def _at(self, rows: Rows, places: Int[Array, " batch"]) -> Transition:
+        lived = self._split(jnp.swapaxes(rows[0][places], 0, 1))
+        world, next_world = jnp.split(rows[1][places], 2, axis=1) if self.world else (None, None)
+        return lived._replace(world=world, next_world=next_world)
+
     def _split(self, lived: Float[Array, "agents batch row"]) -> Transition:
         ends = list(itertools.accumulate([self.observation, self.action, self.observation]))
         before, action, after, scalars = jnp.split(lived, ends, axis=2)
-        terminated = scalars[..., 1] > 0
-        return Transition(before, action, scalars[..., 0], after, terminated, jnp.zeros_like(terminated))
+        return Transition(before, action, scalars[..., 0], after, scalars[..., 1] > 0, scalars[..., 2] > 0)
