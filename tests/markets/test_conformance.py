@@ -14,6 +14,7 @@ from tacit.markets.dynamics.base import Dynamics, Outcome
 from tacit.markets.execution import Execution, Exponential, Liquidity
 from tacit.markets.repeated_game import RepeatedGame
 from tacit.markets.resource import ResourceMarket
+from tacit.markets.team_game import TeamGame
 from tacit.testing import check_market
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
@@ -43,6 +44,7 @@ MARKETS = {
         cash=700.0,
         observes=("trend", "level", "signal", "time", "price", "change", "inventory", "cash", "flow"),
     ),
+    "team game": TeamGame(),
     "resource, literal": ResourceMarket(steps=3, execution="pre", law="linear", valuation="mark-to-market"),
 }
 
