@@ -197,14 +197,7 @@ class OnPolicy(Group):
         self, state: OnPolicyState, lived: Transition, keys: Key[Array, " agents"], clock: Clock
     ) -> tuple[OnPolicyState, Health]:
         state, scale = self._with_rewards(state, lived)
-        (inputs, feasible), (after, _) = self._seen(lived.observation), self._seen(lived.next_observation)
-        ended = lived.terminated | lived.truncated
-        fresh = jnp.concatenate([jnp.zeros_like(ended[..., :1]), ended[..., :-1]], axis=2)
-        sight = Sight(
-            inputs, after, self._views(lived.world, inputs), self._views(lived.next_world, after),
-            self._choices(lived), feasible, fresh, ended[..., -1],
-        )  # fmt: skip
-        sight = jax.tree.map(self._fold, sight)
+        sight, ended = self._sight(lived), lived.terminated | lived.truncated
         judged = self._each(OnPolicy._judged, None, state.networks, state.seen, state.viewed, state.memories, sight)
         batch, next_value, memories = judged
         # Backwards through time for all agents at once: one by one it would take as long as the networks.
@@ -219,8 +212,8 @@ class OnPolicy(Group):
             type(self).learn, clock, state.networks, state.optimiser, batch, keys[: self.heads]
         )
         seen, viewed = (
-            moments and jax.vmap(Moments.with_batch)(moments, x.reshape(self.heads, -1, x.shape[-1]))
-            for moments, x in ((state.seen, sight.inputs), (state.viewed, sight.views))
+            None if m is None or x is None else jax.vmap(Moments.with_batch)(m, jax.vmap(flat)(x))
+            for m, x in ((state.seen, sight.inputs), (state.viewed, sight.views))
         )
         health = Health(
             jnp.mean((scale[:, None, None] * advantage) ** 2, axis=(1, 2)),
@@ -228,6 +221,18 @@ class OnPolicy(Group):
         )
         state = state._replace(networks=networks, optimiser=optimiser, seen=seen, viewed=viewed, memories=memories)
         return state, health
+
+    def _sight(self, lived: Transition) -> Sight:
+        """What a rollout looked like to each network."""
+        (inputs, feasible), (after, _) = self._seen(lived.observation), self._seen(lived.next_observation)
+        ended = lived.terminated | lived.truncated
+        fresh = jnp.concatenate([jnp.zeros_like(ended[..., :1]), ended[..., :-1]], axis=2)
+        sight = Sight(
+            inputs, after, self._views(lived.world, inputs), self._views(lived.next_world, after),
+            self._choices(lived), feasible, fresh, ended[..., -1],
+        )  # fmt: skip
+        found: Sight = jax.tree.map(self._fold, sight)
+        return found
 
     def _with_rewards(self, state: OnPolicyState, lived: Transition) -> tuple[OnPolicyState, Float[Array, " agents"]]:
         """The size of discounted returns so far: values are learned in units of it."""
