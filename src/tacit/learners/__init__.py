@@ -3,6 +3,7 @@
 from tacit.learners.actor_critic import ActorCritic
 from tacit.learners.base import Learner, TabularLearner
 from tacit.learners.best_response import BestResponse
+from tacit.learners.ddpg import DDPG, MADDPG
 from tacit.learners.dqn import DQN, Memory, Network
 from tacit.learners.exp3 import Exp3
 from tacit.learners.exploration import Boltzmann, Constant, Exponential, Geometric, Schedule
@@ -25,13 +26,13 @@ from tacit.learners.ucb1 import Ucb1
 
 #: Every registered learner and scripted policy; a new one is one file and one line here.
 LEARNERS: tuple[type[Learner], ...] = (
-    QLearning, JointQLearning, Sarsa, Exp3, Ucb1, DQN, PPO, MAPPO, ActorCritic, Fixed, Random, Rule, BestReply, Trained,
-    BestResponse, FixedSchedule,
+    QLearning, JointQLearning, Sarsa, Exp3, Ucb1, DQN, PPO, MAPPO, ActorCritic, DDPG, MADDPG, Fixed, Random, Rule,
+    BestReply, Trained, BestResponse, FixedSchedule,
 )  # fmt: skip
 
 __all__ = [
-    "DQN", "LEARNERS", "MAPPO", "PPO", "ActorCritic", "BestReply", "BestResponse", "Boltzmann", "Constant",
-    "ConstantValue", "Exp3", "Exponential", "Fixed", "FixedSchedule", "Geometric", "GivenValues", "JointQLearning",
-    "Learner", "Memory", "Network", "QLearning", "Random", "Rule", "Sarsa", "Schedule", "StrategyValues",
-    "TabularLearner", "Trained", "TrainedValues", "Ucb1", "UniformRivals", "UniformValues",
+    "DDPG", "DQN", "LEARNERS", "MADDPG", "MAPPO", "PPO", "ActorCritic", "BestReply", "BestResponse", "Boltzmann",
+    "Constant", "ConstantValue", "Exp3", "Exponential", "Fixed", "FixedSchedule", "Geometric", "GivenValues",
+    "JointQLearning", "Learner", "Memory", "Network", "QLearning", "Random", "Rule", "Sarsa", "Schedule",
+    "StrategyValues", "TabularLearner", "Trained", "TrainedValues", "Ucb1", "UniformRivals", "UniformValues",
 ]  # fmt: skip
