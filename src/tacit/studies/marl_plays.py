@@ -151,7 +151,9 @@ def portfolio_learners() -> dict[str, tuple[Learner, str]]:
     }
 
 
-def portfolios(stage: Stage, market: Portfolio, label: str = "portfolio", only: Sequence[str] = ()) -> dict[str, Played]:
+def portfolios(
+    stage: Stage, market: Portfolio, label: str = "portfolio", only: Sequence[str] = ()
+) -> dict[str, Played]:
     """All learners in a portfolio of one step, tested by what the team expects."""
     found = {}
     for name, (learner, reward) in portfolio_learners().items():
@@ -174,9 +176,7 @@ def memories(stage: Stage, market: Portfolio) -> dict[str, Played]:
         "MAPPO with memory": MAPPO(**longer, recurrent=32, sequence=market.steps),
     }
     return {
-        name: stage.of(
-            f"noise-{slug(name)}", market, learner, 300, copies=COPIES, tests=1000, test={"realised": False}
-        )
+        name: stage.of(f"noise-{slug(name)}", market, learner, 300, copies=COPIES, tests=1000, test={"realised": False})
         for name, learner in learners.items()
     }
 
