@@ -10,7 +10,7 @@ from tacit.learners.deep.scripted import ActByRule
 from tacit.markets.dynamics.base import Dynamics
 from tacit.store.layout import Arrays, Variable
 
-EPISODES = 20  # at most, of each rule in a session
+EPISODES, STEPS = 20, 10_000  # of each rule in a session, whichever is more, but no more than in the test
 
 
 def tables(experiment: Experiment, dynamics: Dynamics) -> tuple[deep.Table, ...]:
@@ -39,7 +39,8 @@ def played(
     crew: deep.Crew, rules: tuple[deep.Table, ...], dynamics: Dynamics, keys: Any, experiment: Experiment, count: int
 ) -> Arrays:
     """All rules with the noise that frozen policies meet in their test, in so many sessions."""
-    episodes, horizon, found = min(EPISODES, experiment.test.episodes), experiment.market.horizon, []
+    horizon, found = experiment.market.horizon, []
+    episodes = min(experiment.test.episodes, max(EPISODES, STEPS // horizon))
     for table in rules:
         tested = crew.test(table, dynamics, keys, ((),), episodes, horizon, 0.0, False)
         per = experiment.market.payoff_steps

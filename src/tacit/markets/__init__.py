@@ -2,15 +2,18 @@
 
 from tacit.markets.base import Continuous, Discrete, Market, Quantity, Role
 from tacit.markets.execution import Execution
+from tacit.markets.portfolio import Portfolio
 from tacit.markets.repeated_game import RepeatedGame
 from tacit.markets.resource import ResourceMarket
 from tacit.markets.team_game import TeamGame
 from tacit.markets.token import TokenEconomy
 
 #: Every registered market; a new one is its description, its dynamics, and one line here.
-MARKETS: tuple[type[Market], ...] = (Execution, RepeatedGame, ResourceMarket, TeamGame, TokenEconomy)
+MARKETS: tuple[type[Market], ...] = (
+    Execution, RepeatedGame, ResourceMarket, TeamGame, TokenEconomy, Portfolio,
+)  # fmt: skip
 
 __all__ = [
-    "MARKETS", "Continuous", "Discrete", "Execution", "Market", "Quantity", "RepeatedGame", "ResourceMarket", "Role",
-    "TeamGame", "TokenEconomy",
+    "MARKETS", "Continuous", "Discrete", "Execution", "Market", "Portfolio", "Quantity", "RepeatedGame",
+    "ResourceMarket", "Role", "TeamGame", "TokenEconomy",
 ]  # fmt: skip

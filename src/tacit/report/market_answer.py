@@ -17,6 +17,7 @@ from tacit.report.answer import (
 )
 from tacit.report.market_baselines import baselines, sentence
 from tacit.report.market_tested import SAME, Tested, failure_sentence, outcome_of
+from tacit.report.team_answer import is_team, team_verdict
 from tacit.theory.benchmarks import Profile
 
 Floats = NDArray[np.float64]
@@ -32,6 +33,8 @@ def market_answer(result: Result, cell: int = 0) -> Answer:
     labels = names_of(found.benchmarks)
     if not enough:
         judged = "Every session failed: nothing can be said about the outcome."
+    elif gain is not None and is_team(found.benchmarks):
+        judged = team_verdict(gain, found.benchmarks, found.words.role)
     elif gain is not None:
         judged = verdict(gain, best_equilibrium(found.benchmarks), labels)
     else:
@@ -50,6 +53,8 @@ def _findings(found: Tested) -> list[Finding]:
     """All agents together, then each of them as far as they differ, then prices and the like."""
     name, n = found.words.outcome, found.market.n_players
     rows = [_finding(found, name, list(range(n)))]
+    if found.market.common_reward:  # everybody gets the same
+        return rows + _quantities(found)
     if found.alike and n == 2:
         order, nash, optimum = (np.sort(side) for side in (found.outcomes, found.nash, found.optimum))
         names = ("cheaper", "dearer") if found.words.cost else ("worse-off", "better-off")

@@ -6,7 +6,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-Concept = Literal["nash", "mixed-nash", "wardrop", "joint-optimum", "pareto"]
+#: "team-optimum": the joint optimum under what agents can see of the state; "independent": everybody optimises what it
+#: would get if the others did not matter, which need not be an equilibrium.
+Concept = Literal["nash", "mixed-nash", "wardrop", "joint-optimum", "pareto", "team-optimum", "independent"]
 
 
 @dataclass(frozen=True)
