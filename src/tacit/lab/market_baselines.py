@@ -8,7 +8,7 @@ from tacit.engine import deep
 from tacit.lab.experiment import Experiment
 from tacit.learners.base import Learner
 from tacit.learners.deep.base import Group, LearnerState
-from tacit.learners.deep.scripted import ActByRule, Scripted
+from tacit.learners.deep.scripted import ActByRule
 from tacit.markets.dynamics.base import Dynamics
 from tacit.store.layout import Arrays, Variable
 
@@ -56,11 +56,10 @@ def played(
 ) -> Arrays:  # fmt: skip
     """All rules with the noise that frozen policies meet in their test, in so many sessions."""
     episodes, horizon, found = min(EPISODES, experiment.test.episodes), experiment.market.horizon, []
+    staying = [() if one.learns else state for one, state in zip(experiment.learners, learners, strict=True)]
+    acting = ((),) if len(dynamics.roles) == 1 else tuple(staying)
     for table in rules:
-        others = len(table.groups) == len(learners)  # else one group is everybody
-        acting = zip(table.groups, learners, strict=True) if others else [(table.groups[0], ())]
-        states = tuple(() if isinstance(group, Scripted) else state for group, state in acting)
-        tested = crew.test(table, dynamics, keys, states, episodes, horizon, 0.0, False)
+        tested = crew.test(table, dynamics, keys, acting, episodes, horizon, 0.0, False)
         per = experiment.market.payoff_steps
         values = {"payoff": np.asarray(tested.returns)[:count].mean(axis=1) / per}
         values |= {name: np.nanmean(np.asarray(mean)[:count], axis=1) for name, mean in tested.mean.items()}

@@ -11,6 +11,6 @@ from tacit.markets.token import TokenEconomy
 MARKETS: tuple[type[Market], ...] = (DoubleAuction, Execution, RepeatedGame, ResourceMarket, TokenEconomy)
 
 __all__ = [
-    "MARKETS", "Continuous", "Discrete", "DoubleAuction", "Execution", "Market", "Quantity", "RepeatedGame", "ResourceMarket", "Role",
-    "TokenEconomy",
+    "MARKETS", "Continuous", "Discrete", "DoubleAuction", "Execution", "Market", "Quantity", "RepeatedGame",
+    "ResourceMarket", "Role", "TokenEconomy",
 ]  # fmt: skip
