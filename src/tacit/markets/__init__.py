@@ -3,14 +3,15 @@
 from tacit.markets.base import Continuous, Discrete, Market, Quantity, Role
 from tacit.markets.double_auction import DoubleAuction
 from tacit.markets.execution import Execution
+from tacit.markets.order_book import OrderBook
 from tacit.markets.repeated_game import RepeatedGame
 from tacit.markets.resource import ResourceMarket
 from tacit.markets.token import TokenEconomy
 
 #: Every registered market; a new one is its description, its dynamics, and one line here.
-MARKETS: tuple[type[Market], ...] = (DoubleAuction, Execution, RepeatedGame, ResourceMarket, TokenEconomy)
+MARKETS: tuple[type[Market], ...] = (DoubleAuction, Execution, OrderBook, RepeatedGame, ResourceMarket, TokenEconomy)
 
 __all__ = [
-    "MARKETS", "Continuous", "Discrete", "DoubleAuction", "Execution", "Market", "Quantity", "RepeatedGame",
+    "MARKETS", "Continuous", "Discrete", "DoubleAuction", "Execution", "Market", "OrderBook", "Quantity", "RepeatedGame",
     "ResourceMarket", "Role", "TokenEconomy",
 ]  # fmt: skip
