@@ -12,6 +12,6 @@ from tacit.markets.token import TokenEconomy
 MARKETS: tuple[type[Market], ...] = (DoubleAuction, Execution, OrderBook, RepeatedGame, ResourceMarket, TokenEconomy)
 
 __all__ = [
-    "MARKETS", "Continuous", "Discrete", "DoubleAuction", "Execution", "Market", "OrderBook", "Quantity", "RepeatedGame",
-    "ResourceMarket", "Role", "TokenEconomy",
+    "MARKETS", "Continuous", "Discrete", "DoubleAuction", "Execution", "Market", "OrderBook", "Quantity",
+    "RepeatedGame", "ResourceMarket", "Role", "TokenEconomy",
 ]  # fmt: skip

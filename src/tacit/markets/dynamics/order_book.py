@@ -285,9 +285,7 @@ class OrderBookDynamics(Dynamics):
         }
         every = {name: jnp.broadcast_to(x.astype(dtype), (self.agents,)) for name, x in known.items()}
         parts = {name: self._by_role(x) for name, x in every.items()}
-        return {
-            role.name: jnp.stack([parts[name][role.name] for name in role.observes], axis=1) for role in self.roles
-        }
+        return {role.name: jnp.stack([parts[name][role.name] for name in role.observes], axis=1) for role in self.roles}
 
     def features(self, role: Role, observation: Float[Array, " observation"]) -> Float[Array, " features"]:
         """Ticks in units of the distances that orders have, inventories in half their limit."""
