@@ -6,8 +6,11 @@ import pytest
 import tacit
 from tacit.lab.experiment import Experiment, Length
 from tacit.lab.experiment import Test as FrozenPlay
-from tacit.learners import Constant, ConstantValue, QLearning, Rule
+from tacit.learners import PPO, Constant, ConstantValue, QLearning, Rule
+from tacit.markets import DoubleAuction
 from tacit.markets.resource import ResourceMarket
+from tacit.report import market_baselines
+from tacit.report.market_tested import outcome_of
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
@@ -54,11 +57,42 @@ def test_baselines_can_be_left_out(result):
     quiet = tacit.run(experiment(learner, test=FrozenPlay(episodes=20, baselines=False)))
     assert "baseline_payoff" not in quiet.data
     np.testing.assert_array_equal(quiet.data.test_payoff, result.data.test_payoff)
-    several = experiment(
-        (learner.model_copy(update={"agents": 2}), Rule(rule="random", agents=1)),
-        environment=MARKET.model_copy(update={"noise_traders": 1}),
-    )
-    assert several.baselines() == ()
+
+
+def test_with_several_roles_those_who_would_learn_follow_and_the_others_stay(result):
+    learner = result.experiment.learners[0].model_copy(update={"agents": 2})
+    noise, market = Rule(rule="buy-to-limit", agents=1), MARKET.model_copy(update={"noise_traders": 1})
+
+    def changed(one):
+        return experiment((one, noise), environment=market)
+
+    mixed = tacit.run(changed(learner))
+    assert mixed.data.rule.values.tolist() == list(MARKET.rules())
+    assert "those who would learn" in mixed.data.baseline_payoff.attrs["long_name"]
+    for rule in ("hold", "contrarian"):
+        alone = tacit.run(changed(Rule(rule=rule, agents=2))).data
+        found = mixed.data.sel(rule=rule)
+        np.testing.assert_allclose(found.baseline_payoff, alone.test_payoff.mean("episode"), rtol=1e-5)
+        np.testing.assert_allclose(found.baseline_turnover, alone.test_turnover.mean("step"), rtol=1e-5)
+    assert (mixed.data.sel(rule="hold").baseline_turnover > 0).all(), "the noise trader goes on"
+    # Compared are those who learn: the noise trader is the same under each rule.
+    rows = {row.rule: row for row in market_baselines.baselines(outcome_of(mixed))}
+    held = mixed.data.sel(rule="hold").baseline_payoff
+    assert rows["hold"].outcome.mean == pytest.approx(float(held[:, :2].mean()), rel=1e-5)
+    assert rows["hold"].outcome.mean != pytest.approx(float(held.mean()), rel=1e-2)
+
+
+def test_a_rule_must_exist_in_the_role():
+    auction = DoubleAuction(buyers=2, sellers=1)
+    limited = type("Limited", (DoubleAuction,), {"rules_of": lambda self, role: {"truthful": ""}})
+    both = (PPO(agents=2), Rule(rule="zero-intelligence", agents=1))
+    assert experiment(both, environment=auction).baselines() == ("zero-intelligence", "truthful")
+    assert experiment(both[::-1], environment=auction).baselines() == ("zero-intelligence", "truthful")
+    patched = experiment(both, environment=auction)
+    object.__setattr__(patched, "environment", limited(buyers=2, sellers=1))
+    assert patched.baselines() == ("truthful",)
+    with pytest.raises(tacit.TacitError, match="'zero-intelligence' is unknown to role seller; choose from truthful"):
+        tacit.run(patched)
 
 
 @pytest.mark.parametrize(

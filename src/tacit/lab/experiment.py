@@ -15,11 +15,11 @@ from tacit.errors import TacitError
 from tacit.games import GAMES
 from tacit.games.base import StageGame
 from tacit.learners import LEARNERS
-from tacit.learners.base import Learner
+from tacit.learners.base import Learner, group_sizes
 from tacit.learners.exploration import EXPLORATIONS
 from tacit.learners.initial import INITIALS
 from tacit.markets import MARKETS
-from tacit.markets.base import Market
+from tacit.markets.base import Market, Role
 from tacit.markets.curves import CURVES
 from tacit.markets.execution import KERNELS
 from tacit.markets.token_parts import PRICINGS, UTILITIES
@@ -189,11 +189,24 @@ class Experiment(Spec):
         return (self.length.episodes or 0) * self.market.horizon
 
     def baselines(self) -> tuple[str, ...]:
-        """Rules of the market that everybody follows for comparison: none where nobody learns, or roles differ."""
-        alike = isinstance(self.environment, Market) and len(self.market.roles()) == 1
-        if not alike or not self.test.baselines or not any(learner.learns for learner in self.learners):
+        """Rules of the market that are played for comparison: none where nobody learns.
+
+        If there is but one role everybody follows them. If there are several, whoever learns does, and the others stay
+        what they are; then a rule must exist in each role in which somebody learns.
+        """
+        known = isinstance(self.environment, Market) and self.test.baselines
+        if not known or not any(learner.learns for learner in self.learners):
             return ()
-        return tuple(self.test_market().rules())
+        market = self.test_market()
+        ours = [market.rules_of(role) for role, learner in self.seated() if learner.learns]
+        return tuple(rule for rule in market.rules() if all(rule in rules for rules in ours))
+
+    def seated(self) -> list[tuple[Role, Learner]]:
+        """The role of each agent of a market, and what sits there."""
+        sizes = group_sizes(self.market.n_players, self.learners)
+        learners = [learner for learner, size in zip(self.learners, sizes, strict=True) for _ in range(size)]
+        roles = [role for role in self.market.roles() for _ in range(role.agents)]
+        return list(zip(roles, learners, strict=True))
 
     def judged_in(self) -> Environment:
         """The environment whose benchmarks the outcome is judged by."""

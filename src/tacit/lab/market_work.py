@@ -112,7 +112,7 @@ class MarketWork:
             plan.table, plan.test, keys, play.learners, test.episodes, horizon, test.epsilon, _by_agent(experiment)
         )
         data = _data(experiment, curves, jax.tree.map(lambda x: np.asarray(x)[:count], tested))
-        more = baselines.played(crew, plan.baselines, plan.test, keys, experiment, count)
+        more = baselines.played(crew, plan.baselines, plan.test, keys, play.learners, experiment, count)
         acting = jax.vmap(plan.table.policies, axis_size=len(keys))(play.learners)
         policies = {name: np.asarray(x)[:count] for name, x in named(acting).items()}
         report(count - weight * total)
@@ -124,7 +124,8 @@ class MarketWork:
 
 def _plan(experiment: Experiment) -> Plan:
     test = experiment.test_market().dynamics()
-    return Plan(table_of(experiment), test, experiment.seed, baselines.tables(experiment, test))
+    table = table_of(experiment)
+    return Plan(table, test, experiment.seed, baselines.tables(experiment, test, table))
 
 
 def table_of(experiment: Experiment) -> deep.Table:

@@ -69,9 +69,10 @@ class Rule(Learner):
     def group(self, seat: MarketSeat) -> "Group":
         from tacit.learners.deep.scripted import ActByRule
 
-        known = seat.market.rules()
+        known = seat.market.rules_of(seat.role)
         if self.rule not in known:
-            raise refuse("rule", f"{self.rule!r} is unknown here", f"choose from {', '.join(known) or 'none'}")
+            where = "here" if len(seat.market.roles()) == 1 else f"to role {seat.role.name}"
+            raise refuse("rule", f"{self.rule!r} is unknown {where}", f"choose from {', '.join(known) or 'none'}")
         if self.rate < 1 and "hold" not in known:
             raise refuse("rate", "this market does not say what holding is", "set rate: 1")
         which = list(known).index(self.rule)

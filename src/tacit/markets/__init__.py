@@ -1,7 +1,9 @@
 """Markets: games with state, one file each, with their benchmarks; in motion in ``markets/dynamics``."""
 
 from tacit.markets.base import Continuous, Discrete, Market, Quantity, Role
+from tacit.markets.double_auction import DoubleAuction
 from tacit.markets.execution import Execution
+from tacit.markets.order_book import OrderBook
 from tacit.markets.portfolio import Portfolio
 from tacit.markets.repeated_game import RepeatedGame
 from tacit.markets.resource import ResourceMarket
@@ -10,10 +12,10 @@ from tacit.markets.token import TokenEconomy
 
 #: Every registered market; a new one is its description, its dynamics, and one line here.
 MARKETS: tuple[type[Market], ...] = (
-    Execution, RepeatedGame, ResourceMarket, TeamGame, TokenEconomy, Portfolio,
+    Execution, RepeatedGame, ResourceMarket, TeamGame, TokenEconomy, Portfolio, DoubleAuction, OrderBook,
 )  # fmt: skip
 
 __all__ = [
-    "MARKETS", "Continuous", "Discrete", "Execution", "Market", "Portfolio", "Quantity", "RepeatedGame",
-    "ResourceMarket", "Role", "TeamGame", "TokenEconomy",
+    "MARKETS", "Continuous", "Discrete", "DoubleAuction", "Execution", "Market", "OrderBook", "Portfolio", "Quantity",
+    "RepeatedGame", "ResourceMarket", "Role", "TeamGame", "TokenEconomy",
 ]  # fmt: skip

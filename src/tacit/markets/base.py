@@ -97,6 +97,10 @@ class Market(Environment):
         """Names and meanings of the market's scripted policies, for ``kind: rule``."""
         return {}
 
+    def rules_of(self, role: Role) -> dict[str, str]:
+        """Those of the ``rules`` that agents of a role can follow; all of them unless the market says otherwise."""
+        return self.rules()
+
     @abstractmethod
     def dynamics(self) -> "Dynamics":
         """The market as pure functions on arrays (imports JAX)."""

@@ -66,6 +66,11 @@ def _findings(found: Tested) -> list[Finding]:
         for k in range(n):
             who = f"{found.agents[k]}, {found.learners[k]}" if mixed else found.agents[k]
             rows.append(_finding(found, f"{name}, {who}", [k]))
+    elif len(found.market.roles()) > 1:
+        seated = [(role.name, kind) for (role, _), kind in zip(found.experiment.seated(), found.learners, strict=True)]
+        for role, kind in dict.fromkeys(seated):
+            these = [k for k in range(n) if seated[k] == (role, kind)]
+            rows.append(_finding(found, f"{name}, {len(these)} {role}{'s' if len(these) > 1 else ''}, {kind}", these))
     elif len(set(found.learners)) > 1:
         for kind in dict.fromkeys(found.learners):
             these = [k for k in range(n) if found.learners[k] == kind]

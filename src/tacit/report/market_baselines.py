@@ -14,13 +14,13 @@ from tacit.report.page import Cell, Section, Table
 
 @dataclass(frozen=True)
 class Baseline:
-    """A rule that everybody follows.
+    """A rule that everybody follows; with several roles, whoever would learn.
 
     Attributes
     ----------
     rule : str
     outcome : Estimate
-        Mean over agents, over sessions.
+        Mean over those who follow it, over sessions.
     ahead : Estimate
         By how much learners do better, session by session.
     quantities : dict
@@ -37,11 +37,12 @@ def baselines(found: Tested) -> list[Baseline]:
     """The rules that were played beside the learners; none if there are no sessions to compare."""
     if "baseline_payoff" not in found.data or not len(found.outcomes):
         return []
-    sign, learned = found.words.sign, found.outcomes.mean(axis=1)
+    sign, who = found.words.sign, found.compared
+    learned = found.outcomes[:, who].mean(axis=1)
     rows = []
     for rule in found.data["rule"].values.tolist():
         here = found.data.sel(rule=rule)
-        outcome = sign * here["baseline_payoff"].astype(np.float64).mean("agent").values
+        outcome = sign * here["baseline_payoff"].astype(np.float64).isel(agent=who).mean("agent").values
         names = [q.name for q in found.market.quantities() if not q.by_agent]
         means = {name: float(here[f"baseline_{name}"].mean()) for name in names}
         rows.append(Baseline(rule, mean_interval(outcome), mean_interval(sign * (learned - outcome)), means))
@@ -55,14 +56,14 @@ def sentence(rows: Sequence[Baseline]) -> str:
     --------
     >>> far, near = Estimate(5.0, 4.0, 6.0, 0.5, 10), Estimate(0.1, -1.0, 1.2, 0.5, 10)
     >>> sentence([Baseline("random", far, far, {}), Baseline("hold", near, near, {})])
-    'Beside rules that all agents follow: better than random; not told from hold.'
+    'Beside scripted rules: better than random; not told from hold.'
     """
     groups: dict[str, list[str]] = {"better than": [], "worse than": [], "not told from": []}
     for row in rows:
         low, high = row.ahead.low, row.ahead.high
         groups["better than" if low > 0 else "worse than" if high < 0 else "not told from"].append(row.rule)
     parts = [f"{how} {', '.join(rules)}" for how, rules in groups.items() if rules]
-    return f"Beside rules that all agents follow: {'; '.join(parts)}." if parts else ""
+    return f"Beside scripted rules: {'; '.join(parts)}." if parts else ""
 
 
 def section(found: Tested) -> list[Section]:
@@ -75,7 +76,9 @@ def section(found: Tested) -> list[Section]:
     columns = ("rule", "meaning", f"{words.outcome}{unit}", "learners do better by")
     lines = [(row.rule, rules[row.rule], shown(row.outcome), shown(row.ahead)) for row in rows]
     caption = "Differences session by session, with the same noise."
-    first = Section("Baselines", "Everybody follows the same rule.", Table(columns, lines, caption))
+    alike = len(found.market.roles()) == 1
+    who = "Everybody follows the same rule." if alike else "Those who would learn follow the same rule."
+    first = Section("Baselines", who, Table(columns, lines, caption))
     return [first, *_market_under(found, rows)]
 
 

@@ -94,6 +94,13 @@ class Tested:
         return [f"{role.name} {k + 1}" if role.agents > 1 else role.name for role in roles for k in range(role.agents)]
 
     @cached_property
+    def compared(self) -> list[int]:
+        """Agents whose outcome is set beside the baselines: all, or with several roles those who learn."""
+        seated = self.experiment.seated()
+        every = len(self.market.roles()) == 1
+        return [k for k, (_, learner) in enumerate(seated) if every or learner.learns]
+
+    @cached_property
     def alike(self) -> bool:
         """Whether the agents' numbers mean nothing: same role, same learner, same payoff in equilibrium.
 
