@@ -73,6 +73,19 @@ def test_a_competitive_ask_earns_nothing_at_any_belief(who, p):
             assert found == pytest.approx(brentq(earned, 1e-12, first), abs=1e-6)
 
 
+@settings(max_examples=60, deadline=None)
+@given(customers, st.floats(0.02, 0.98))
+def test_a_monopolists_ask_earns_most_with_the_next_customer(who, p):
+    gain = 2 * (1 - p) * who.reach
+
+    def earned(a):
+        noise = (1 - who.informed) / 2 * a * np.maximum(1 - a / who.reservation, 0)
+        return noise + who.informed * p * np.where(a < gain, a - gain, 0.0)
+
+    best = earned(np.linspace(0, max(gain, who.reservation), 20_001)).max()
+    assert best - 1e-9 <= earned(who.monopoly_markup(p)) <= best + 1e-3
+
+
 def test_without_reservations_quotes_are_the_classic_ones():
     beliefs, who = np.linspace(0.05, 0.95, 19), Customers(0.3, 2.0, np.inf)
     bid, ask = classic_quotes(beliefs, 0.3, -2.0, 2.0)

@@ -2,15 +2,18 @@
 
 from tacit.markets.base import Continuous, Discrete, Market, Quantity, Role
 from tacit.markets.execution import Execution
+from tacit.markets.glosten_milgrom import GlostenMilgrom
 from tacit.markets.kyle import KyleMarket
 from tacit.markets.repeated_game import RepeatedGame
 from tacit.markets.resource import ResourceMarket
 from tacit.markets.token import TokenEconomy
 
 #: Every registered market; a new one is its description, its dynamics, and one line here.
-MARKETS: tuple[type[Market], ...] = (Execution, KyleMarket, RepeatedGame, ResourceMarket, TokenEconomy)
+MARKETS: tuple[type[Market], ...] = (
+    Execution, GlostenMilgrom, KyleMarket, RepeatedGame, ResourceMarket, TokenEconomy,
+)  # fmt: skip
 
 __all__ = [
-    "MARKETS", "Continuous", "Discrete", "Execution", "KyleMarket", "Market", "Quantity", "RepeatedGame", "ResourceMarket", "Role",
-    "TokenEconomy",
+    "MARKETS", "Continuous", "Discrete", "Execution", "GlostenMilgrom", "KyleMarket", "Market", "Quantity",
+    "RepeatedGame", "ResourceMarket", "Role", "TokenEconomy",
 ]  # fmt: skip

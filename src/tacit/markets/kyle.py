@@ -177,9 +177,7 @@ class KyleMarket(Market):
             "squared pricing error at the end": float(errors[-1]),
         }
         if self.maker == "learning":
-            note = (
-                "the maker's payoff is minus its squared error, no money: there is no joint optimum with the insiders"
-            )
+            note = "the maker's payoff is minus its squared error, no money: it has no joint optimum with insiders"
             return Benchmarks((nash,), (), False, numbers, (NOTE, note))
         return Benchmarks((nash,), (cartel,), False, numbers, (NOTE,))
 

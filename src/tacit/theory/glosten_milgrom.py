@@ -149,11 +149,36 @@ class Customers:
 
     def monopoly(self) -> float:
         """The half-spread that earns a single dealer most, ``L/(2 (1-mu))`` where that is below Delta."""
+        return float(self.monopoly_markup(0.5))
+
+    def monopoly_markup(self, belief: ArrayLike) -> Floats:
+        """By how much an ask exceeds the expected value if it shall earn most with the next customer.
+
+        ``L/2 (1 + 2 mu p/(1-mu))`` where informed buyers still come, else what noise traders alone are worth most at;
+        without reservations the informed buyer's gain.
+
+        Parameters
+        ----------
+        belief : (...) array
+            p, from 0 to 1. A monopolist's bid lies ``monopoly_markup(1-p)`` below.
+
+        Examples
+        --------
+        >>> Customers(0.2, 1.0, 1.2).monopoly_markup([0.1, 0.5, 0.9])
+        array([0.63, 0.75, 0.6])
+        """
+        p = np.asarray(belief, dtype=np.float64)
+        gain = 2 * (1 - p) * self.reach
         if math.isinf(self.reservation):
-            return self.reach  # more and more beyond: the limit that informed traders set
-        inner = min(self.reservation / (2 * (1 - self.informed)), self.reach, self.reservation)
-        outer = max(self.reservation / 2, self.reach)  # without informed traders
-        return max((inner, outer), key=lambda s: float(self.profit(s)))
+            return gain
+        half, noise = self.reservation / 2, (1 - self.informed) / 2
+        inner = np.minimum(half * (1 + self.informed * p / noise), np.minimum(gain, self.reservation))
+        outer = np.maximum(half, gain)  # without informed buyers
+
+        def earned(a: Floats) -> Floats:
+            return noise * a * np.maximum(1 - a / self.reservation, 0) + self.informed * p * np.minimum(a - gain, 0)
+
+        return np.asarray(np.where(earned(inner) >= earned(outer), inner, outer))
 
     # --- ticks -----------------------------------------------------------------------------------------------------
 
