@@ -3,6 +3,8 @@
 from tacit.markets.base import Continuous, Discrete, Market, Quantity, Role
 from tacit.markets.double_auction import DoubleAuction
 from tacit.markets.execution import Execution
+from tacit.markets.glosten_milgrom import GlostenMilgrom
+from tacit.markets.kyle import KyleMarket
 from tacit.markets.order_book import OrderBook
 from tacit.markets.portfolio import Portfolio
 from tacit.markets.repeated_game import RepeatedGame
@@ -13,9 +15,10 @@ from tacit.markets.token import TokenEconomy
 #: Every registered market; a new one is its description, its dynamics, and one line here.
 MARKETS: tuple[type[Market], ...] = (
     Execution, RepeatedGame, ResourceMarket, TeamGame, TokenEconomy, Portfolio, DoubleAuction, OrderBook,
+    GlostenMilgrom, KyleMarket,
 )  # fmt: skip
 
 __all__ = [
-    "MARKETS", "Continuous", "Discrete", "DoubleAuction", "Execution", "Market", "OrderBook", "Portfolio", "Quantity",
-    "RepeatedGame", "ResourceMarket", "Role", "TeamGame", "TokenEconomy",
+    "MARKETS", "Continuous", "Discrete", "DoubleAuction", "Execution", "GlostenMilgrom", "KyleMarket", "Market",
+    "OrderBook", "Portfolio", "Quantity", "RepeatedGame", "ResourceMarket", "Role", "TeamGame", "TokenEconomy",
 ]  # fmt: skip
