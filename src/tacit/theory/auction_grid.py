@@ -172,8 +172,8 @@ class GridEquilibrium:
 def solve(grid: GridGame, tolerance: float = 1e-4, rounds: int = 20_000) -> GridEquilibrium:
     """A symmetric equilibrium by fictitious play: the best response to the past enters it with weight 2/(t + 3).
 
-    It starts from the Bayes-Nash equilibrium without a grid, where one is known, and so ends in the one nearest to it
-    where there are several. Convergence is not proved for these games; the certificate is.
+    It starts from the Bayes-Nash equilibrium without a grid, where one is known. Where there are several, it ends in one
+    of them. Convergence is not proved for these games; the certificate is exact.
 
     Parameters
     ----------
@@ -191,8 +191,8 @@ def solve(grid: GridGame, tolerance: float = 1e-4, rounds: int = 20_000) -> Grid
     Examples
     --------
     >>> found = solve(GridGame(AuctionGame("first-price"), np.linspace(0, 1, 21)))
-    >>> round(found.judged.revenue, 3), found.certificate < 1e-4 * found.judged.surplus[0]
-    (0.329, True)
+    >>> print(round(found.judged.revenue, 3), found.certificate < 1e-4 * found.judged.surplus[0])
+    0.329 True
     """
     known = bayes_nash(grid.game)
     count, n = len(grid.actions), grid.game.bidders

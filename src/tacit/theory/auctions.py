@@ -201,11 +201,11 @@ def bayes_nash(game: AuctionGame) -> BidFunction | None:
     common value      all with ``E[value | win]`` in place of v: first price ``(n+1)s/2 - s/n``, second ``(n+2)s/2``,
                       all-pay ``s^n((n+1)/2 - 1/n)``, without reserve; threshold ``(n+1)s0/2 = r``, all-pay
                       ``s0^n(n+1)/2 = r``
-    demand reduction  highest rejected bid, two units, two bidders who want both, no reserve: ``(v, 0)``
-    bundle            pay-as-bid or all-pay where everybody wants all k units: k times the auction of one
+    bundle            everybody wants all k units: k times the auction of one, pay-as-bid, all-pay or second price
     ================  =============================================================================================
 
-    With a common value and second price there are others, asymmetric: for n = 2 all ``(a s, a s/(a-1))``, a > 1.
+    It need not be the only one. With a common value, second price and n = 2 all pairs ``(a s, a s/(a-1))``, a > 1, are
+    equilibria; where bidders want several units at the highest rejected bid see :func:`demand_reduction`.
 
     Returns
     -------
@@ -227,22 +227,61 @@ def bayes_nash(game: AuctionGame) -> BidFunction | None:
     (None, None)
     >>> round(bayes_nash(AuctionGame("second-price", reserve=0.5)).revenue, 6)
     0.416667
-    >>> reduced = bayes_nash(AuctionGame("uniform-price", units=2, demand=2))
-    >>> reduced.bids(0.6), reduced.revenue, round(reduced.efficiency, 6)
-    (array([0.6, 0. ]), 0.0, 0.75)
     """
     if game.common:
         return _wallet(game)
     if game.demand == 1:
         return _single(game, 1)
-    if game.demand == game.units and game.format in ("first-price", "all-pay"):
-        return _single(AuctionGame(game.format, game.bidders, reserve=game.reserve), game.units)
-    if game.rejected_price and (game.bidders, game.units, game.demand, game.reserve) == (2, 2, 2, 0.0):
-        return BidFunction(
-            "Bayes-Nash, demand reduction", lambda v: np.stack([np.asarray(v, float), np.zeros(np.shape(v))], axis=-1),
-            0.0, 0.0, 0.5, 1.0, 0.75, False, f"{KRISHNA}, chapter 13",
-        )  # fmt: skip
+    if game.demand == game.units and (game.format in ("first-price", "all-pay") or game.rejected_price):
+        one: Format = "second-price" if game.rejected_price else game.format
+        return _single(AuctionGame(one, game.bidders, reserve=game.reserve), game.units)
     return None
+
+
+def demand_reduction(game: AuctionGame, share: float = 0.0) -> BidFunction:
+    """Equilibria ``(v, share v)`` of two bidders who want both of two units at the highest rejected bid.
+
+    Every share from 0 (demand reduction: each takes a unit for nothing) to 1 (sincere bids, which are those of a second-price
+    auction of both units together) is one. With the rival's bids (t, share t) a second bid b earns
+    ``2 E[v - t; t < b] + E[v - max(b, share t); b < t, share t < v]``, whose derivative is ``v - b/share`` up to
+    ``b = share``, and negative beyond; the first bid v is weakly dominant. Revenue is ``(4/3)(share - share^2/2)``.
+
+    Raises
+    ------
+    TacitError
+        If the auction is another one.
+
+    References
+    ----------
+    Krishna 2010, chapter 13; L. Ausubel et al., Review of Economic Studies 81 (2014) 1366-1400 (demand reduction). The
+    equilibria between the two ends: the derivative above.
+
+    Examples
+    --------
+    >>> game = AuctionGame("uniform-price", units=2, demand=2)
+    >>> [round(demand_reduction(game, share).revenue, 4) for share in (0.0, 0.5, 1.0)]
+    [0.0, 0.5, 0.6667]
+    >>> demand_reduction(game).bids(0.6), round(demand_reduction(game).efficiency, 6)
+    (array([0.6, 0. ]), 0.75)
+    """
+    if not has_demand_reduction(game):
+        raise TacitError("demand: known for two bidders who want both of two units at the highest rejected bid")
+    taken = share - share**2 / 2
+
+    def bids(signal: ArrayLike) -> Floats:
+        return np.multiply.outer(np.asarray(signal, dtype=np.float64), [1.0, share])
+
+    welfare = 1 + 2 * taken / 3
+    name = "demand reduction" if share == 0 else f"Bayes-Nash, second bids {share:g} v"
+    return BidFunction(
+        name, bids, 0.0, 4 * taken / 3, 0.5 - taken / 3, welfare, welfare / best_welfare(game), False,
+        f"{KRISHNA}, chapter 13",
+    )  # fmt: skip
+
+
+def has_demand_reduction(game: AuctionGame) -> bool:
+    """Whether :func:`demand_reduction` knows the auction."""
+    return game.rejected_price and (game.bidders, game.units, game.demand, game.reserve) == (2, 2, 2, 0.0)
 
 
 def _single(game: AuctionGame, copies: int) -> BidFunction:
