@@ -1,5 +1,6 @@
 """Markets: games with state, one file each, with their benchmarks; in motion in ``markets/dynamics``."""
 
+from tacit.markets.auction import Auction
 from tacit.markets.base import Continuous, Discrete, Market, Quantity, Role
 from tacit.markets.execution import Execution
 from tacit.markets.repeated_game import RepeatedGame
@@ -7,9 +8,9 @@ from tacit.markets.resource import ResourceMarket
 from tacit.markets.token import TokenEconomy
 
 #: Every registered market; a new one is its description, its dynamics, and one line here.
-MARKETS: tuple[type[Market], ...] = (Execution, RepeatedGame, ResourceMarket, TokenEconomy)
+MARKETS: tuple[type[Market], ...] = (Auction, Execution, RepeatedGame, ResourceMarket, TokenEconomy)
 
 __all__ = [
-    "MARKETS", "Continuous", "Discrete", "Execution", "Market", "Quantity", "RepeatedGame", "ResourceMarket", "Role",
-    "TokenEconomy",
+    "MARKETS", "Auction", "Continuous", "Discrete", "Execution", "Market", "Quantity", "RepeatedGame", "ResourceMarket",
+    "Role", "TokenEconomy",
 ]  # fmt: skip

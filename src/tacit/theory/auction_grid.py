@@ -1,8 +1,8 @@
 """Auctions in which bids come in steps: the Bayes game on a grid of signals and bids, and its equilibrium.
 
-A grid moves equilibria, because undercutting takes a whole step and equal bids tie: at first price with 21 bids two bidders
-pay 1.2 % less than without a grid. A bidder who treats all signals of a bin alike, like a table of values over bins, is
-represented exactly by the middle of the bin, since payoffs are linear in the signal.
+A grid moves equilibria, because undercutting takes a whole step and equal bids tie: at first price with 21 bids two
+bidders pay 1.2 % less than without a grid. A bidder who treats all signals of a bin alike, like a table of values over
+bins, is represented exactly by the middle of the bin, since payoffs are linear in the signal.
 """
 
 import itertools
@@ -54,7 +54,7 @@ class GridGame:
             return
         if self.game.bidders > 2:
             raise TacitError("demand: with several units each, grids are solved for two bidders; set demand: 1")
-        if (count := math.comb(len(levels) + self.game.demand - 1, self.game.demand)) > MOST_ACTIONS:
+        if (count := count_combinations(len(levels), self.game.demand)) > MOST_ACTIONS:
             raise TacitError(f"levels: {count} combinations of bids are too many; take fewer bids")
 
     @property
@@ -127,6 +127,11 @@ class GridGame:
         return np.eye(len(self.actions))[nearest]
 
 
+def count_combinations(levels: int, demand: int) -> int:
+    """How many ways there are to bid for so many units."""
+    return math.comb(levels + demand - 1, demand)
+
+
 def combinations(levels: Floats, demand: int) -> Floats:
     """Bids for so many units, the highest first: (A, m).
 
@@ -172,8 +177,8 @@ class GridEquilibrium:
 def solve(grid: GridGame, tolerance: float = 1e-4, rounds: int = 20_000) -> GridEquilibrium:
     """A symmetric equilibrium by fictitious play: the best response to the past enters it with weight 2/(t + 3).
 
-    It starts from the Bayes-Nash equilibrium without a grid, where one is known. Where there are several, it ends in one
-    of them. Convergence is not proved for these games; the certificate is exact.
+    It starts from the Bayes-Nash equilibrium without a grid, where one is known. Where there are several, it ends in
+    one of them. Convergence is not proved for these games; the certificate is exact.
 
     Parameters
     ----------

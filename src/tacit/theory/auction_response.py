@@ -1,7 +1,7 @@
 """Exploitability of any bid functions: what each bidder could gain by the best response to how the others bid.
 
-A bid function is given by its bids at equally spaced signals and linear in between, so that the law of a bid is exact. A
-bidder's expected payoff is linear in its signal, ``s W(b) + X(b) - C(b)``: W is the chance to win, X what the others'
+A bid function is given by its bids at equally spaced signals and linear in between, so that the law of a bid is exact.
+A bidder's expected payoff is linear in its signal, ``s W(b) + X(b) - C(b)``: W is the chance to win, X what the others'
 signals add where the value is common, C the expected payment. The best response is searched over a fine grid of bids
 with every kink of the others' laws, and bounded from above between them.
 """
@@ -67,9 +67,9 @@ def judge(game: AuctionGame, bids: ArrayLike) -> Judged:
     Notes
     -----
     For one unit each the only error is that of the search over bids, which ``error`` bounds; with three bidders or more
-    payments are integrated by the trapezium rule, too. For two units each the opponent's law is an average over 2(p - 1)
-    of its signals: where its bids rise with its signal, and nobody bids above the value, that changes an expected payoff
-    of at most 2v by no more than v/(p - 1), and ``error`` is twice the mean of it.
+    payments are integrated by the trapezium rule, too. For two units each the opponent's law is an average over
+    2(p - 1) of its signals: where its bids rise with its signal, and nobody bids above the value, that changes an
+    expected payoff of at most 2v by no more than v/(p - 1), and ``error`` is twice the mean of it.
 
     Examples
     --------
@@ -294,3 +294,19 @@ def best_bids(game: AuctionGame, bids: ArrayLike, signals: ArrayLike) -> NDArray
     found = terms(game, at, [law(rival, at) for rival in made[1:]])
     gains = np.multiply.outer(np.asarray(signals), found.win_above) + found.extra_above - found.cost_above
     return at[gains.argmax(axis=-1)]
+
+
+def slope_exploitability(slope: float) -> float:
+    """What a bidder gains at most against another in a first-price auction if both bid slope times value; n = 2.
+
+    ``E_v[max_b (v - b) min(1, b/slope)] - (1 - slope)/3``: ``2(slope - 1/2)^2/3`` for a slope up to 1/2, and
+    ``(2 slope - 1)^2/(12 slope)`` above.
+
+    Examples
+    --------
+    >>> slope_exploitability(0.5), round(slope_exploitability(0.8), 6)
+    (0.0, 0.0375)
+    """
+    if slope <= 0.5:
+        return 2 * (slope - 0.5) ** 2 / 3
+    return (2 * slope - 1) ** 2 / (12 * slope)

@@ -1,13 +1,14 @@
 """Auctions with private information: Bayes-Nash bids, revenue and surplus in closed form.
 
-Signals are uniform on [0, 1] and independent. With independent values a unit is worth its bidder's signal; with a common
-value (the wallet game) it is worth the sum of all signals to everybody. Bids must reach the reserve; the highest win.
+Signals are uniform on [0, 1] and independent. With independent values a unit is worth its bidder's signal; with a
+common value (the wallet game) it is worth the sum of all signals to everybody. Bids must reach the reserve; the highest
+win. The stage game ``first-price-auction`` (``games/auction.py``) is the auction with values that everybody knows.
 """
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -165,26 +166,36 @@ def best_welfare(game: AuctionGame) -> float:
     return sum(units * game.ranked(j) for j, units in enumerate(game.shares()))
 
 
-def ring(game: AuctionGame) -> float:
-    """What all bidders together earn at most: they share the units by value, at the reserve.
+class Ring(NamedTuple):
+    """What all bidders together could do: their expected payoff, all of them together, and what they pay."""
 
-    Independent values: ``sum_j units_j E max(v_(j) - r, 0)``. A common value is bought where it is worth more than r,
-    which the ring knows from all signals.
+    surplus: float
+    revenue: float
+
+
+def ring(game: AuctionGame) -> Ring:
+    """The bidders' joint optimum: units go where they are worth most, at the reserve, if they are worth that.
+
+    Independent values: ``sum_j units_j E max(v_(j) - r, 0)``, j the rank of a value. A common value is known to the ring
+    from all signals. Without a reserve bids in proportion to values come as near to it as one likes.
 
     Examples
     --------
-    >>> ring(AuctionGame("first-price")), ring(AuctionGame("uniform-price", units=2, demand=2))
-    (0.66..., 1.33...)
+    >>> ring(AuctionGame("first-price")), ring(AuctionGame("uniform-price", units=2, demand=2)).surplus
+    (Ring(surplus=0.66..., revenue=0.0), 1.33...)
     """
-    if not game.common:
-        return sum(units * game.ranked(j, game.reserve) for j, units in enumerate(game.shares()))
-    return _excess_of_sum(game.bidders, game.reserve)
+    n, r = game.bidders, game.reserve
+    if game.common:
+        return Ring(_sum_above(n, r, 1), r * _sum_above(n, r, 0))
+    parts = list(enumerate(game.shares()))
+    sold = sum(units * float(1 - betainc(n - j, j + 1, r)) for j, units in parts)
+    return Ring(sum(units * game.ranked(j, r) for j, units in parts), r * sold)
 
 
-def _excess_of_sum(n: int, above: float) -> float:
-    """``E max(s_1 + ... + s_n - r, 0)``: the (n + 1)-fold integral of the Irwin-Hall law, from its upper end."""
-    terms = (math.comb(n, k) * (-1) ** k * (n - k - above) ** (n + 1) for k in range(n + 1) if n - k > above)
-    return math.fsum(terms) / math.factorial(n + 1)
+def _sum_above(n: int, above: float, power: int) -> float:
+    """``E[(s_1 + ... + s_n - r)^power; the sum exceeds r]`` for a power of 0 or 1: the Irwin-Hall law from its end."""
+    terms = (math.comb(n, k) * (-1) ** k * (n - k - above) ** (n + power) for k in range(n + 1) if n - k > above)
+    return math.fsum(terms) / math.factorial(n + power)
 
 
 def bayes_nash(game: AuctionGame) -> BidFunction | None:
@@ -214,9 +225,9 @@ def bayes_nash(game: AuctionGame) -> BidFunction | None:
     References
     ----------
     Krishna 2010, chapters 2 (first and second price, reserve), 3 (revenue equivalence, all-pay), 6 (a common value) and
-    13 (several units, demand reduction); P. Milgrom and R. Weber, Econometrica 50 (1982) 1089-1122; B. Lebrun,
-    International Economic Review 40 (1999) 125-142 (uniqueness in first-price auctions); P. Klemperer, European Economic
-    Review 42 (1998) 757-769 (the wallet game).
+    13 (several units); P. Milgrom and R. Weber, Econometrica 50 (1982) 1089-1122; B. Lebrun, International Economic
+    Review 40 (1999) 125-142 (uniqueness at first price); P. Klemperer, European Economic Review 42 (1998) 757-769 (the
+    wallet game).
 
     Examples
     --------
@@ -241,7 +252,7 @@ def bayes_nash(game: AuctionGame) -> BidFunction | None:
 def demand_reduction(game: AuctionGame, share: float = 0.0) -> BidFunction:
     """Equilibria ``(v, share v)`` of two bidders who want both of two units at the highest rejected bid.
 
-    Every share from 0 (demand reduction: each takes a unit for nothing) to 1 (sincere bids, which are those of a second-price
+    Every share from 0 (demand reduction: each takes a unit for nothing) to 1 (sincere bids, as in a second-price
     auction of both units together) is one. With the rival's bids (t, share t) a second bid b earns
     ``2 E[v - t; t < b] + E[v - max(b, share t); b < t, share t < v]``, whose derivative is ``v - b/share`` up to
     ``b = share``, and negative beyond; the first bid v is weakly dominant. Revenue is ``(4/3)(share - share^2/2)``.
@@ -368,19 +379,3 @@ def truthful_revenue(game: AuctionGame) -> float | None:
         return best_welfare(game)
     place = game.units if game.rejected_price else game.units - 1
     return min(game.units, game.bidders * game.demand) * game.ranked(place // game.demand)
-
-
-def slope_exploitability(slope: float) -> float:
-    """What a bidder gains at most against another in a first-price auction if both bid slope times value; n = 2.
-
-    ``E_v[max_b (v - b) min(1, b/slope)] - (1 - slope)/3``: ``2(slope - 1/2)^2/3`` for a slope up to 1/2, and
-    ``(2 slope - 1)^2/(12 slope)`` above.
-
-    Examples
-    --------
-    >>> slope_exploitability(0.5), round(slope_exploitability(0.8), 6)
-    (0.0, 0.0375)
-    """
-    if slope <= 0.5:
-        return 2 * (slope - 0.5) ** 2 / 3
-    return (2 * slope - 1) ** 2 / (12 * slope)
