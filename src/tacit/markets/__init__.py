@@ -1,5 +1,6 @@
 """Markets: games with state, one file each, with their benchmarks; in motion in ``markets/dynamics``."""
 
+from tacit.markets.auction import Auction
 from tacit.markets.base import Continuous, Discrete, Market, Quantity, Role
 from tacit.markets.double_auction import DoubleAuction
 from tacit.markets.execution import Execution
@@ -15,10 +16,11 @@ from tacit.markets.token import TokenEconomy
 #: Every registered market; a new one is its description, its dynamics, and one line here.
 MARKETS: tuple[type[Market], ...] = (
     Execution, RepeatedGame, ResourceMarket, TeamGame, TokenEconomy, Portfolio, DoubleAuction, OrderBook,
-    GlostenMilgrom, KyleMarket,
+    GlostenMilgrom, KyleMarket, Auction,
 )  # fmt: skip
 
 __all__ = [
-    "MARKETS", "Continuous", "Discrete", "DoubleAuction", "Execution", "GlostenMilgrom", "KyleMarket", "Market",
-    "OrderBook", "Portfolio", "Quantity", "RepeatedGame", "ResourceMarket", "Role", "TeamGame", "TokenEconomy",
+    "MARKETS", "Auction", "Continuous", "Discrete", "DoubleAuction", "Execution", "GlostenMilgrom", "KyleMarket",
+    "Market", "OrderBook", "Portfolio", "Quantity", "RepeatedGame", "ResourceMarket", "Role", "TeamGame",
+    "TokenEconomy",
 ]  # fmt: skip
