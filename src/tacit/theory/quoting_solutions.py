@@ -72,14 +72,15 @@ def optimum(game: QuotingGame) -> Solution:
         raise TacitError(f"makers: {game.makers} do not decide alone; use joint_optimum or equilibrium")
     if game.risk_aversion and game.fills == "logit":
         raise TacitError("risk_aversion: the optimum under logit choice is not solved; set it to 0")
-    return _solved(game, _replies_of([0]))
+    return _solved(game, _replies_of([0]), [0])
 
 
 def equilibrium(game: QuotingGame) -> Solution:
     """A Markov-perfect equilibrium: nobody gains by other quotes in any state, given what follows.
 
     Everybody knows all inventories, and customers choose by logit, so that each side of a step has one equilibrium
-    given the other (Caplin and Nalebuff 1991). The error says what a best response would gain.
+    given the other (Caplin and Nalebuff 1991). Where both sides trade in the same step for a good part of the time
+    there may be others, in which one maker is keen on both. The error says what a best response would gain.
 
     Raises
     ------
@@ -109,7 +110,7 @@ def joint_optimum(game: QuotingGame) -> Solution:
     """
     if game.risk_aversion:
         raise TacitError("risk_aversion: the sum of several certainty equivalents is not solved; set it to 0")
-    return _solved(game, _together)
+    return _solved(game, _together, range(game.makers))
 
 
 def best_response(game: QuotingGame, quotes: Floats, maker: int) -> Solution:
@@ -129,7 +130,7 @@ def best_response(game: QuotingGame, quotes: Floats, maker: int) -> Solution:
     """
     if game.risk_aversion and game.makers > 1:
         raise TacitError("risk_aversion: best responses of makers averse to risk are not solved; set it to 0")
-    return _solved(game, _replies_of([maker]), check(game, quotes))
+    return _solved(game, _replies_of([maker]), [maker], check(game, quotes))
 
 
 def on_grid(game: QuotingGame, grid: ArrayLike) -> Solution:
@@ -159,34 +160,71 @@ def on_grid(game: QuotingGame, grid: ArrayLike) -> Solution:
 # --- backward induction ----------------------------------------------------------------------------------------------
 
 
-def _solved(game: QuotingGame, side: SideSolver, given: Floats | None = None) -> Solution:
-    """Solve the steps from the last to the first; a step begins with the quotes of the next one, or given ones."""
+def _solved(game: QuotingGame, side: SideSolver, judges: Sequence[int] = (), given: Floats | None = None) -> Solution:
+    """Solve the steps from the last to the first.
+
+    A step begins with the quotes of the next one, or given ones. ``judges``: the makers whose sum is maximised; where a
+    step may have several local optima, it is solved from several beginnings, and each state takes the best.
+    """
     values = np.empty((game.steps + 1, game.states, game.makers))
     quotes = np.empty((game.steps, game.states, game.makers, 2))
     values[-1] = game.closing
-    current = np.where(game.feasible, _first(game), np.inf)
+    current = np.where(game.feasible, _unit(game), np.inf)
     for step in reversed(range(game.steps)):
         if given is not None:
             current = np.where(game.feasible, given[step], np.inf)
         later = game.holding + values[step + 1]
-        quotes[step] = current = _step(game, side, current, later)
-        values[step] = game.worth(current, later)
+        found = [_step(game, side, start, later) for start in (current, *_beginnings(game, current, later, judges))]
+        worth = [game.worth(one, later) for one in found]
+        best = np.argmax([w[:, judges].sum(axis=1) for w in worth], axis=0) if len(found) > 1 else np.zeros(1, int)
+        place = (np.broadcast_to(best, game.states), np.arange(game.states))
+        quotes[step] = current = np.stack(found)[place]
+        values[step] = np.stack(worth)[place]
     return Solution(quotes, values)
 
 
-def _first(game: QuotingGame) -> float:
+def _unit(game: QuotingGame) -> float:
+    """Size of the changes of half-spreads that matter."""
     return game.mu if game.fills == "logit" else 1 / game.decay
+
+
+def _beginnings(game: QuotingGame, quotes: Floats, later: Floats, judges: Sequence[int]) -> list[Floats]:
+    """Where else to begin: one of those who are judged is keen on both sides, or on one; the others of them are not."""
+    if not judges or game.requests or _concave(game, later, judges):
+        return []
+    found = []
+    for maker, shift in product(judges, ((-1, -1), (-1, 1), (1, -1))):
+        moved = quotes.copy()
+        moved[:, judges] += _unit(game)
+        moved[:, maker] = quotes[:, maker] + _unit(game) * np.array(shift)
+        found.append(moved)
+    return found
+
+
+def _concave(game: QuotingGame, later: Floats, judges: Sequence[int]) -> bool:
+    """Whether what is maximised in a step is concave in the probabilities of trades, so that there is one optimum.
+
+    The value of a side is concave with a modulus of ``1/(kappa arrival)``, or ``mu/arrival`` under logit choice, and
+    the sides interact by the probabilities of both trades times the second differences of the value: these must be
+    smaller.
+    """
+    if game.risk_aversion or (game.fills == "exponential" and game.makers > 1):
+        return False
+    worth = later[:, judges].sum(axis=1)[game.after]
+    cross = worth[:, 1:, 1:] - worth[:, 1:, :1] - worth[:, :1, 1:] + worth[:, :1, :1]
+    modulus = game.mu if game.fills == "logit" else 1 / game.decay
+    return bool(game.makers * np.abs(cross).max() * game.arrival < modulus)
 
 
 def _step(game: QuotingGame, solve: SideSolver, quotes: Floats, later: Floats) -> Floats:
     """Quotes of both sides, (states, makers, 2), each answered given the other until nobody moves."""
-    quotes, unit = quotes.copy(), _first(game)
+    quotes, worth = quotes.copy(), later[game.after]
     for _ in range(ROUNDS):
         before = quotes.copy()
         for k in (BID, ASK):
-            effects = _effects(game, quotes, later, k)
+            effects = _effects(game, quotes, later, worth, k)
             quotes[..., k] = solve(game, effects, quotes[..., k], game.feasible[..., k])
-        if _moved(before, quotes) <= CLOSE * unit:
+        if _moved(before, quotes) <= CLOSE * _unit(game):
             return quotes
     raise TacitError("quotes: replies found no rest; shorten the step, or lower the penalties")
 
@@ -199,16 +237,18 @@ def _moved(before: Floats, after: Floats) -> float:
     return float(np.abs(before[finite] - after[finite]).max(initial=0.0))
 
 
-def _effects(game: QuotingGame, quotes: Floats, later: Floats, k: int) -> Floats:
-    """D: what maker i gains if j's quote on side k is filled, beyond the half-spread: (states, j, i), currency."""
-    worth = later[game.after] if k == BID else np.swapaxes(later[game.after], 1, 2)
-    other = 1 - k
+def _effects(game: QuotingGame, quotes: Floats, later: Floats, worth: Floats, k: int) -> Floats:
+    """D: what maker i gains if j's quote on side k is filled, beyond the half-spread: (states, j, i), currency.
+
+    ``worth``: (states, makers + 1, makers + 1, makers), of the state after each outcome.
+    """
+    worth, other = worth if k == BID else np.swapaxes(worth, 1, 2), 1 - k
     if game.requests:
         along = worth[:, :, 0]
         return np.asarray(along[:, 1:] - along[:, :1])
     odds = game.with_nobody(game.chances(quotes[..., other], game.feasible[..., other]))
     if game.risk_aversion == 0:
-        along = np.einsum("sp,sopi->soi", odds, worth)
+        along = (odds[:, None, :, None] * worth).sum(axis=2)
         return np.asarray(along[:, 1:] - along[:, :1])
     # One maker: what it earns on the other side counts, since its certainty equivalent is not linear.
     net = np.where(np.isfinite(quotes[:, 0, other]), quotes[:, 0, other] - game.cost[0], 0.0)
@@ -221,13 +261,13 @@ def _effects(game: QuotingGame, quotes: Floats, later: Floats, k: int) -> Floats
 
 
 def _replies_of(makers: Sequence[int]) -> SideSolver:
-    """Best replies of some makers, one after the other; the others' quotes stay."""
+    """Best replies of some makers, at the same time, so that equal ones stay equal; the others' quotes stay."""
 
     def found(game: QuotingGame, effects: Floats, quotes: Floats, feasible: NDArray[np.bool_]) -> Floats:
-        reply, quotes = _logit_reply if game.fills == "logit" else _winning_reply, quotes.copy()
+        reply, after = _logit_reply if game.fills == "logit" else _winning_reply, quotes.copy()
         for i in makers:
-            quotes[:, i] = np.where(feasible[:, i], reply(game, effects, quotes, feasible, i), np.inf)
-        return quotes
+            after[:, i] = np.where(feasible[:, i], reply(game, effects, quotes, feasible, i), np.inf)
+        return after
 
     return found
 
