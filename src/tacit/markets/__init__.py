@@ -2,14 +2,18 @@
 
 from tacit.markets.base import Continuous, Discrete, Market, Quantity, Role
 from tacit.markets.execution import Execution
+from tacit.markets.market_making import MarketMaking
 from tacit.markets.repeated_game import RepeatedGame
 from tacit.markets.resource import ResourceMarket
+from tacit.markets.rfq import RequestForQuote
 from tacit.markets.token import TokenEconomy
 
 #: Every registered market; a new one is its description, its dynamics, and one line here.
-MARKETS: tuple[type[Market], ...] = (Execution, RepeatedGame, ResourceMarket, TokenEconomy)
+MARKETS: tuple[type[Market], ...] = (
+    Execution, MarketMaking, RepeatedGame, RequestForQuote, ResourceMarket, TokenEconomy,
+)  # fmt: skip
 
 __all__ = [
-    "MARKETS", "Continuous", "Discrete", "Execution", "Market", "Quantity", "RepeatedGame", "ResourceMarket", "Role",
-    "TokenEconomy",
+    "MARKETS", "Continuous", "Discrete", "Execution", "Market", "MarketMaking", "Quantity", "RepeatedGame",
+    "RequestForQuote", "ResourceMarket", "Role", "TokenEconomy",
 ]  # fmt: skip
