@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from tacit.errors import TacitError
-from tacit.games import logit
 from tacit.games.base import NormalForm
 from tacit.games.pricing import PriceGame
 from tacit.games.table import Level, PerPlayer, check_lengths, spread, tabulate
 from tacit.schema import param
+from tacit.theory import logit
 from tacit.theory.benchmarks import Benchmarks, Concept, Profile
 
 Array = NDArray[np.float64]
