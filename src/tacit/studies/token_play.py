@@ -169,7 +169,7 @@ def cell(values: Floats, scale: float = 1.0) -> str:
     Examples
     --------
     >>> cell(np.array([1.0, 2.0, 3.0, 4.0]), 100).split()
-    ['250', '150', 'to', '350']
+    ['250', '63', 'to', '437']
     """
     found = mean_interval(np.round(scale * values, 4))
     return f"{found.mean:{found.precision}}\n{found.interval}"
