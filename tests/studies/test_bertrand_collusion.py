@@ -348,7 +348,11 @@ def test_tally_names_the_wider_bound():
 
 
 def test_a_stored_run_is_not_played_again(tmp_path):
-    player = Player(tmp_path, threads=1)
+    player = Player(tmp_path / "new" / "folder", threads=1)
+    assert player.folder.is_dir()
+    (tmp_path / "file").touch()
+    with pytest.raises(base.TacitError, match=r"file: .*name a folder that can be written"):
+        Player(tmp_path / "file")
     experiment = load("bertrand", ["sessions=2", *TINY])
     first = player(experiment)
     assert player(experiment).manifest["content_hash"] == first.manifest["content_hash"]

@@ -17,6 +17,7 @@ from tacit.lab.run import load, resume, run
 from tacit.measures.statistics import ENOUGH, Estimate
 from tacit.report import page
 from tacit.report.page import Align, Page, Section, Table
+from tacit.store import atomic
 from tacit.store.folder import MANIFEST, RunFolder
 
 STANDARD_ERRORS = 2.0  # a published value is reproduced if it lies within so many of ours (its own error included)
@@ -248,12 +249,16 @@ class Study(ABC):
 
 @dataclass(frozen=True)
 class Player:
-    """Plays a study's experiments into its folder; an experiment that lies there already is not played again."""
+    """Plays a study's experiments into its folder, which it creates; what lies there is not played again."""
 
     folder: Path
     threads: int | None = None
     progress: Progress | None = None
     seed: int | None = None  # in place of the study's own: other sessions, the same question
+
+    def __post_init__(self) -> None:
+        with atomic.explained(self.folder, "creating the study's folder", "name a folder that can be written"):
+            self.folder.mkdir(parents=True, exist_ok=True)
 
     def __call__(self, experiment: Experiment) -> Result:
         if self.seed is not None:
@@ -273,8 +278,6 @@ class Player:
 
 def write_report(study: Study, preset: str, finding: Finding, folder: Path) -> Path:
     """Write ``report.html`` and ``claims.json`` of a study."""
-    from tacit.store import atomic
-
     claims = [
         {
             "claim": c.name, "measured": _finite(c.measured.mean), "low": _finite(c.measured.low),
