@@ -24,8 +24,8 @@ def record(
         "trade": fills.trades,
         "holdings": after.holdings,
         "price": price,
-        "absolute-return": jnp.abs(after.returns[0]),
-        "squared-return": after.returns[0] ** 2,
+        "absolute_return": jnp.abs(after.returns[0]),
+        "squared_return": after.returns[0] ** 2,
         "volume": jnp.abs(fills.trades).sum(axis=0),
         "supply": after.supply,
         "factor": after.factor,
@@ -40,9 +40,9 @@ def record(
         "welfare": utility.service(before.values, after.holdings).sum(),
         "gini": gini(market.wealth(after)),
         "clipped": (jnp.abs(wanted - fills.trades) > MISSED * market.largest).sum().astype(after.cash.dtype),
-        "money-error": after.cash.sum() + after.money.sum() - after.granted,
-        "token-error": (tokens - after.supply).sum(),
-        "reserve-gap": after.money[0] - market.curves.reserve(after.supply).sum(),
+        "money_error": after.cash.sum() + after.money.sum() - after.granted,
+        "token_error": (tokens - after.supply).sum(),
+        "reserve_gap": after.money[0] - market.curves.reserve(after.supply).sum(),
     }
 
 
