@@ -47,6 +47,7 @@ def test_quantities_are_what_their_names_say():
     np.testing.assert_allclose(info["utility"], flow, atol=1e-12)
     curve = Exponential()
     wealth = info["cash"] + info["holdings"] * (curve.reserve(info["supply"]) / info["supply"])[:, None]
+    np.testing.assert_allclose(info["wealth"], wealth, rtol=1e-9)
     gaps = np.abs(wealth[:, :, None] - wealth[:, None]).mean(axis=(1, 2))
     np.testing.assert_allclose(info["gini"], gaps / (2 * wealth.mean(axis=1)), rtol=1e-9)
     first = 100 + 2 * curve.reserve(8) / 8

@@ -244,7 +244,7 @@ class TokenEconomy(Market):
         return [""] if self.assets == 1 else [f"-{a + 1}" for a in range(self.assets)]
 
     def quantities(self) -> tuple[Quantity, ...]:
-        found = [Quantity("cash", "currency"), Quantity("utility", "currency")]
+        found = [Quantity(name, "currency") for name in ("cash", "wealth", "utility")]
         for suffix in self.suffixes():
             found += [Quantity(f"trade{suffix}", "tokens"), Quantity(f"holdings{suffix}", "tokens")]
             found += [Quantity(f"{name}{suffix}", unit, by_agent=False) for name, unit in BY_ASSET]
