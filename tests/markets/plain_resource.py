@@ -45,7 +45,7 @@ def episode(market, actions, changes, shocks):
         net, change = sum(trades), changes[t]
         after = price * (1 + change if market.law == "linear" else math.exp(change))
         paid = price * fill(market.alpha, market.law, market.execution, net)
-        gains = []
+        gains, owned = [], []
         for i in range(n):
             before, new = held[i], held[i] + trades[i]
             if market.valuation == "liquidation":
@@ -58,11 +58,13 @@ def episode(market, actions, changes, shocks):
             held[i] = new + shocks[t][i] * q
             if market.shock:
                 held[i] = min(max(held[i], market.lowest * q), market.highest * q)
+            owned.append(cash[i] + after * (worth(market, held[i]) if market.valuation == "liquidation" else held[i]))
             gains.append(gain - market.holding_penalty * after * held[i] ** 2)
         price = after
-        steps.append(
-            {"seen": seen, "gains": gains, "price": price, "trade": trades, "held": list(held), "cash": list(cash)}
-        )
+        steps.append({
+            "seen": seen, "gains": gains, "price": price, "trade": trades, "held": list(held), "cash": list(cash),
+            "owned": owned,
+        })  # fmt: skip
     return steps
 
 

@@ -1,6 +1,7 @@
 """Every market keeps the contract; a market that breaks it is told so in one line."""
 
 import itertools
+import re
 from typing import Literal
 
 import equinox as eqx
@@ -15,6 +16,7 @@ from tacit.markets.execution import Execution, Exponential, Liquidity
 from tacit.markets.repeated_game import RepeatedGame
 from tacit.markets.resource import ResourceMarket
 from tacit.markets.team_game import TeamGame
+from tacit.markets.token import TokenEconomy
 from tacit.testing import check_market
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
@@ -52,6 +54,12 @@ MARKETS = {
 @pytest.mark.parametrize("name", MARKETS)
 def test_markets_keep_the_contract(name):
     check_market(MARKETS[name])
+
+
+@pytest.mark.parametrize("market", [*MARKETS.values(), TokenEconomy(), TokenEconomy(assets=2)])
+def test_quantities_are_named_with_underscores(market):
+    for quantity in market.quantities():
+        assert re.fullmatch(r"[a-z]+(_[a-z]+)*(-\d+)?", quantity.name), "words, and the number of an asset"
 
 
 # --- markets that do not -------------------------------------------------------------------------------------------

@@ -42,7 +42,8 @@ def check(market, actions):
             np.testing.assert_array_equal(found["seen"][k, t], step["seen"])
             np.testing.assert_allclose(found["rewards"][k, t], step["gains"], rtol=1e-8, atol=1e-8)
             np.testing.assert_allclose(found["info"]["price"][k, t], step["price"], rtol=1e-10)
-            for name, other in (("trade", "trade"), ("inventory", "held"), ("cash", "cash")):
+            names = {"trade": "trade", "inventory": "held", "cash": "cash", "wealth": "owned"}
+            for name, other in names.items():
                 np.testing.assert_allclose(found["info"][name][k, t], step[other], rtol=1e-9, atol=1e-9)
     return found
 

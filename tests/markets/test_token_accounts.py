@@ -55,8 +55,8 @@ def check_accounts(market, found):
         assert (states.money >= -1e-9 * np.max(there)).all(), "reserve, fees, the treasury's cash"
         assert (states.supply <= np.array(market.largest_supplies()) * (1 + 1e-9)).all()
     scale = np.max(there)
-    np.testing.assert_allclose(found["info"]["money-error"], 0, atol=1e-9 * scale)
-    np.testing.assert_allclose(found["info"]["token-error"], 0, atol=1e-9 * market.supply * market.assets)
+    np.testing.assert_allclose(found["info"]["money_error"], 0, atol=1e-9 * scale)
+    np.testing.assert_allclose(found["info"]["token_error"], 0, atol=1e-9 * market.supply * market.assets)
 
 
 @pytest.mark.parametrize("clearing", ["batch", "sequential", "spot"])
@@ -77,7 +77,7 @@ def test_on_the_curve_alone_the_reserve_is_what_backs_the_supply_and_profits_add
     check_accounts(market, found)
     reserve = sum(curve.reserve(found["last"].supply[a]) for a, curve in enumerate(market.curves))
     np.testing.assert_allclose(found["last"].money[0], reserve, rtol=1e-9)
-    np.testing.assert_allclose(found["info"]["reserve-gap"], 0, atol=1e-9 * reserve)
+    np.testing.assert_allclose(found["info"]["reserve_gap"], 0, atol=1e-9 * reserve)
 
 
 @settings(max_examples=10, deadline=None)
@@ -130,7 +130,7 @@ def test_noise_moves_prices_and_is_paid_by_the_reserve():
     assert noise.std() == pytest.approx(0.002, rel=0.25)
     net = found["info"]["trade"].sum(axis=1)
     gap = np.cumsum(np.append(0.0, noise)[:-1] * net)  # a price is known before the trades that pay it
-    np.testing.assert_allclose(found["info"]["reserve-gap"], gap, atol=1e-12)
+    np.testing.assert_allclose(found["info"]["reserve_gap"], gap, atol=1e-12)
 
 
 # --- the literal variants, whose errors are reported ----------------------------------------------------------------
@@ -140,13 +140,13 @@ def test_peer_influence_that_hands_out_tokens_breaks_the_account_of_tokens():
     """Holdings grow by 1 + nu (N - 1) for each token bought; the reference's 6.6 extra go with 2.7 bought."""
     market = TokenEconomy(agents=50, steps=200, peer=Peer(mode="literal", strength=0.05), capital=1e4)
     found = play(market, np.random.default_rng(0).uniform(-1, 1, (20, 200, 50, 1)) + 0.0013)
-    extra, bought = found["info"]["token-error"][:, -1], found["info"]["supply"][:, -1] - 100
+    extra, bought = found["info"]["token_error"][:, -1], found["info"]["supply"][:, -1] - 100
     np.testing.assert_allclose(extra, 0.05 * 49 * bought, atol=1e-9)
     assert np.abs(extra).max() > 1
-    np.testing.assert_allclose(found["info"]["money-error"], 0, atol=1e-9 * 5e5)
+    np.testing.assert_allclose(found["info"]["money_error"], 0, atol=1e-9 * 5e5)
     paid = TokenEconomy(agents=50, steps=200, peer=Peer(strength=0.05))
     ordered = one(paid, np.random.default_rng(0).uniform(-1, 1, (200, 50, 1)))
-    np.testing.assert_allclose(ordered["info"]["token-error"], 0, atol=1e-9)
+    np.testing.assert_allclose(ordered["info"]["token_error"], 0, atol=1e-9)
 
 
 def test_the_literal_price_law_falls_below_zero():
@@ -171,7 +171,7 @@ def test_the_literal_price_law_falls_below_zero():
     assert price[-1] == pytest.approx(10 - 20 * 0.01 * 80, abs=1e-9)
     assert price[-1] == pytest.approx(-6, abs=0.3)
     assert (found["states"].cash >= 0).all(), "for less than nothing, tokens cost nothing"
-    np.testing.assert_allclose(found["info"]["money-error"], 0, atol=1e-7)
+    np.testing.assert_allclose(found["info"]["money_error"], 0, atol=1e-7)
     assert np.isfinite(found["rewards"]).all()
 
 
@@ -182,7 +182,7 @@ def test_tokens_minted_without_backing_leave_a_gap():
         found = one(market, np.zeros((10, 4, 1)))
         assert found["info"]["supply"][-1] == pytest.approx(8 * 1.02**10)
         gap = 0.0 if backed else Exponential().reserve(8) - Exponential().reserve(8 * 1.02**10)
-        assert found["info"]["reserve-gap"][-1] == pytest.approx(gap, abs=1e-12)
+        assert found["info"]["reserve_gap"][-1] == pytest.approx(gap, abs=1e-12)
         assert found["last"].treasury == pytest.approx(8 * (1.02**10 - 1))
 
 
@@ -190,4 +190,4 @@ def test_prices_of_their_own_leave_a_gap_that_is_reported():
     market = TokenEconomy(agents=4, steps=50, clearing="spot", pricing=Ito(), order_size=0.3)
     found = one(market, np.random.default_rng(0).uniform(-1, 1, (50, 4, 1)))
     check_accounts(market, found)
-    assert np.abs(found["info"]["reserve-gap"]).max() > 1e-3
+    assert np.abs(found["info"]["reserve_gap"]).max() > 1e-3

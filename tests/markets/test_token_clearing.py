@@ -32,7 +32,7 @@ def test_ten_units_up_and_down_earn_nothing_along_the_curve_and_the_rise_of_the_
     earned = found["last"].cash[0] - 1e4
     pump = curve.price(110) - curve.price(100)
     assert earned == pytest.approx(pump if clearing == "spot" else 0.0, abs=1e-9)
-    assert found["info"]["reserve-gap"][-1] == pytest.approx(-earned, abs=1e-9), "at the reserve's expense"
+    assert found["info"]["reserve_gap"][-1] == pytest.approx(-earned, abs=1e-9), "at the reserve's expense"
 
 
 def test_the_pump_ends_where_the_reserve_is_empty():

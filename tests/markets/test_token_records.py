@@ -37,8 +37,8 @@ def test_quantities_are_what_their_names_say():
     np.testing.assert_allclose(info["supply"], 8 + np.cumsum(info["trade"].sum(axis=1)))
     np.testing.assert_allclose(info["price"], Exponential().price(info["supply"]), rtol=1e-9)
     returns = np.diff(np.log(np.append(Exponential().price(8), info["price"])))
-    np.testing.assert_allclose(info["absolute-return"], np.abs(returns), atol=1e-12)
-    np.testing.assert_allclose(info["squared-return"], returns**2, atol=1e-12)
+    np.testing.assert_allclose(info["absolute_return"], np.abs(returns), atol=1e-12)
+    np.testing.assert_allclose(info["squared_return"], returns**2, atol=1e-12)
     seen, names = found["seen"][-1, 0], market.roles()[0].observes
     np.testing.assert_allclose([seen[names.index(f"return{k}")] for k in ("", ", 1 steps ago")], returns[[4, 3]])
     values = states.values[..., 0]
@@ -47,6 +47,7 @@ def test_quantities_are_what_their_names_say():
     np.testing.assert_allclose(info["utility"], flow, atol=1e-12)
     curve = Exponential()
     wealth = info["cash"] + info["holdings"] * (curve.reserve(info["supply"]) / info["supply"])[:, None]
+    np.testing.assert_allclose(info["wealth"], wealth, rtol=1e-9)
     gaps = np.abs(wealth[:, :, None] - wealth[:, None]).mean(axis=(1, 2))
     np.testing.assert_allclose(info["gini"], gaps / (2 * wealth.mean(axis=1)), rtol=1e-9)
     first = 100 + 2 * curve.reserve(8) / 8

@@ -280,6 +280,23 @@ def test_verdict_of_a_claim(claim, z, verdict):
     assert claim.judged() is verdict
 
 
+def test_few_sessions_are_judged_by_students_t():
+    from scipy.stats import t
+
+    for n, published_se in ((4, 0.0), (8, 0.0), (20, 2.0)):
+        claim = Claim("claim", estimate(-3.0, n=n), 0.0, published_se=published_se)
+        spread, freedom = math.hypot(1, published_se), (n - 1) * (1 + published_se**2) ** 2
+        assert claim.chance == pytest.approx(2 * t.sf(3 / spread, freedom))
+        assert -3 < claim.z < 0
+    assert math.isfinite(Claim("very far", estimate(1e9, n=40), 0.0).z)
+    rng, trials = np.random.default_rng(3), 2000
+    missed = sum(
+        Claim("true", Estimate(float(x.mean()), 0, 0, float(x.std(ddof=1)) / 2, 4), 0.0).judged() is Verdict.NOT
+        for x in rng.normal(size=(trials, 4))
+    )
+    assert missed / trials == pytest.approx(base.CHANCE, abs=0.015), "not 14 %, as two standard errors would have it"
+
+
 def test_chance_of_a_claim():
     assert distant(2.0).chance == pytest.approx(base.CHANCE) == pytest.approx(0.0455, abs=1e-5)
     family = distant(3.0, family=9)
@@ -331,7 +348,11 @@ def test_tally_names_the_wider_bound():
 
 
 def test_a_stored_run_is_not_played_again(tmp_path):
-    player = Player(tmp_path, threads=1)
+    player = Player(tmp_path / "new" / "folder", threads=1)
+    assert player.folder.is_dir()
+    (tmp_path / "file").touch()
+    with pytest.raises(base.TacitError, match=r"file: .*name a folder that can be written"):
+        Player(tmp_path / "file")
     experiment = load("bertrand", ["sessions=2", *TINY])
     first = player(experiment)
     assert player(experiment).manifest["content_hash"] == first.manifest["content_hash"]

@@ -119,8 +119,8 @@ def test_published_costs_are_those_of_lag_2():
     assert "19 of 20 mean costs and 92.3 %" in words.impossible()
     assert "none of 60 published runs cost less on average; the cheapest one costs 9.36" in words.none_beats_nash()
     assert (
-        "K would be 0.12 (95 % CI -0.39 to 0.31, n=20) (not told from Nash), -0.00 (95 % CI -0.51 to 0.26, n=20) (not "
-        "told from Nash), 0.44 (95 % CI 0.24 to 0.57, n=20) (below Nash)" in words.published_runs()
+        "K would be 0.12 (95 % CI -0.44 to 0.33, n=20) (not told from Nash), -0.0 (95 % CI -0.6 to 0.3, n=20) (not "
+        "told from Nash), 0.44 (95 % CI 0.22 to 0.58, n=20) (below Nash)" in words.published_runs()
     )
 
 
@@ -270,7 +270,7 @@ def test_costs_below_equilibrium_that_nothing_holds():
     for e in (SIMULATED, WRITTEN):
         for sigma in SIGMAS:
             assert f"{e.words}, {published.label(sigma)}: 1.0" in found, "by experiment, since their seeds are shared"
-    assert found.count("99.2 % CI 0.9") == 6
+    assert found.count("99.2 % CI 0.8") == 6
     assert found.count("n=6") == 6
 
 
@@ -316,7 +316,7 @@ def test_near_is_what_an_interval_says():
         return words._where([runs_of(WRITTEN, 1e-3, np.full((len(sizes), 2), 12.0), schedules)])
 
     assert said([3.9, 4.0, 4.1, 3.9, 4.0, 4.1]).endswith("near TWAP")
-    assert said([3.9, 4.0, 4.1, 3.9, 4.0, 4.1]).startswith("4.00 (95 % CI 3.93 to 4.07, n=6) from TWAP, ")
+    assert said([3.9, 4.0, 4.1, 3.9, 4.0, 4.1]).startswith("4.00 (95 % CI 3.90 to 4.10, n=6) from TWAP, ")
     assert said([1.0, 7.0, 1.0, 7.0, 1.0, 7.0]).endswith("near none of them")
 
 

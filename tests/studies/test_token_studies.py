@@ -49,7 +49,7 @@ def test_volatility_is_the_root_mean_square_of_returns(ruled):
     moves = np.diff(np.log(np.concatenate([np.full((3, 1), start), path], axis=1)), axis=1)
     first_episode = np.sqrt((moves**2).mean(axis=1))
     np.testing.assert_allclose(ruled[0].volatility, first_episode, rtol=0.15)  # another episode beside it
-    assert ruled[0].mean("squared-return", 199) == pytest.approx(ruled[0].steps("squared-return")[:, -1])
+    assert ruled[0].mean("squared_return", 199) == pytest.approx(ruled[0].steps("squared_return")[:, -1])
 
 
 def test_nobody_who_does_not_learn_trains():

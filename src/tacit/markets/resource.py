@@ -162,6 +162,7 @@ class ResourceMarket(Market):
             Quantity("trade", "units"),
             Quantity("inventory", "units"),
             Quantity("cash", "currency"),
+            Quantity("wealth", "currency"),
         )
 
     def rules(self) -> dict[str, str]:

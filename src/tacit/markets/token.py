@@ -40,12 +40,12 @@ RULES = {
     "trend-follower": "buys after the price has risen and sells after it has fallen",
 }
 BY_ASSET = (
-    ("price", "currency"), ("absolute-return", ""), ("squared-return", ""), ("volume", "tokens"), ("supply", "tokens"),
+    ("price", "currency"), ("absolute_return", ""), ("squared_return", ""), ("volume", "tokens"), ("supply", "tokens"),
     ("factor", ""), ("concentration", ""),
 )  # fmt: skip
 OVERALL = (
-    ("welfare", "currency"), ("gini", ""), ("clipped", "orders"), ("money-error", "currency"),
-    ("token-error", "tokens"), ("reserve-gap", "currency"), ("unpaid", "currency"),
+    ("welfare", "currency"), ("gini", ""), ("clipped", "orders"), ("money_error", "currency"),
+    ("token_error", "tokens"), ("reserve_gap", "currency"), ("unpaid", "currency"),
 )  # fmt: skip
 
 
@@ -57,8 +57,8 @@ class TokenEconomy(Market):
     pays the price before the step: buying and selling again then takes money out of the reserve.
 
     Cash, reserve, fees and the treasury's cash add up to what there was plus income; holdings with the treasury's add
-    up to the supply. What the variants break is recorded: ``token-error``; ``reserve-gap``, the reserve less what
-    backs the supply; and ``unpaid``, what an empty reserve owes to sellers. ``money-error`` is rounding.
+    up to the supply. What the variants break is recorded: ``token_error``; ``reserve_gap``, the reserve less what
+    backs the supply; and ``unpaid``, what an empty reserve owes to sellers. ``money_error`` is rounding.
 
     References
     ----------
@@ -244,7 +244,7 @@ class TokenEconomy(Market):
         return [""] if self.assets == 1 else [f"-{a + 1}" for a in range(self.assets)]
 
     def quantities(self) -> tuple[Quantity, ...]:
-        found = [Quantity("cash", "currency"), Quantity("utility", "currency")]
+        found = [Quantity(name, "currency") for name in ("cash", "wealth", "utility")]
         for suffix in self.suffixes():
             found += [Quantity(f"trade{suffix}", "tokens"), Quantity(f"holdings{suffix}", "tokens")]
             found += [Quantity(f"{name}{suffix}", unit, by_agent=False) for name, unit in BY_ASSET]

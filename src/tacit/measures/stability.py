@@ -164,7 +164,7 @@ def _radius(moments: Floats, scale: float, resamples: int) -> Estimate:
     found = _estimate(moments, angle, resamples)
     mean, low, high = (
         float(np.sqrt(scale * np.tan(a))) if a < np.pi / 2 else (np.inf if a >= np.pi / 2 else np.nan)
-        for a in (found.mean, found.low, found.high)
+        for a in np.maximum((found.mean, found.low, found.high), 0.0)  # an interval may reach beyond what can be
     )
     return Estimate(mean, low, high, np.nan, found.n)
 

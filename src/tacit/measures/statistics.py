@@ -18,6 +18,9 @@ Floats = NDArray[np.float64]
 LARGEST_BCA = 5000
 """From this many sessions on the percentile interval is used: the correction has vanished, its work has not."""
 
+ENOUGH = 50
+"""From this many sessions on a bootstrap interval is taken as it is; see :func:`stretch`."""
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -84,8 +87,9 @@ def mean_interval(
     """Mean over sessions with a bootstrap confidence interval.
 
     Bias-corrected and accelerated (Efron 1987) by :func:`scipy.stats.bootstrap`, the percentile interval beyond
-    ``LARGEST_BCA`` sessions. Truth values are handed to :func:`proportion`, since a bootstrap cannot tell 1000 of
-    1000 from certainty. If all values are equal the interval is that point; NaN among the values gives NaN.
+    ``LARGEST_BCA`` sessions; with few sessions longer by :func:`stretch`. Truth values are handed to
+    :func:`proportion`, since a bootstrap cannot tell 1000 of 1000 from certainty. If all values are equal the interval
+    is that point; NaN among the values gives NaN.
 
     Parameters
     ----------
@@ -114,7 +118,7 @@ def mean_interval(
     Examples
     --------
     >>> print(mean_interval([1.0, 2.0, 3.0, 4.0]))
-    2.5 (95 % CI 1.5 to 3.5, n=4)
+    2.5 (95 % CI 0.6 to 4.4, n=4)
     >>> print(mean_interval([0.3]))
     0.3 (no CI, n=1)
     """
@@ -139,7 +143,38 @@ def mean_interval(
     # Linearised standard error of a ratio; with equal weights the usual one of a mean.
     se = float(np.std(shares * (found - mean), ddof=1) / shares.mean() / math.sqrt(n))
     low, high = _bootstrap(found, None if weights is None else shares, level, resamples, seed)
-    return Estimate(mean, low, high, se, n, level)
+    return Estimate(mean, *_stretched(mean, low, high, n, level), se, n, level)
+
+
+def stretch(n: int, level: float = 0.95) -> float:
+    """By how much both sides of a bootstrap interval are lengthened: ``sqrt(n/(n - 1)) t/z``, 1 from 50 sessions on.
+
+    Resamples of few sessions differ less than samples do: their variance is (n - 1)/n of what it should be, and that it
+    is estimated goes uncounted. Of normal values of four sessions the plain interval of 95 % holds the mean in 80 % of
+    cases. Stretched it has the length of Student's, and is still not symmetric where the values are not.
+
+    References
+    ----------
+    T. Hesterberg, "What teachers should know about the bootstrap", The American Statistician 69 (2015), section 4.3
+    (the expanded percentile interval, of the same length).
+
+    Examples
+    --------
+    >>> [round(stretch(n), 2) for n in (4, 8, 20, 100)]
+    [1.87, 1.29, 1.1, 1.0]
+    """
+    if not 2 <= n < ENOUGH:
+        return 1.0
+    from scipy.special import ndtri, stdtrit
+
+    above = (1 + level) / 2
+    return float(math.sqrt(n / (n - 1)) * stdtrit(n - 1, above) / ndtri(above))
+
+
+def _stretched(centre: Any, low: Any, high: Any, n: int, level: float) -> tuple[Any, Any]:
+    """Bounds of an interval for so many sessions."""
+    factor = stretch(n, level)
+    return (low, high) if factor == 1 else (centre - factor * (centre - low), centre + factor * (high - centre))
 
 
 def _bootstrap(values: Floats, weights: Floats | None, level: float, resamples: int, seed: int) -> tuple[float, float]:
@@ -165,7 +200,8 @@ def _bootstrap(values: Floats, weights: Floats | None, level: float, resamples: 
 def statistic_of_means(values: ArrayLike, statistic: Callable[[Floats], ArrayLike], resamples: int = 4000) -> Estimate:
     """A statistic of means over sessions, such as the place of their minimum, with its bootstrap interval.
 
-    A session is resampled with all its cells: the cells of a sweep share their random numbers.
+    A session is resampled with all its cells: the cells of a sweep share their random numbers. With few sessions the
+    interval is longer by :func:`stretch`, and the standard error by ``sqrt(n/(n - 1))``.
 
     Parameters
     ----------
@@ -183,8 +219,9 @@ def statistic_of_means(values: ArrayLike, statistic: Callable[[Floats], ArrayLik
     found = float(np.asarray(statistic(table.mean(axis=1)[None]))[0])
     counts = np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), size=resamples)
     drawn = np.asarray(statistic(counts @ table.T / n), dtype=np.float64)
-    low, high = np.quantile(drawn, [0.025, 0.975])
-    return Estimate(found, float(low), float(high), float(drawn.std()), n)
+    low, high = _stretched(found, *np.quantile(drawn, [0.025, 0.975]), n, 0.95)
+    unbiased = math.sqrt(n / (n - 1)) if 2 <= n < ENOUGH else 1.0
+    return Estimate(found, float(low), float(high), unbiased * float(drawn.std()), n)
 
 
 def proportion(successes: int, n: int, level: float = 0.95) -> Estimate:
@@ -257,7 +294,8 @@ def curve_interval(
 ) -> Band:
     """Percentile-bootstrap intervals at many time points at once.
 
-    All points share the same resampled sessions, so that means cost one matrix product.
+    All points share the same resampled sessions, so that means cost one matrix product. With few sessions the band is
+    wider by :func:`stretch`.
 
     Parameters
     ----------
@@ -275,8 +313,8 @@ def curve_interval(
     Examples
     --------
     >>> band = curve_interval([[0.0, 1.0], [2.0, 1.0], [1.0, 1.0]])
-    >>> band.centre, band.low
-    (array([1., 1.]), array([0., 1.]))
+    >>> band.centre, band.low  # of three sessions: three times as far from the centre as the resamples
+    (array([1., 1.]), array([-1.689,  1.   ]))
     """
     curves = np.asarray(values, dtype=np.float64)
     if curves.ndim < 1 or len(curves) == 0:
@@ -295,8 +333,9 @@ def curve_interval(
     else:
         by_session = np.ascontiguousarray(counts.T)
         drawn = np.stack([_resampled_middle(column, by_session) for column in flat.T], axis=1)
-    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
-    return Band(middle, low.reshape(shape), high.reshape(shape), n, level)
+    ends = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0).reshape(2, *shape)
+    low, high = _stretched(middle, *ends, n, level)
+    return Band(middle, low, high, n, level)
 
 
 def _resampled_middle(values: Floats, counts: Floats) -> Floats:

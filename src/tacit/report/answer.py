@@ -65,7 +65,7 @@ def shown(estimate: Estimate | None) -> str:
     Examples
     --------
     >>> shown(mean_interval([1.0, 2.0, 3.0, 4.0])), shown(mean_interval([])), shown(None)
-    ('2.5 (95 % CI 1.5 to 3.5, n=4)', '-', '-')
+    ('2.5 (95 % CI 0.6 to 4.4, n=4)', '-', '-')
     """
     return "-" if estimate is None or np.isnan(estimate.mean) else str(estimate)
 

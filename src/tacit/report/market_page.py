@@ -14,6 +14,7 @@ from tacit.report.answer import answers, cell_data, sweep_sentence
 from tacit.report.chart import Axis, Badges, Chart, Histogram, HLine, Line, Mark, Points, Rectangle, VLine
 from tacit.report.market_paths import path_charts
 from tacit.report.market_tested import SAME, Failure, Tested, failed, failure_sentence, outcome_of
+from tacit.report.market_wealth import lorenz_charts
 from tacit.report.page import Page, Section, Table
 from tacit.theory.benchmarks import Profile
 
@@ -37,6 +38,7 @@ def build(result: Result) -> Page:
         parts = [
             run_page.findings_section(found[0]), Section("Test", _test_text(tested), charts=session_charts(tested)),
             *market_baselines.section(tested), Section("Paths", charts=path_charts(tested)),
+            Section("Who owns how much", charts=lorenz_charts(tested)),
             Section("Learning", charts=learning_charts(tested)), *_failures(result),
         ]  # fmt: skip
         sections = [part for part in parts if part.charts or part.table]

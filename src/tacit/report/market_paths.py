@@ -109,8 +109,8 @@ def session_panels(found: Tested, quantity: Quantity) -> Panels:
         panels.append(Panel(f"session {number}: {outcomes}", (*theory, *lines)))
     some = f" The first {MOST_PANELS} sessions." if len(found.outcomes) > MOST_PANELS else ""
     caption = f"Means over test episodes. Above each panel: {found.words.outcome} of the {found.words.role}s.{some}"
-    return Panels(f"{_capital(quantity.name)} in each session", Axis("step", whole=True),
-                  run_page.axis(quantity.name, quantity.unit), panels, min(COLUMNS, len(panels)), caption)  # fmt: skip
+    return Panels(f"{_capital(quantity.label)} in each session", Axis("step", whole=True),
+                  run_page.axis(quantity.label, quantity.unit), panels, min(COLUMNS, len(panels)), caption)  # fmt: skip
 
 
 def _thinned(found: Tested, quantity: Quantity, what: str = "") -> tuple[Floats, Floats, int]:

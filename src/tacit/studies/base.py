@@ -14,13 +14,15 @@ from tacit.errors import TacitError
 from tacit.lab.experiment import Experiment, from_mapping
 from tacit.lab.result import Result
 from tacit.lab.run import load, resume, run
-from tacit.measures.statistics import Estimate
+from tacit.measures.statistics import ENOUGH, Estimate
 from tacit.report import page
 from tacit.report.page import Align, Page, Section, Table
+from tacit.store import atomic
 from tacit.store.folder import MANIFEST, RunFolder
 
 STANDARD_ERRORS = 2.0  # a published value is reproduced if it lies within so many of ours (its own error included)
 CHANCE = 2 * NormalDist().cdf(-STANDARD_ERRORS)  # so often a true claim falls outside: 4.6 %
+LEAST_CHANCE = 1e-300  # of a distance: less is rounding
 SURPRISE = 0.05  # a number of misses that chance alone reaches less often than this is no chance
 
 
@@ -85,7 +87,17 @@ class Claim:
     def z(self) -> float:
         """Distance from the published value in combined standard errors; 0 where rounding explains it.
 
-        NaN if there is nothing to judge by: no published value, or a mean without a standard error.
+        With few sessions, less than :data:`tacit.measures.statistics.ENOUGH`, the standard error itself is uncertain:
+        then it is the normal number that is as rare as Student's t is, with Welch's degrees of freedom. NaN if there is
+        nothing to judge by: no published value, or a mean without a standard error.
+
+        Examples
+        --------
+        Three standard errors are far with a hundred sessions, not with four:
+
+        >>> far = [Claim("far", Estimate(3.0, 1.0, 5.0, 1.0, n), 0.0) for n in (100, 4)]
+        >>> [(round(claim.z, 1), str(claim.judged())) for claim in far]
+        [(3.0, 'not reproduced'), (1.9, 'reproduced')]
         """
         if self.published is None or math.isnan(self.measured.mean):
             return math.nan
@@ -95,7 +107,17 @@ class Claim:
         if beyond <= 0:
             return 0.0
         spread = math.hypot(self.measured.se, self.published_se)
-        return math.copysign(beyond / spread if spread else math.inf, distance)
+        return math.copysign(self._as_normal(beyond / spread) if spread else math.inf, distance)
+
+    def _as_normal(self, t: float) -> float:
+        """A distance of so many standard errors as a normal number; ours are as certain as sessions are many."""
+        n, own, whole = self.measured.n, self.measured.se**2, self.measured.se**2 + self.published_se**2
+        if not 2 <= n < ENOUGH or own == 0:
+            return t
+        from scipy.special import ndtri, stdtr
+
+        freedom = (n - 1) * (whole / own) ** 2
+        return float(-ndtri(max(stdtr(freedom, -t), LEAST_CHANCE)))
 
     @property
     def shown(self) -> str | None:
@@ -227,12 +249,16 @@ class Study(ABC):
 
 @dataclass(frozen=True)
 class Player:
-    """Plays a study's experiments into its folder; an experiment that lies there already is not played again."""
+    """Plays a study's experiments into its folder, which it creates; what lies there is not played again."""
 
     folder: Path
     threads: int | None = None
     progress: Progress | None = None
     seed: int | None = None  # in place of the study's own: other sessions, the same question
+
+    def __post_init__(self) -> None:
+        with atomic.explained(self.folder, "creating the study's folder", "name a folder that can be written"):
+            self.folder.mkdir(parents=True, exist_ok=True)
 
     def __call__(self, experiment: Experiment) -> Result:
         if self.seed is not None:
@@ -252,8 +278,6 @@ class Player:
 
 def write_report(study: Study, preset: str, finding: Finding, folder: Path) -> Path:
     """Write ``report.html`` and ``claims.json`` of a study."""
-    from tacit.store import atomic
-
     claims = [
         {
             "claim": c.name, "measured": _finite(c.measured.mean), "low": _finite(c.measured.low),
@@ -305,7 +329,8 @@ def claim_table(claims: Sequence[Claim]) -> Table:
     columns = ("claim", "measured", "95 % interval", "n", "published", "z", "verdict", "source")
     align: tuple[Align, ...] = ("left", "right", "right", "right", "right", "right", "left", "left")
     caption = (
-        "z: distance from the published value, beyond its rounding, in combined standard errors of both. Reproduced "
+        "z: distance from the published value, beyond its rounding, in combined standard errors of both; with fewer "
+        f"than {ENOUGH} sessions the normal number that is as rare as Student's t is. Reproduced "
         f"means at most {STANDARD_ERRORS:g}, or Bonferroni's bound where the farthest of several values is shown."
     )
     return Table(columns, tuple(rows), caption, align)

@@ -109,18 +109,18 @@ class Played:
         Rewards without what stability costs and without what the others' gains add, (1 + rho) times the mean together.
         """
         rewards = self.market.rewards
-        penalty = rewards.stability * self.market.steps * self.mean("absolute-return")
+        penalty = rewards.stability * self.market.steps * self.mean("absolute_return")
         return np.asarray((self.found.outcomes.mean(axis=1) + penalty) / (1 + rewards.cooperation))
 
     @property
     def volatility(self) -> Floats:
         """Root mean square of d ln P over all steps of the test, (sessions,): the drift is too small to matter."""
-        return np.sqrt(self.mean("squared-return"))
+        return np.sqrt(self.mean("squared_return"))
 
     @property
     def settled_volatility(self) -> Floats:
         """The same over the second half of the episodes."""
-        return np.sqrt(self.mean("squared-return", self.market.steps // 2))
+        return np.sqrt(self.mean("squared_return", self.market.steps // 2))
 
     @property
     def prices(self) -> Floats:
@@ -169,7 +169,7 @@ def cell(values: Floats, scale: float = 1.0) -> str:
     Examples
     --------
     >>> cell(np.array([1.0, 2.0, 3.0, 4.0]), 100).split()
-    ['250', '150', 'to', '350']
+    ['250', '63', 'to', '437']
     """
     found = mean_interval(np.round(scale * values, 4))
     return f"{found.mean:{found.precision}}\n{found.interval}"

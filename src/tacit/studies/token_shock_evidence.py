@@ -96,7 +96,7 @@ class Pair:
     @property
     def drained(self) -> Floats:
         """What the spike takes out of the reserve's backing by the end of the episode: (sessions,), currency."""
-        ends = [played.steps("reserve-gap", "_path")[:, -1] for played in (self.calm, self.shocked)]
+        ends = [played.steps("reserve_gap", "_path")[:, -1] for played in (self.calm, self.shocked)]
         return np.asarray(ends[0] - ends[1])
 
 

@@ -99,7 +99,7 @@ def learning(on: OnCurve) -> tuple[Chart, ...]:
     references = [HLine(float(on.rules[name].payoff.mean()), name) for name in RULES[2:]]
     squares = []
     for omega in (0.0, max(on.learned)):
-        line = on.learned[omega].learning("squared-return")
+        line = on.learned[omega].learning("squared_return")
         y, low, high = (100 * np.sqrt(x) for x in (line.y, line.low, line.high))
         squares.append(Line(line.x, y, named(omega), low, high))
     quiet = [HLine(100 * float(on.rules[name].volatility.mean()), name) for name in RULES[1:]]

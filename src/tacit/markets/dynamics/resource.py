@@ -192,6 +192,10 @@ class ResourceDynamics(Dynamics):
         lots = jnp.abs(inventory) / self.lot
         return jnp.where(inventory >= 0, total(lots, -self.lot), -total(lots, self.lot))
 
+    def worth(self, inventory: Float[Array, " agents"]) -> Float[Array, " agents"]:
+        """What rewards count an inventory for, over the price, but for its sale in a last step."""
+        return self.proceeds(inventory) if self.valuation == "liquidation" else inventory
+
     def _shaken(self, held: Float[Array, " agents"], draws: Float[Array, " draws"]) -> Float[Array, " agents"]:
         """Inventories after endowment shocks."""
         if not self.shocks:
@@ -226,6 +230,7 @@ class ResourceDynamics(Dynamics):
             "trade": after.trade,
             "inventory": after.inventory,
             "cash": after.cash,
+            "wealth": after.cash + after.price * self.worth(after.inventory),
         }
 
     # --- rules ---------------------------------------------------------------------------------------------------

@@ -24,8 +24,8 @@ def record(
         "trade": fills.trades,
         "holdings": after.holdings,
         "price": price,
-        "absolute-return": jnp.abs(after.returns[0]),
-        "squared-return": after.returns[0] ** 2,
+        "absolute_return": jnp.abs(after.returns[0]),
+        "squared_return": after.returns[0] ** 2,
         "volume": jnp.abs(fills.trades).sum(axis=0),
         "supply": after.supply,
         "factor": after.factor,
@@ -33,16 +33,17 @@ def record(
     }
     suffixes = [""] if market.assets == 1 else [f"-{a + 1}" for a in range(market.assets)]
     info = {f"{name}{s}": x[..., a] for name, x in by_asset.items() for a, s in enumerate(suffixes)}
-    tokens = after.holdings.sum(axis=0) + after.treasury
+    tokens, wealth = after.holdings.sum(axis=0) + after.treasury, market.wealth(after)
     return info | {
         "cash": after.cash,
+        "wealth": wealth,
         "utility": utility.flow(before.values, after.holdings, price),
         "welfare": utility.service(before.values, after.holdings).sum(),
-        "gini": gini(market.wealth(after)),
+        "gini": gini(wealth),
         "clipped": (jnp.abs(wanted - fills.trades) > MISSED * market.largest).sum().astype(after.cash.dtype),
-        "money-error": after.cash.sum() + after.money.sum() - after.granted,
-        "token-error": (tokens - after.supply).sum(),
-        "reserve-gap": after.money[0] - market.curves.reserve(after.supply).sum(),
+        "money_error": after.cash.sum() + after.money.sum() - after.granted,
+        "token_error": (tokens - after.supply).sum(),
+        "reserve_gap": after.money[0] - market.curves.reserve(after.supply).sum(),
     }
 
 
