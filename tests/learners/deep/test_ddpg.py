@@ -27,18 +27,17 @@ SETTINGS = {
     "output_penalty": 0.1, "activation": "tanh",
 }  # fmt: skip
 KINDS = {
-    "ddpg": (DDPG, "continuous", {}),
-    "linear": (DDPG, "continuous", {"bound": "none", "activation": "relu", "smoothing": 0.4}),
+    "linear": (DDPG, "continuous", {"bound": "none", "activation": "relu"}),
     "td3": (DDPG, "continuous", {"critics": 2, "actor_every": 2, "smoothing": 0.6}),
     "maddpg": (MADDPG, "continuous", {"output_penalty": 0.0}),
-    "choices": (DDPG, "discrete", {"temperature": 0.7, "critics": 2}),
-    "central choices": (MADDPG, "discrete", {}),
+    "choices": (MADDPG, "discrete", {"critics": 2, "temperature": 0.7}),
 }
 
 
 def random_state(some, seed=0):
-    """Random networks, far from their beginning, with nothing remembered."""
-    random, state = np.random.default_rng(seed), fast(some.init)(keys(some.agents), jnp.asarray(0))
+    """Random networks, far from their beginning, with nothing remembered; nothing is compiled."""
+    random, shapes = np.random.default_rng(seed), jax.eval_shape(some.init, keys(some.agents), jnp.asarray(0))
+    state = jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), shapes)
 
     def drawn(x):
         return jnp.asarray(random.normal(size=x.shape) * 0.7, x.dtype)
@@ -228,7 +227,7 @@ def test_choices_are_those_of_a_softmax_over_what_is_feasible():
 # --- who sees what ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", ["ddpg", "maddpg", "central choices"])
+@pytest.mark.parametrize("kind", ["linear", "maddpg", "choices"])
 def test_actors_see_what_their_own_agents_see_and_nothing_else(kind):
     """Whatever the others see: the same bits."""
     learner, actions, changes = KINDS[kind]
@@ -246,36 +245,37 @@ def test_actors_see_what_their_own_agents_see_and_nothing_else(kind):
             assert (after != before).any(), "else nothing was perturbed"
 
 
-@pytest.mark.parametrize("kind", ["ddpg", "maddpg"])
+@pytest.mark.parametrize("kind", ["td3", "maddpg"])
 def test_what_critics_see(kind):
     """Independent ones nothing but their own agents' lives; central ones the world and what the others did."""
     learner, actions, changes = KINDS[kind]
     some = group(learner(**SETTINGS | changes), probe(actions))
     state = random_state(some)._replace(memory=None)
     lived = sample_of(lives(actions))
-    learn = fast(lambda lived: some.learned(state, lived, keys(2), jnp.asarray(0))[0].networks)
+    # The first step of Adam has one size whatever the slope, here too for critics; its memory tells slopes apart.
+    learn = fast(lambda lived: some.learned(state, lived, keys(2), jnp.asarray(0))[0].optimisers)
 
     def differ(other):
-        """Whether the first agent's networks, actor and critics, are others than before."""
-        found, after = of_agent(learn(lived), 0), of_agent(learn(other), 0)
+        """Whether the first agent's actor and critics learn something else than before."""
         return [
             any((a != b).any() for a, b in zip(jax.tree.leaves(x), jax.tree.leaves(y), strict=True))
-            for x, y in zip(found, after, strict=True)
+            for x, y in zip(of_agent(learn(lived), 0), of_agent(learn(other), 0), strict=True)
         ]
 
     central = kind == "maddpg"
+    both, goals, nothing = [central, central], [False, central], [False, False]  # of actor and critics
     shifted = {
-        "action": central, "next_observation": central, "observation": False, "reward": False, "terminated": False
+        "action": both, "next_observation": goals, "observation": nothing, "reward": nothing, "terminated": nothing
     }  # fmt: skip
     for name, seen in shifted.items():
         x = getattr(lived, name)
         other = lived._replace(**{name: x.at[1].set(~x[1] if x.dtype == bool else x[1] + 0.3)})
-        assert differ(other) == [seen] * 2, name
-    assert differ(lived._replace(world=lived.world + 0.3)) == [central] * 2
-    assert differ(lived._replace(next_world=lived.next_world + 0.3)) == [central] * 2
+        assert differ(other) == seen, name
+    assert differ(lived._replace(world=lived.world + 0.3)) == both
+    assert differ(lived._replace(next_world=lived.next_world + 0.3)) == goals
 
 
-@pytest.mark.parametrize("kind", ["td3", "maddpg", "central choices"])
+@pytest.mark.parametrize("kind", ["td3", "choices"])
 def test_permuted_agents_learn_permuted_networks(kind):
     learner, actions, changes = KINDS[kind]
     some = group(learner(**SETTINGS | changes | {"actor_every": 1}), probe(actions, 3), agents=3)
