@@ -216,8 +216,11 @@ class Ddpg(Group):
             self.numbers.reward_scale * lived.reward, lived.terminated,
             self.around(next_seen, lived.next_world, next_action), next_action, draws[:, 1],
         )  # fmt: skip
-        *parts, (loss, size) = self._each(Ddpg._learn, clock, state.networks, state.targets, state.optimisers, sight)
-        return DdpgState(*parts, None), Health(loss / self.numbers.reward_scale**2, size / self.numbers.reward_scale)
+        networks, targets, optimisers, (loss, size) = self._each(
+            Ddpg._learn, clock, state.networks, state.targets, state.optimisers, sight
+        )
+        state = DdpgState(networks, targets, optimisers, None)
+        return state, Health(loss / self.numbers.reward_scale**2, size / self.numbers.reward_scale)
 
     def _each(self, function: Any, clock: Clock | None, *values: Any) -> Any:
         """A method's results for each agent."""
