@@ -13,10 +13,12 @@ from tacit.games import Bertrand, Braess
 from tacit.markets.base import Discrete, Market, Quantity, Role
 from tacit.markets.dynamics.base import Dynamics, Outcome
 from tacit.markets.execution import Execution, Exponential, Liquidity
+from tacit.markets.market_making import MarketMaking
 from tacit.markets.repeated_game import RepeatedGame
 from tacit.markets.resource import ResourceMarket
 from tacit.markets.team_game import TeamGame
 from tacit.markets.token import TokenEconomy
+from tacit.markets.rfq import Positions, RequestForQuote
 from tacit.testing import check_market
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
@@ -47,6 +49,13 @@ MARKETS = {
         observes=("trend", "level", "signal", "time", "price", "change", "inventory", "cash", "flow"),
     ),
     "team game": TeamGame(),
+    "market making, alone": MarketMaking(steps=3, end="truncated"),
+    "market making, logit": MarketMaking(
+        steps=3, makers=2, fills="logit", dt=0.01, cap=2,
+        observes=("time", "inventory", "rival-inventory", "own-quote", "rival-quote"),
+    ),
+    "rfq with positions": RequestForQuote(requests=3, positions=Positions(cap=1), grid=3),
+    "rfq, one request": RequestForQuote(fills="expected", observes=("side", "rival-quote")),
     "resource, literal": ResourceMarket(steps=3, execution="pre", law="linear", valuation="mark-to-market"),
 }
 

@@ -43,6 +43,10 @@ STUDIES: dict[str, tuple[str, str]] = {
         "tacit.studies.token_shock:ShockRecovery",
         "do prices recover from a shock within 20 steps, and thanks to whom?",
     ),
+    "marl-paradigms": (
+        "tacit.studies.marl_paradigms:MarlParadigms",
+        "what do the paradigms of multi-agent learning reach where the optimum is known?",
+    ),
     "curve-tuning": (
         "tacit.studies.token_tuning:CurveTuning",
         "which bonding curve has the least volatile price, and what does it stop telling?",

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from tacit.lab.experiment import Experiment, Length, Test, Trace
 from tacit.lab.result import Result
 from tacit.learners import (
-    COMA,
     DDPG,
     MADDPG,
     MAPPO,
@@ -20,13 +19,12 @@ from tacit.learners import (
     Centralised,
     Constant,
     ConstantValue,
-    Geometric,
+    Exponential,
     JointQLearning,
     QLearning,
     Rule,
 )
 from tacit.learners.base import Learner
-from tacit.learners.exploration import Schedule
 from tacit.markets import Portfolio, TeamGame
 from tacit.markets.base import Market
 from tacit.measures.statistics import Estimate, mean_interval
@@ -129,11 +127,11 @@ GRADIENT: dict[str, Any] = {
 }  # fmt: skip
 DETERMINISTIC: dict[str, Any] = {
     "gamma": 0.0, "rate": 3e-3, "actor_rate": 1e-3, "batch": 256, "update_every": 1, "warmup": 50, "memory": 64_000,
-    "action_limit": 4.0, "target_blend": 0.02, "noise": Schedule(points=((0, 0.25), (2000, 0.02)), between="linear"),
+    "action_limit": 4.0, "target_blend": 0.02, "noise": Exponential(start=0.25, total_decay=3, floor=0.02),
 }  # fmt: skip
 VALUES: dict[str, Any] = {
     "gamma": 0.0, "rate": 2e-3, "batch": 256, "capacity": 64_000, "hidden": (64,), "target_every": 50,
-    "exploration": Schedule(points=((0, 1.0), (1500, 0.05)), between="linear"),
+    "exploration": Exponential(total_decay=6, floor=0.05),
 }  # fmt: skip
 
 
@@ -201,7 +199,6 @@ def credited(stage: Stage, agents: int) -> dict[str, Played]:
     learners: dict[str, Learner] = {
         "independent Q-learning": QLearning(alpha=0.1, gamma=0.0, initial=ConstantValue(value=0), exploration=explore),
         "PPO": PPO(**choice, minibatches=2, scale_rewards=False),
-        "COMA": COMA(**choice, scale_rewards=False),
         "VDN": VDN(**few),
         "QMIX": QMIX(**few),
     }
@@ -225,7 +222,7 @@ def scaled(stage: Stage) -> dict[str, dict[int, Played]]:
 
 def selected(stage: Stage) -> dict[str, Played]:
     """Which equilibrium of the climbing game sessions end in."""
-    fading = Geometric(epsilon=1.0, factor=0.998)
+    fading = Exponential(total_decay=7)
     alone = {"alpha": 0.1, "gamma": 0.0, "initial": ConstantValue(value=0), "exploration": fading}
     choice: dict[str, Any] = {"rollout": 32, "minibatches": 2, "rate": 3e-3, "gamma": 0.0, "hidden": (16,)}
     values = {"gamma": 0.0, "hidden": (16,), "exploration": fading, "capacity": 4000}

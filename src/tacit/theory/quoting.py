@@ -277,7 +277,8 @@ class Record:
     inventory_sd : (makers,) array
         Standard deviation of the inventory at the end, lots.
     half_spread : (makers,) array
-        Mean over steps of what is quoted on average on the sides that inventories allow, currency.
+        Mean over steps of what is quoted on average on the sides that inventories allow, currency; infinite for a maker
+        who sometimes quotes nothing there.
     trades : (makers,) array
         Fills of an episode.
     occupancy : (steps + 1, states) array
@@ -320,7 +321,8 @@ def record(game: QuotingGame, quotes: Floats) -> Record:
         weights = occupancy[step][:, None, None] * joint
         occupancy[step + 1] = np.bincount(game.after.ravel(), weights.ravel(), game.states)
         trades += weights.sum(axis=(0, 2))[1:] + weights.sum(axis=(0, 1))[1:]
-        spread += occupancy[step] @ half_spreads(game, quotes[step]) / game.steps
+        often = occupancy[step][:, None]
+        spread += np.where(often > 0, often * np.where(often > 0, half_spreads(game, quotes[step]), 0.0), 0.0).sum(axis=0) / game.steps
     begin, held = game.begin, game.inventories.astype(np.float64)
     spread_out = occupancy[-1] @ held**2 - (occupancy[-1] @ held) ** 2
     return Record(
@@ -332,4 +334,4 @@ def record(game: QuotingGame, quotes: Floats) -> Record:
 def half_spreads(game: QuotingGame, quotes: Floats) -> Floats:
     """What makers quote on average on the sides that inventories allow, (states, makers)."""
     allowed = game.feasible
-    return np.asarray(np.where(allowed, quotes, 0.0).sum(axis=-1) / allowed.sum(axis=-1))
+    return np.asarray(np.where(allowed, quotes, 0.0).sum(axis=-1) / np.maximum(allowed.sum(axis=-1), 1))

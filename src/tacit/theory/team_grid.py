@@ -176,9 +176,7 @@ def _nearest(values: Floats, choices: Floats) -> Floats:
     return choices[np.argmin(np.abs(values[:, None] - choices), axis=1)]
 
 
-def _starts(
-    team: Team, binned: Binned, relaxed: Floats, choices: Floats, rng: np.random.Generator
-) -> list[Floats]:
+def _starts(team: Team, binned: Binned, relaxed: Floats, choices: Floats, rng: np.random.Generator) -> list[Floats]:
     """Rounded optima of teams that may choose any weight, everybody alone, nobody, and some at random."""
     ideas = [relaxed, _alone(binned), np.zeros_like(relaxed)]
     found = [_rounded(idea, choices) for idea in ideas]
