@@ -201,12 +201,12 @@ def price_impact(flow: ArrayLike, changes: ArrayLike, bins: int = 8, resamples: 
     with np.errstate(invalid="ignore", divide="ignore"):
         means = drawn[2] / drawn[0]
     powers = _power(counts @ cross, counts @ square)[0]
-    ends, (low, high), se = np.full((2, len(total[0])), np.nan), (np.nan, np.nan), np.nan
+    ends, edge, se = np.full((2, len(total[0])), np.nan), np.full(2, np.nan), np.nan
     if n > 1:
-        ends, (low, high) = np.nanquantile(means, [0.025, 0.975], axis=0), np.quantile(powers, [0.025, 0.975])
+        ends, edge = np.nanquantile(means, [0.025, 0.975], axis=0), np.quantile(powers, [0.025, 0.975])
         se = float(powers.std())
-    found = Estimate(float(exponent[0]), float(low), float(high), se, n)
-    return PriceImpact(total[1] / total[0], total[2] / total[0], *ends, found, float(scale[0]))
+    found = Estimate(float(exponent[0]), float(edge[0]), float(edge[1]), se, n)
+    return PriceImpact(total[1] / total[0], total[2] / total[0], ends[0], ends[1], found, float(scale[0]))
 
 
 def _moments(size: Floats, toward: Floats) -> tuple[Floats, Floats]:
