@@ -41,7 +41,7 @@ def filters(team: Team) -> Filters:
 
     >>> found = filters(Team.of([[1.0]], [[1.0]], noise=1, persistence=0.9, steps=3))
     >>> found.gains.ravel().round(3), found.variances.ravel().round(3)
-    (array([0.5  , 0.373, 0.332]), array([0.5  , 0.627, 0.668]))
+    (array([0.5  , 0.373, 0.33 ]), array([0.5  , 0.627, 0.67 ]))
     """
     variance, noise, phi = np.diag(team.signal), team.noise**2, team.persistence
     left, rows = variance.copy(), []  # what is uncertain before an observation
