@@ -112,9 +112,7 @@ def _crowds(found: "Evidence") -> Iterator[Claim]:
     for name, by_size in found.crowds.items():
         for n, played in by_size.items():
             if n in (min(by_size), max(by_size)):
-                yield Claim(
-                    f"scale, {n} agents, {name}: reward of the optimum's 1", played.estimate(), 1.0, "by design"
-                )
+                yield Claim(f"scale, {n} agents, {name}: reward (optimum 1)", played.estimate())
 
 
 def _memory(found: "Evidence") -> Iterator[Claim]:
