@@ -12,6 +12,7 @@ from tacit.games import Bertrand, Braess
 from tacit.markets.base import Discrete, Market, Quantity, Role
 from tacit.markets.dynamics.base import Dynamics, Outcome
 from tacit.markets.execution import Execution, Exponential, Liquidity
+from tacit.markets.portfolio import Portfolio
 from tacit.markets.repeated_game import RepeatedGame
 from tacit.markets.resource import ResourceMarket
 from tacit.testing import check_market
@@ -28,6 +29,10 @@ MARKETS = {
     "execution, two assets, one step": Execution(
         inventories=((8.0, -5.0), (0.0, 3.0)), steps=1, kernel=Exponential(), observes=EVERYTHING, **TWO
     ),
+    "portfolio, everything": Portfolio(
+        sectors=3, steps=3, trading_cost=(0.1, 0.5, 1.0), signal_sd=(0.5, 1.0, 2.0), observe="all", reward="own"
+    ),
+    "portfolio, noisy signals": Portfolio(steps=3, observation_noise=1.0, realised=False),
     "bertrand with entry": RepeatedGame(
         game=Bertrand(players=3, n_prices=2, entry_persistence=0.9), horizon_periods=3, memory=0
     ),
