@@ -8,6 +8,7 @@ from tacit.lab.experiment import Experiment, Length
 from tacit.lab.experiment import Test as FrozenPlay
 from tacit.learners import PPO, Constant, ConstantValue, QLearning, Rule
 from tacit.markets import DoubleAuction
+from tacit.markets.portfolio import Portfolio
 from tacit.markets.resource import ResourceMarket
 from tacit.report import market_baselines
 from tacit.report.market_tested import outcome_of
@@ -108,3 +109,13 @@ def test_unknown_rules_are_refused(learner, words):
         return
     with pytest.raises(tacit.TacitError, match=words):
         tacit.run(experiment(learner))
+
+
+def test_short_episodes_are_played_more_often():
+    """One step says little: as many episodes as in the test, with the same noise."""
+    market = Portfolio(realised=False)
+    test = FrozenPlay(episodes=500)
+    learner = QLearning(initial=ConstantValue(value=0), exploration=Constant(epsilon=0.2))
+    found = tacit.run(experiment(learner, environment=market, test=test)).data.sel(rule="radner")
+    alone = tacit.run(experiment(Rule(rule="radner"), environment=market, test=test)).data
+    np.testing.assert_allclose(found.baseline_payoff, alone.test_payoff.mean("episode"), rtol=1e-5)

@@ -14,11 +14,12 @@ from tacit.markets.base import Discrete, Market, Quantity, Role
 from tacit.markets.dynamics.base import Dynamics, Outcome
 from tacit.markets.execution import Execution, Exponential, Liquidity
 from tacit.markets.market_making import MarketMaking
+from tacit.markets.portfolio import Portfolio
 from tacit.markets.repeated_game import RepeatedGame
 from tacit.markets.resource import ResourceMarket
+from tacit.markets.rfq import Positions, RequestForQuote
 from tacit.markets.team_game import TeamGame
 from tacit.markets.token import TokenEconomy
-from tacit.markets.rfq import Positions, RequestForQuote
 from tacit.testing import check_market
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
@@ -33,6 +34,10 @@ MARKETS = {
     "execution, two assets, one step": Execution(
         inventories=((8.0, -5.0), (0.0, 3.0)), steps=1, kernel=Exponential(), observes=EVERYTHING, **TWO
     ),
+    "portfolio, everything": Portfolio(
+        sectors=3, steps=3, trading_cost=(0.1, 0.5, 1.0), signal_sd=(0.5, 1.0, 2.0), observe="all", reward="own"
+    ),
+    "portfolio, noisy signals": Portfolio(steps=3, observation_noise=1.0, realised=False),
     "bertrand with entry": RepeatedGame(
         game=Bertrand(players=3, n_prices=2, entry_persistence=0.9), horizon_periods=3, memory=0
     ),
@@ -51,7 +56,11 @@ MARKETS = {
     "team game": TeamGame(),
     "market making, alone": MarketMaking(steps=3, end="truncated"),
     "market making, logit": MarketMaking(
-        steps=3, makers=2, fills="logit", dt=0.01, cap=2,
+        steps=3,
+        makers=2,
+        fills="logit",
+        dt=0.01,
+        cap=2,
         observes=("time", "inventory", "rival-inventory", "own-quote", "rival-quote"),
     ),
     "rfq with positions": RequestForQuote(requests=3, positions=Positions(cap=1), grid=3),

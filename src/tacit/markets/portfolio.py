@@ -1,6 +1,7 @@
 """A portfolio managed by a team: each manager sees the signal of its own sector, and all share the result."""
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 import numpy as np
@@ -32,6 +33,12 @@ ALONE = (
     "each manager is paid for its own sector, and nobody else's weight matters to it; to judge the outcome as that of "
     "a team, test with test.environment={reward: team}"
 )
+
+
+@lru_cache(maxsize=16)
+def linear_optimum(market: "Portfolio") -> trading.Trading:
+    """The best team of own signals and holdings: benchmark and scripted rule, found once."""
+    return trading.linear_optimum(market.team)
 
 
 class Portfolio(Market):
@@ -247,7 +254,7 @@ class Portfolio(Market):
     def _trading(self) -> Benchmarks:
         """Trading costs: linear-quadratic control, and teams in innovations."""
         team = self.team
-        alone, one, linear = trading.independent(team), trading.centralised(team), trading.linear_optimum(team)
+        alone, one, linear = trading.independent(team), trading.centralised(team), linear_optimum(self)
         best = trading.team_optimum_value(team)
         mine, everybody = (trading.responses(team, found.react, found.keep) for found in (alone, one))
         together = trading.responses(team, linear.react, linear.keep)

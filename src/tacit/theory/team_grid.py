@@ -14,7 +14,7 @@ from tacit.theory.team import Team, correlation, team_optimum
 
 Floats = NDArray[np.float64]
 
-FINE = 240  # bins of a signal that is seen exactly, from -WIDE to WIDE
+FINE = 160  # bins of a signal that is seen exactly, from -WIDE to WIDE
 WIDE = 6.0  # standard deviations
 FAR = 9.0  # beyond which nothing is integrated
 PANEL, NODES = 0.25, 6  # width and order of the quadrature within bins

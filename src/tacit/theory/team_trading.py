@@ -15,8 +15,8 @@ from tacit.theory.team import Team, correlation
 
 Floats = NDArray[np.float64]
 
-SWEEPS = 10_000  # over the steps of an episode, at most
-SMALL = 1e-13  # change of the value in a sweep, relative to it, that ends the search
+SWEEPS = 200  # over the steps of an episode, at most
+SMALL = 1e-12  # change of the value in a sweep, relative to it, that ends the search
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,8 @@ def linear_optimum(team: Team) -> Trading:
     -----
     Block ascent: with all other steps as they are, the utility is a concave quadratic function of one step's gains,
     whose maximum is taken; steps in turn, backwards, until nothing changes. No sweep can lower the value, but a local
-    maximum cannot be ruled out. ``error`` is the distance from :func:`team_optimum_value`, which remembers more and is
+    maximum cannot be ruled out, and where holdings can be made to carry news of the past, the search creeps and is cut
+    short. ``error`` is the distance from :func:`team_optimum_value`, which remembers more and is
     exact: nothing that managers could do with their own signal and holding is better by more than that. Where all
     sectors are alike it is 0: the others' expected holdings are then a multiple of one's own.
     """

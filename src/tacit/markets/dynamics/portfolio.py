@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from tacit.markets.base import Role
 from tacit.markets.dynamics.base import Actions, Dynamics, Outcome
+from tacit.markets.portfolio import linear_optimum
 from tacit.theory import team as static
 from tacit.theory import team_trading as trading
 
@@ -206,7 +207,7 @@ def _gains(market: "Portfolio") -> tuple[Floats, Floats]:
     """
     team, n = market.team, market.sectors
     if market.costly:
-        policies = (trading.independent(team), trading.linear_optimum(team))
+        policies = (trading.independent(team), linear_optimum(market))
         one = trading.centralised(team)
         own = np.stack([[np.einsum("tii->ti", p.react), np.einsum("tii->ti", p.keep)] for p in policies])
         whole = np.stack([one.react, one.keep])

@@ -1,0 +1,25 @@
+"""Managers who learn for themselves find the team optimum if they share the reward, and ignore each other if not."""
+
+import numpy as np
+import pytest
+
+from tacit.lab.experiment import load
+from tacit.lab.market_work import MarketWork
+
+SESSIONS = 6
+
+
+@pytest.mark.parametrize(("reward", "gain", "value"), [("team", 0.8, 0.8), ("own", 1.0, 0.75)])
+def test_what_is_rewarded_is_learned(reward, gain, value):
+    experiment = load("portfolio", [
+        f"environment.reward={reward}", f"sessions={SESSIONS}", "length.episodes=30000", "test.episodes=10000",
+        "test.baselines=false", "learners.hidden=[16]",
+    ])  # fmt: skip
+    work = MarketWork.of(experiment)
+    (played,) = work.play(work.layout.shards(), 2, None, lambda done: None)
+    assert not played.data["failure"].any()
+    responses, utility = played.data["test_response"].mean(axis=(1, 2)), played.data["test_payoff"].mean(axis=(1, 2))
+    error = responses.std(ddof=1) / np.sqrt(SESSIONS)
+    assert abs(responses.mean() - gain) < max(4 * error, 0.05)
+    assert error < 0.04
+    assert utility.mean() == pytest.approx(value, abs=0.025)
