@@ -13,12 +13,13 @@ from tacit.theory.glosten_milgrom import Customers
 
 ORDERS = (
     "Slopes of orders on value less price and of prices on flow, with frozen policies that do what seems best, over "
-    "theory's: means over sessions, below them 95 % intervals. Regression: of value on flow, what the maker should set. "
-    "Line: least share of the variance of an insider's orders that a line through values explains."
+    "theory's: means over sessions, below them 95 % intervals. Regression: of value on flow, what the maker should "
+    "set. Line: least share of the variance of an insider's orders that a line through values explains."
 )
 PROFITS = (
-    "Expected profits of all insiders at the learned slopes (exact, without the noise of a test), currency. Best reply: "
-    "what the insider who could gain most by other orders would gain, in percent of an insider's equilibrium profit."
+    "Expected profits of all insiders at the learned slopes (exact, without the noise of a test), currency. Best "
+    "reply: what the insider who could gain most by other orders would gain, in percent of an insider's equilibrium "
+    "profit."
 )
 QUOTES = (
     "Best half-spread of two dealers with frozen policies; profit of both from a customer; sessions of all that end at "
@@ -140,7 +141,7 @@ def day_charts(e: Evidence) -> Iterator[Chart]:
         market = found.market
         if market.rounds == 1:
             continue
-        auctions = np.arange(1, market.rounds + 1)
+        auctions = np.arange(1.0, market.rounds + 1)
         marks: list[Mark] = []
         for words, values, wanted in (
             ("orders", found.orders.mean(axis=2), market.nash.orders),

@@ -19,11 +19,12 @@ from tacit.studies.insider_report import sections
 from tacit.studies.insider_settings import SIZES, Size
 
 SOURCE = (
-    "A. Kyle, Continuous auctions and insider trading, Econometrica 53 (1985) 1315-1335. L. Glosten and P. Milgrom, Bid, "
-    "ask and transaction prices in a specialist market with heterogeneously informed traders, J. Financial Economics 14 "
-    "(1985) 71-100. C. Holden and A. Subrahmanyam, Long-lived private information and imperfect competition, J. Finance "
-    "47 (1992) 247-270. On learning: W. Dou, I. Goldstein and Y. Ji, NBER working paper 34054; J.-E. Colliard, T. "
-    "Foucault and S. Lovo, Algorithmic pricing and liquidity in securities markets."
+    "A. Kyle, Continuous auctions and insider trading, Econometrica 53 (1985) 1315-1335. L. Glosten and P. Milgrom, "
+    "Bid, ask and transaction prices in a specialist market with heterogeneously informed traders, J. Financial "
+    "Economics 14 (1985) 71-100. C. Holden and A. Subrahmanyam, Long-lived private information and imperfect "
+    "competition, J. Finance 47 (1992) 247-270. On learning: W. Dou, I. Goldstein and Y. Ji, NBER "
+    "working paper 34054; J.-E. Colliard, T. Foucault and S. Lovo, Algorithmic pricing and liquidity in securities "
+    "markets."
 )
 NOTES = (
     "Orders are any function of value and price (networks), a learning maker's action is his price slope. Tests are "
@@ -67,8 +68,8 @@ def _slopes(e: Evidence) -> str:
         parts.append(f"{words}: β {beta} ({nash.orders[0]:.4f}), λ {impact} ({nash.impacts[0]:.4f})")
     verb = "learn" if worst <= BAR else "do not quite learn"
     return (
-        f"Insiders and a maker who learn together {verb} Kyle's equilibrium, theory in brackets: {'; '.join(parts)}. The "
-        f"farthest mean is {100 * worst:.1f} % off."
+        f"Insiders and a maker who learn together {verb} Kyle's equilibrium, theory in brackets: {'; '.join(parts)}. "
+        f"The farthest mean is {100 * worst:.1f} % off."
     )
 
 
@@ -77,11 +78,11 @@ def _collusion(e: Evidence) -> str:
     place = {name: mean_interval(one.place) for name, one in (("fixed", fixed), ("learning", learns))}
     gain = 100 * rational.exploitability.mean()
     return (
-        f"Two insiders do not collude: their slopes lie {place['fixed']} of the way from equilibrium to cartel where the "
-        f"price slope is fixed, {place['learning']} where the maker learns. Profits of both: fixed {beside(fixed)}, "
-        f"learning {beside(learns)}, rational {beside(rational)}. A cartel that the maker expects earns only 6.1 % more than "
-        f"the equilibrium, and 12.5 % more at a fixed slope: an index by profits divides by that. Against a rational "
-        f"maker an insider could gain {gain:.2f} % of its equilibrium profit by another order."
+        f"Two insiders do not collude: their slopes lie {place['fixed']} of the way from equilibrium to cartel where "
+        f"the price slope is fixed, {place['learning']} where the maker learns. Profits of both: fixed "
+        f"{beside(fixed)}, learning {beside(learns)}, rational {beside(rational)}. A cartel that the maker expects "
+        f"earns only 6.1 % more than the equilibrium, and 12.5 % more at a fixed slope: an index by profits divides by "
+        f"that. Against a rational maker an insider could gain {gain:.2f} % of its equilibrium profit by another order."
     )
 
 
@@ -93,8 +94,8 @@ def _day(e: Evidence) -> str:
     wanted = ", ".join(f"{x:.3f}" for x in nash.orders), ", ".join(f"{x:.3f}" for x in nash.impacts)
     profit = mean_interval(day.profits)
     return (
-        f"Over a day of four auctions an insider orders {orders} for a unit of gap ({wanted[0]}), and the maker's slopes "
-        f"are {impacts} ({wanted[1]}). It earns {profit} ({day.market.outcome(nash)[0]:.4f}): it hides what it knows."
+        f"Over a day of four auctions an insider orders {orders} for a unit of gap ({wanted[0]}), and the maker's "
+        f"slopes are {impacts} ({wanted[1]}). It earns {profit} ({day.market.outcome(nash)[0]:.4f})."
     )
 
 
@@ -107,11 +108,12 @@ def _dealers(e: Evidence) -> str:
         settled = np.concatenate([one.settled for one in ticks.values()])
         wider = np.mean([one.best.mean() / one.equilibria.max() - 1 for one in ticks.values()])
         parts.append(
-            f"{name}: {settled.sum()} of {len(settled)} sessions at an equilibrium, half-spreads {100 * wider:+.0f} % beside "
-            f"the highest, a better quote would gain {np.mean([stayed(one) for one in ticks.values()]):.3f} a customer"
+            f"{name}: {settled.sum()} of {len(settled)} sessions at an equilibrium, half-spreads {100 * wider:+.0f} % "
+            f"beside the highest, a better quote would gain {np.mean([stayed(one) for one in ticks.values()]):.3f}"
         )
     return (
         f"Of two Q-learning dealers who are rewarded with expected profits, {at[0]} of {at[1]} sessions end at an "
-        f"equilibrium of their tick, most often at the highest. Rewarded with what customers bring: {'; '.join(parts)}. "
-        f"Wide quotes from which dealers would gain by undercutting are no agreement: they are what noise teaches."
+        f"equilibrium of their tick, most often at the highest. Rewarded with what customers bring: "
+        f"{'; '.join(parts)}. Wide quotes from which dealers would gain by undercutting are no agreement: they are what "
+        f"noise teaches."
     )
