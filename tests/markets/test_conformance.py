@@ -12,6 +12,8 @@ from tacit.games import Bertrand, Braess
 from tacit.markets.base import Discrete, Market, Quantity, Role
 from tacit.markets.dynamics.base import Dynamics, Outcome
 from tacit.markets.execution import Execution, Exponential, Liquidity
+from tacit.markets.glosten_milgrom import GlostenMilgrom
+from tacit.markets.kyle import KyleMarket
 from tacit.markets.repeated_game import RepeatedGame
 from tacit.markets.resource import ResourceMarket
 from tacit.testing import check_market
@@ -43,6 +45,12 @@ MARKETS = {
         cash=700.0,
         observes=("trend", "level", "signal", "time", "price", "change", "inventory", "cash", "flow"),
     ),
+    "kyle, sequential": KyleMarket(insiders=3, auctions=3, price=2.0, value_sd=0.5, noise_sd=2.0),
+    "kyle, a maker with history": KyleMarket(
+        insiders=2, auctions=3, values="each", maker="rational", slope=2.0, habitat=1.0, inventory_weight=0.5
+    ),
+    "dealers with ticks": GlostenMilgrom(dealers=3, tick=0.15, levels=12, customers=3, observes="last-quote"),
+    "dealers who learn a value": GlostenMilgrom(dealers=2, values="once", customers=3),
     "resource, literal": ResourceMarket(steps=3, execution="pre", law="linear", valuation="mark-to-market"),
 }
 

@@ -114,6 +114,6 @@ def _dealers(e: Evidence) -> str:
     return (
         f"Of two Q-learning dealers who are rewarded with expected profits, {at[0]} of {at[1]} sessions end at an "
         f"equilibrium of their tick, most often at the highest. Rewarded with what customers bring: "
-        f"{'; '.join(parts)}. Wide quotes from which dealers would gain by undercutting are no agreement: they are what "
-        f"noise teaches."
+        f"{'; '.join(parts)}. Wide quotes from which dealers would gain by undercutting are no agreement: noise "
+        f"teaches them."
     )
