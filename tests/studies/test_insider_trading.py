@@ -38,7 +38,7 @@ def ruled(tmp_path, market, rules, tests):
 def test_slopes_of_scripted_play_are_theirs(tmp_path):
     """Insiders of equilibrium, a maker of the cartel: every statistic by closed form."""
     market = KyleMarket(insiders=2)
-    found = Auctions(ruled(tmp_path, market, ("nash", "cartel"), 20_000))
+    found = Auctions(ruled(tmp_path, market, ("nash", "cartel"), 20_000), np.full((4, 2), 0.5))
     nash, cartel = Auction(2).nash(), Auction(2).cartel()
     np.testing.assert_allclose(found.orders, 0.70711, rtol=1e-4)
     np.testing.assert_allclose(found.impacts, 0.5, rtol=1e-5)
@@ -50,12 +50,14 @@ def test_slopes_of_scripted_play_are_theirs(tmp_path):
     np.testing.assert_allclose(found.errors[:, 0], Auction(2).error(play), rtol=1e-4)
     gain = Auction(2).exploitability(play)[0] / Auction(2).profits(nash)[0]
     np.testing.assert_allclose(found.exploitability, gain, rtol=1e-2)
+    np.testing.assert_allclose(found.noisy.orders, 0.70711 * np.sqrt(1.5), rtol=1e-4)
+    assert found.noisy.impact == pytest.approx(nash.impact / np.sqrt(1.5))
     assert found.realised == pytest.approx(found.profits, abs=0.05)
 
 
 def test_a_cartel_is_seen_by_its_slopes(tmp_path):
     market = KyleMarket(insiders=2, auctions=3, maker="fixed")
-    found = Auctions(ruled(tmp_path, market, ("cartel",), 5000))
+    found = Auctions(ruled(tmp_path, market, ("cartel",), 5000), np.zeros((4, 2)))
     np.testing.assert_allclose(found.orders.mean(axis=(0, 2)), market.cartel.orders, rtol=1e-3)
     np.testing.assert_allclose(found.place, 1, rtol=1e-3)
     assert (found.profits > 2 * market.outcome(market.nash)[0] * 1.1).all()

@@ -15,15 +15,24 @@ from tacit.report.market_tested import Tested, outcome_of
 from tacit.studies.base import Player
 from tacit.studies.insider_settings import DEALER, Size
 from tacit.theory import kyle_sequential as sequential
+from tacit.theory.kyle import Auction, Linear
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
 class Auctions:
-    """Insiders and a maker after learning, with frozen policies that do what seems best."""
+    """Insiders and a maker after learning, with frozen policies that do what seems best.
+
+    Attributes
+    ----------
+    found : Tested
+    left : (sessions, insiders) array
+        Standard deviation of the randomness that orders still had when learning ended, in units; 0 for scripted ones.
+    """
 
     found: Tested
+    left: Floats
 
     @property
     def market(self) -> KyleMarket:
@@ -105,6 +114,13 @@ class Auctions:
         spread = self._means("order_sd")[..., :n] ** 2
         gap = (self._means("gap_square") - self._means("gap") ** 2)[..., None]
         return np.asarray((self.orders**2 * gap / spread).min(axis=2))
+
+    @property
+    def noisy(self) -> Linear:
+        """The equilibrium of a single auction with the insiders' own randomness as further noise trade."""
+        m = self.market
+        noise = float(np.sqrt(m.noise_sd**2 + (self.left**2).sum(axis=1).mean()))
+        return Auction(m.insiders, m.value_sd, noise).nash()
 
     @property
     def place(self) -> Floats:
@@ -200,9 +216,7 @@ class Evidence:
 
 def gather(size: Size, play: Player) -> Evidence:
     """Play everything."""
-    auctions = {
-        name: Auctions(outcome_of(play(size.auction(name, market)))) for name, market in size.auctioned().items()
-    }
+    auctions = {name: _auctions(play(size.auction(name, market))) for name, market in size.auctioned().items()}
     dealers = {"Q, expected profits": _ticks(play(size.dealers("dealers-q-expected", size.table(0.1), "expected")))}
     run = play(size.dealers("dealers-q", size.table(size.rates[0]), "realised", size.rates))
     for rate in size.rates:
@@ -210,6 +224,15 @@ def gather(size: Size, play: Player) -> Evidence:
     dealers["PPO, expected profits"] = _ticks(play(size.dealers("dealers-ppo-expected", DEALER, "expected")))
     dealers["PPO, realised profits"] = _ticks(play(size.dealers("dealers-ppo", DEALER, "realised")))
     return Evidence(auctions, dealers, size)
+
+
+def _auctions(result: Result) -> Auctions:
+    """A run, with what is left of its insiders' randomness."""
+    found = outcome_of(result)
+    market: Any = found.market
+    logs = np.asarray(result.policy_reader(0)["0.log_sd"], dtype=np.float64)[..., 0]
+    kept = np.setdiff1d(np.arange(len(logs)), [failure.session for failure in found.failures])
+    return Auctions(found, market.auction.order_unit * np.exp(logs[kept]))
 
 
 def _ticks(result: Result, rate: float | None = None) -> dict[float, Dealers]:

@@ -8,13 +8,15 @@ from tacit.measures.statistics import curve_interval, mean_interval
 from tacit.report.chart import Axis, Chart, HLine, Line, Mark, Points
 from tacit.report.page import Cell, Section, Table
 from tacit.studies.insider_claims import WORDS
-from tacit.studies.insider_evidence import Evidence, Floats
+from tacit.studies.insider_evidence import Auctions, Evidence, Floats
 from tacit.theory.glosten_milgrom import Customers
 
 ORDERS = (
     "Slopes of orders on value less price and of prices on flow, with frozen policies that do what seems best, over "
     "theory's: means over sessions, below them 95 % intervals. Regression: of value on flow, what the maker should "
-    "set. Line: least share of the variance of an insider's orders that a line through values explains."
+    "set. Line: least share of the variance of an insider's orders that a line through values explains. Randomness "
+    "left: standard deviation of orders around it at the end of learning, in units; theory with it: equilibrium slopes "
+    "over β and λ if it counts as noise trade."
 )
 PROFITS = (
     "Expected profits of all insiders at the learned slopes (exact, without the noise of a test), currency. Best "
@@ -72,9 +74,21 @@ def slope_table(e: Evidence) -> Table:
         line = "-" if market.values == "each" else f"{found.linearity.min():.4f}"
         rows.append(
             (WORDS[name], f"{beta:.4f}", cell(found.orders[:, 0].mean(axis=1) / beta), f"{impact:.4f}",
-             cell(found.impacts[:, 0] / impact), cell(found.regressions[:, 0] / impact), line)
+             cell(found.impacts[:, 0] / impact), cell(found.regressions[:, 0] / impact), line,
+             f"{found.left.mean():.3f}", _noisy(found))
         )  # fmt: skip
-    return Table(("auction", "β", "learned / β", "λ", "maker / λ", "regression / λ", "line"), rows, ORDERS)
+    columns = (
+        "auction", "β", "learned / β", "λ", "maker / λ", "regression / λ", "line", "randomness left", "theory with it",
+    )  # fmt: skip
+    return Table(columns, rows, ORDERS)
+
+
+def _noisy(found: Auctions) -> str:
+    """Equilibrium slopes over those without the insiders' randomness, where the maker answers to it."""
+    if found.market.maker == "fixed":
+        return "-"
+    nash, noisy = found.market.nash, found.noisy
+    return f"{noisy.orders[0] / nash.orders[0]:.3f}, {noisy.impact / nash.impacts[0]:.3f}"
 
 
 def profit_table(e: Evidence) -> Table:
