@@ -13,6 +13,8 @@ from tacit.games import Bertrand, Braess
 from tacit.markets.base import Discrete, Market, Quantity, Role
 from tacit.markets.dynamics.base import Dynamics, Outcome
 from tacit.markets.execution import Execution, Exponential, Liquidity
+from tacit.markets.glosten_milgrom import GlostenMilgrom
+from tacit.markets.kyle import KyleMarket
 from tacit.markets.market_making import MarketMaking
 from tacit.markets.portfolio import Portfolio
 from tacit.markets.repeated_game import RepeatedGame
@@ -65,6 +67,12 @@ MARKETS = {
     ),
     "rfq with positions": RequestForQuote(requests=3, positions=Positions(cap=1), grid=3),
     "rfq, one request": RequestForQuote(fills="expected", observes=("side", "rival-quote")),
+    "kyle, sequential": KyleMarket(insiders=3, auctions=3, price=2.0, value_sd=0.5, noise_sd=2.0),
+    "kyle, a maker with history": KyleMarket(
+        insiders=2, auctions=3, values="each", maker="rational", slope=2.0, habitat=1.0, inventory_weight=0.5
+    ),
+    "dealers with ticks": GlostenMilgrom(dealers=3, tick=0.15, levels=12, customers=3, observes="last-quote"),
+    "dealers who learn a value": GlostenMilgrom(dealers=2, values="once", customers=3),
     "resource, literal": ResourceMarket(steps=3, execution="pre", law="linear", valuation="mark-to-market"),
 }
 

@@ -27,6 +27,10 @@ STUDIES: dict[str, tuple[str, str]] = {
         "tacit.studies.execution_misspecified:ExecutionMisspecified",
         "do they collude where volatility differs between training and test? (Macrì and Lillo 2024)",
     ),
+    "insider-trading": (
+        "tacit.studies.insider_trading:InsiderTrading",
+        "do insiders, makers and dealers who learn end where theory says, or do they collude?",
+    ),
     "resource-cooperation": (
         "tacit.studies.resource_cooperation:ResourceCooperation",
         "do Q-learners in a volatile resource market learn to cooperate?",

@@ -168,7 +168,7 @@ class Customers:
         array([0.63, 0.75, 0.6])
         """
         p = np.asarray(belief, dtype=np.float64)
-        gain = 2 * (1 - p) * self.reach
+        gain = np.asarray(2 * (1 - p) * self.reach, dtype=np.float64)
         if math.isinf(self.reservation):
             return gain
         half, noise = self.reservation / 2, (1 - self.informed) / 2
