@@ -4,6 +4,7 @@ from tacit.learners.actor_critic import ActorCritic
 from tacit.learners.base import Learner, TabularLearner
 from tacit.learners.best_response import BestResponse
 from tacit.learners.centralised import Centralised
+from tacit.learners.coma import COMA
 from tacit.learners.ddpg import DDPG, MADDPG
 from tacit.learners.dqn import DQN, Memory, Network
 from tacit.learners.exp3 import Exp3
@@ -28,14 +29,14 @@ from tacit.learners.value_decomposition import QMIX, VDN
 
 #: Every registered learner and scripted policy; a new one is one file and one line here.
 LEARNERS: tuple[type[Learner], ...] = (
-    QLearning, JointQLearning, Sarsa, Exp3, Ucb1, DQN, PPO, MAPPO, ActorCritic, VDN, QMIX, Centralised, Fixed, Random,
-    Rule, BestReply, Trained, BestResponse, FixedSchedule, DDPG, MADDPG,
+    QLearning, JointQLearning, Sarsa, Exp3, Ucb1, DQN, PPO, MAPPO, ActorCritic, DDPG, MADDPG, COMA, VDN, QMIX,
+    Centralised, Fixed, Random, Rule, BestReply, Trained, BestResponse, FixedSchedule,
 )  # fmt: skip
 
 __all__ = [
-    "DDPG", "DQN", "LEARNERS", "MADDPG", "MAPPO", "PPO", "QMIX", "VDN", "ActorCritic", "BestReply", "BestResponse",
-    "Boltzmann", "Centralised", "Constant", "ConstantValue", "Exp3", "Exponential", "Fixed", "FixedSchedule",
-    "Geometric", "GivenValues", "JointQLearning", "Learner", "Memory", "Network", "QLearning", "Random", "Rule",
-    "Sarsa", "Schedule", "StrategyValues", "TabularLearner", "Trained", "TrainedValues", "Ucb1", "UniformRivals",
-    "UniformValues",
+    "COMA", "DDPG", "DQN", "LEARNERS", "MADDPG", "MAPPO", "PPO", "QMIX", "VDN", "ActorCritic", "BestReply",
+    "BestResponse", "Boltzmann", "Centralised", "Constant", "ConstantValue", "Exp3", "Exponential", "Fixed",
+    "FixedSchedule", "Geometric", "GivenValues", "JointQLearning", "Learner", "Memory", "Network", "QLearning",
+    "Random", "Rule", "Sarsa", "Schedule", "StrategyValues", "TabularLearner", "Trained", "TrainedValues", "Ucb1",
+    "UniformRivals", "UniformValues",
 ]  # fmt: skip

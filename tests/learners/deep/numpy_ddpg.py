@@ -25,8 +25,8 @@ def clipped(x, most):
 
 
 class Adam:
-    def __init__(self, rate, largest):
-        self.rate, self.largest, self.steps, self.norms = rate, largest, 0, []
+    def __init__(self, rate, largest, least=1e-8):
+        self.rate, self.largest, self.least, self.steps, self.norms = rate, largest, least, 0, []
         self.first, self.second = [], []
 
     def step(self, parameters, slopes):
@@ -39,7 +39,7 @@ class Adam:
         self.first = [0.9 * m + 0.1 * g for m, g in zip(first, slopes, strict=True)]
         self.second = [0.999 * v + 0.001 * g**2 for v, g in zip(second, slopes, strict=True)]
         for p, m, v in zip(parameters, self.first, self.second, strict=True):
-            p -= self.rate * m / (1 - 0.9**self.steps) / (np.sqrt(v / (1 - 0.999**self.steps)) + 1e-8)
+            p -= self.rate * m / (1 - 0.9**self.steps) / (np.sqrt(v / (1 - 0.999**self.steps)) + self.least)
 
 
 def differences(parameters, loss):

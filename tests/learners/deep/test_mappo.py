@@ -209,7 +209,7 @@ def test_what_was_likely_when_acting_is_recomputed_in_learning():
             jnp.zeros((2, 3)), jnp.zeros((2, 3)),
         )  # fmt: skip
         rows, carry = some.rollout.add(rows, lived, jnp.asarray(t)), after
-    sight = some._sight(some.rollout.read(rows))
+    sight = some._sight(some.rollout.read(rows), state, keys(2))
     batch, _, memories = jax.jit(
         lambda s, x: some._each(type(some)._judged, None, s.networks, None, None, s.memories, x)
     )(state, sight)

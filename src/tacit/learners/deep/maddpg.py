@@ -6,13 +6,13 @@ R. Lowe et al., NeurIPS 2017.
 from typing import TYPE_CHECKING
 
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float, Key
 
 from tacit.learners.base import MarketSeat
 from tacit.learners.deep.base import Clock, Transition
 from tacit.learners.deep.ddpg import Ddpg, common
 from tacit.learners.deep.group_replay import Rows
+from tacit.learners.deep.joint import others
 from tacit.learners.deep.on_policy_build import world_size
 
 if TYPE_CHECKING:
@@ -33,9 +33,7 @@ class Maddpg(Ddpg):
     ) -> Float[Array, "agents batch around"]:
         """The world, and the others' actions in the order of agents."""
         assert world is not None
-        others = np.array([[j for j in range(self.agents) if j != i] for i in range(self.agents)], int)
-        done = jnp.moveaxis(actions[others], 1, 2).reshape(*actions.shape[:2], -1)
-        return jnp.concatenate([jnp.broadcast_to(world, (self.agents, *world.shape)), done], axis=-1)
+        return jnp.concatenate([jnp.broadcast_to(world, (self.agents, *world.shape)), others(actions)], axis=-1)
 
     def sample(self, memory: Rows, keys: Key[Array, " agents"], clock: Clock) -> Transition:
         """The same moments for all agents: what the others did then, and would do next, is computed once."""

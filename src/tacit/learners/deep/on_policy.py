@@ -61,10 +61,15 @@ class OnPolicy(Group):
         """Agents' lives that each network learns from."""
         return self.rollout.copies * self.agents // self.heads
 
+    @property
+    def values(self) -> int:
+        """Numbers that a critic puts out."""
+        return 1
+
     def init(self, keys: Key[Array, " agents"], session: Int[Array, ""]) -> OnPolicyState:
         inputs, views = self._sizes()
         log_sd = jnp.broadcast_to(self.numbers.log_sd, (self.distribution.spreads,))
-        ends, heads = ((self.distribution.outputs, ACTOR_GAIN), (1, CRITIC_GAIN)), jnp.arange(self.heads)
+        ends, heads = ((self.distribution.outputs, ACTOR_GAIN), (self.values, CRITIC_GAIN)), jnp.arange(self.heads)
 
         def networks(key: PRNGKeyArray) -> Networks:
             if views is None:
@@ -79,7 +84,7 @@ class OnPolicy(Group):
         memory = jnp.zeros((self.heads, self.streams, self.shape.recurrent))
         return OnPolicyState(
             made,
-            jax.vmap(self._optimiser().init)(made),
+            jax.vmap(self._optimisers)(made),
             self.rollout.empty(),
             jax.vmap(lambda _: Moments.empty(inputs))(heads) if self.normal_inputs else None,
             jax.vmap(lambda _: Moments.empty(views or 0))(heads) if self.normal_inputs and views else None,
@@ -197,7 +202,7 @@ class OnPolicy(Group):
         self, state: OnPolicyState, lived: Transition, keys: Key[Array, " agents"], clock: Clock
     ) -> tuple[OnPolicyState, Health]:
         state, scale = self._with_rewards(state, lived)
-        sight, ended = self._sight(lived), lived.terminated | lived.truncated
+        sight, ended = self._sight(lived, state, keys), lived.terminated | lived.truncated
         judged = self._each(OnPolicy._judged, None, state.networks, state.seen, state.viewed, state.memories, sight)
         batch, next_value, memories = judged
         # Backwards through time for all agents at once: one by one it would take as long as the networks.
@@ -222,7 +227,7 @@ class OnPolicy(Group):
         state = state._replace(networks=networks, optimiser=optimiser, seen=seen, viewed=viewed, memories=memories)
         return state, health
 
-    def _sight(self, lived: Transition) -> Sight:
+    def _sight(self, lived: Transition, state: OnPolicyState, keys: Key[Array, " agents"]) -> Sight:
         """What a rollout looked like to each network."""
         (inputs, feasible), (after, _) = self._seen(lived.observation), self._seen(lived.next_observation)
         ended = lived.terminated | lived.truncated
@@ -293,20 +298,25 @@ class OnPolicy(Group):
             networks.critic, memories.critic, inputs if views is None else views, sight.fresh, self.activation
         )
         following = after if views_after is None else views_after
-        next_value, _ = respond(networks.critic, flat(critic.memory), flat(following), self.activation)
+        then, _ = respond(networks.critic, flat(critic.memory), flat(following), self.activation)
         told = (flat(x) for x in (sight.feasible, sight.choices))
         logs = self.distribution.log_probability(flat(actor.outputs), networks.log_sd, *told)
         starts = Memories(*(
             jnp.concatenate([before[:, None], kept[:, :-1]], axis=1)[:, :: self.sequence]
             for before, kept in zip(memories, (actor.memory, critic.memory), strict=True)
         ))  # fmt: skip
-        value = critic.outputs[..., 0]
+        value = self._valued(critic.outputs, sight.choices)
+        next_value = self._valued(then, None if sight.next_choices is None else flat(sight.next_choices))
         batch = Batch(
             inputs, views, sight.choices, sight.feasible, sight.fresh, starts,
             logs.reshape(value.shape), value, jnp.zeros_like(value),
         )  # fmt: skip
         ends = (jnp.where(sight.over[:, None], 0.0, kept[:, -1]) for kept in (actor.memory, critic.memory))
-        return batch.pieces(self.sequence), next_value[:, 0].reshape(value.shape), Memories(*ends)
+        return batch.pieces(self.sequence), next_value.reshape(value.shape), Memories(*ends)
+
+    def _valued(self, outputs: Array, choices: Array | None) -> Array:
+        """Values, from what critics put out."""
+        return outputs[..., 0]
 
     @abstractmethod
     def learn(
@@ -329,8 +339,9 @@ class OnPolicy(Group):
         views = batch.inputs if batch.views is None else batch.views
         actor = unroll(networks.actor, batch.memories.actor, batch.inputs, batch.fresh, self.activation)
         critic = unroll(networks.critic, batch.memories.critic, views, batch.fresh, self.activation)
+        value = self._valued(critic.outputs, batch.choices).reshape(-1)
         batch = batch.steps()
-        outputs, value = actor.outputs.reshape(len(batch.value), -1), critic.outputs.reshape(-1)
+        outputs = actor.outputs.reshape(len(batch.value), -1)
         logs = self.distribution.log_probability(outputs, networks.log_sd, batch.feasible, batch.choices)
         advantage = batch.advantage
         if self.normal_advantages:
@@ -347,9 +358,17 @@ class OnPolicy(Group):
         if self.apart:
             slope = slope._replace(critic=self._clipped(slope.critic))
             slope = slope._replace(**self._clipped({"actor": slope.actor, "log_sd": slope.log_sd}))
+        return self._descended(clock, networks, slope, optimiser)
+
+    def _descended(self, clock: Clock, networks: Any, slope: Any, optimiser: Any) -> tuple[Any, Any]:
+        """Networks, or some of them, a step down a slope."""
         change, optimiser = self._optimiser().update(slope, optimiser)
         rate = self.numbers.rate * jnp.maximum(1 - clock / self.numbers.last, 0.0)
         return jax.tree.map(lambda old, new: old - rate * new, networks, change), optimiser
+
+    def _optimisers(self, networks: Networks) -> Any:
+        """Memory of what takes the steps of one pair of networks."""
+        return self._optimiser().init(networks)
 
     def _clipped(self, slope: Any) -> Any:
         return optax.clip_by_global_norm(self.numbers.largest_slope).update(slope, optax.EmptyState())[0]

@@ -82,7 +82,9 @@ def _distribution(learner: "PolicyGradient", seat: MarketSeat) -> tuple[Distribu
     try:
         shape = jax.eval_shape(lambda o: seat.dynamics.candidates(role, o)[0], seen).shape
     except NotImplementedError:
-        raise refuse("distribution", "this market names no candidates to choose from", "use gaussian") from None
+        raise refuse(
+            "distribution", "this market names no candidates to choose from", "use gaussian, or another learner"
+        ) from None
     return Categorical(shape[0]), shape[1]
 
 

@@ -80,7 +80,7 @@ class Categorical(eqx.Module):
 
     def choose(self, outputs: Array, log_sd: Array, feasible: Array, draws: Array, noisy: Array) -> Array:
         """Numbers of actions, (samples, 1), from one uniform draw each; the likeliest where they shall not be noisy."""
-        logs = self._logs(outputs, feasible)
+        logs = self.logs(outputs, feasible)
         below = jnp.cumsum(jnp.exp(logs), axis=1)
         # A draw below 1 times the sum, which rounding may have moved off 1, stays below the sum: never infeasible.
         drawn = jnp.sum(draws[:, :1] * below[:, -1:] >= below[:, :-1], axis=1)
@@ -94,17 +94,17 @@ class Categorical(eqx.Module):
         choices: Float[Array, "samples 1"],
     ) -> Float[Array, " samples"]:
         chosen = jnp.arange(self.actions) == choices.astype(int)
-        return jnp.sum(jnp.where(chosen, self._logs(outputs, feasible), 0.0), axis=1)
+        return jnp.sum(jnp.where(chosen, self.logs(outputs, feasible), 0.0), axis=1)
 
     def entropy(
         self, outputs: Float[Array, "samples outputs"], log_sd: Array, feasible: Float[Array, " samples"]
     ) -> Float[Array, ""]:
         """Mean over the samples, in nats."""
-        logs = self._logs(outputs, feasible)
+        logs = self.logs(outputs, feasible)
         return -jnp.mean(jnp.sum(jnp.exp(logs) * logs, axis=1))
 
-    def _logs(self, outputs: Array, feasible: Array) -> Array:
-        """Logarithms of the probabilities."""
+    def logs(self, outputs: Array, feasible: Array) -> Array:
+        """Logarithms of the probabilities of all actions."""
         possible = jnp.arange(self.actions) < feasible[:, None]
         return jax.nn.log_softmax(jnp.where(possible, outputs, NEVER), axis=1)
 

@@ -94,6 +94,8 @@ class Sight(NamedTuple):
         Actions; how many were feasible; whether a step began an episode.
     over : (networks, streams) array of bool
         Whether the last step ended one.
+    next_choices : array or None
+        What was done next, or would have been, for critics of actions.
     """
 
     inputs: Float[Array, "*networks streams steps inputs"]
@@ -104,6 +106,7 @@ class Sight(NamedTuple):
     feasible: Float[Array, "*networks streams steps"]
     fresh: Bool[Array, "*networks streams steps"]
     over: Bool[Array, "*networks streams"]
+    next_choices: Float[Array, "*networks streams steps size"] | None = None
 
 
 def flat(x: Shaped[Array, "streams steps ..."]) -> Shaped[Array, "samples ..."]:
