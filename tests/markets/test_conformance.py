@@ -47,7 +47,11 @@ MARKETS = {
     ),
     "market making, alone": MarketMaking(steps=3, end="truncated"),
     "market making, logit": MarketMaking(
-        steps=3, makers=2, fills="logit", dt=0.01, cap=2,
+        steps=3,
+        makers=2,
+        fills="logit",
+        dt=0.01,
+        cap=2,
         observes=("time", "inventory", "rival-inventory", "own-quote", "rival-quote"),
     ),
     "rfq with positions": RequestForQuote(requests=3, positions=Positions(cap=1), grid=3),

@@ -43,6 +43,10 @@ STUDIES: dict[str, tuple[str, str]] = {
         "tacit.studies.token_shock:ShockRecovery",
         "do prices recover from a shock within 20 steps, and thanks to whom?",
     ),
+    "market-making": (
+        "tacit.studies.market_making:MarketMakingStudy",
+        "do market makers learn the optimal quotes, and do several of them compete?",
+    ),
     "curve-tuning": (
         "tacit.studies.token_tuning:CurveTuning",
         "which bonding curve has the least volatile price, and what does it stop telling?",

@@ -15,8 +15,6 @@ from tacit.markets.quoting import WIDEST
 if TYPE_CHECKING:
     from tacit.markets.quoting import QuotingMarket
 
-LONGEST_TABLE = 50_000_000  # numbers of all rules
-
 
 class QuotingState(NamedTuple):
     """Between two steps."""
@@ -149,9 +147,7 @@ class QuotingDynamics(Dynamics):
         """Which bids and asks inventories allow."""
         return jnp.stack([inventory < self.cap - 0.5, inventory > 0.5 - self.cap], axis=1)
 
-    def chances(
-        self, quotes: Float[Array, "makers 2"], feasible: Bool[Array, "makers 2"]
-    ) -> Float[Array, "makers 2"]:
+    def chances(self, quotes: Float[Array, "makers 2"], feasible: Bool[Array, "makers 2"]) -> Float[Array, "makers 2"]:
         """Probability of a trade of each maker on each side; of a request, on the side that it comes to."""
         if self.logit:
             utility = jnp.where(feasible, (self.value - quotes) / self.mu, -jnp.inf)
@@ -167,7 +163,9 @@ class QuotingDynamics(Dynamics):
     def _worth(self, gain: Float[Array, " makers"]) -> Float[Array, " makers"]:
         return -jnp.expm1(-self.risk_aversion * gain) / self.risk_aversion
 
-    def _info(self, after: QuotingState, quotes: Array, feasible: Array, trade: Array, fills: Array) -> dict[str, Array]:
+    def _info(
+        self, after: QuotingState, quotes: Array, feasible: Array, trade: Array, fills: Array
+    ) -> dict[str, Array]:
         wide = self.base + WIDEST * self.unit
         sides = jnp.sum(jnp.where(feasible, quotes, 0.0), axis=1) / jnp.sum(feasible, axis=1)
         best = jnp.min(jnp.where(feasible, quotes, wide), axis=0)
