@@ -127,7 +127,9 @@ def test_the_mid_price_is_a_random_walk():
             steps=3, makers=2, cap=2, fills="logit", dt=0.01, observes=("time", "inventory", "rival-inventory")
         ),
         RequestForQuote(),
-        RequestForQuote(requests=3, positions=Positions(cap=2), observes=("side", "time", "inventory", "rival-inventory")),
+        RequestForQuote(
+            requests=3, positions=Positions(cap=2), observes=("side", "time", "inventory", "rival-inventory")
+        ),
     ],
     ids=lambda market: f"{market.kind}, {market.n_players}",
 )  # fmt: skip

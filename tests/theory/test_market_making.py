@@ -18,7 +18,7 @@ def integrated(maker, time):
     g, k = maker.risk_aversion, maker.decay
 
     def rate(gap):
-        """Largest rate of gain by one side: max over delta of lambda exp(-k delta) times the certain worth of a fill."""
+        """Largest rate of gain by one side: max over delta of lambda exp(-k delta) times a fill's certain worth."""
         best = least_spread(k, g) - gap
         worth = (1 - np.exp(-g * (best + gap))) / g if g else best + gap
         return maker.arrivals * np.exp(-k * best) * worth

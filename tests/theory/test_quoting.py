@@ -133,7 +133,7 @@ def test_the_published_table_within_its_monte_carlo_error(gamma, rule, spread, g
 
 @pytest.mark.parametrize(("gamma", "rule"), [(0.1, avellaneda_stoikov), (0.1, symmetric)])
 def test_moments_against_a_simulation(gamma, rule):
-    """Paths with steps of the price of either sign, drawn here; nothing of the package but the formula of the quotes."""
+    """Paths with steps of the price of either sign, drawn here; of the package only the formula of the quotes."""
     rng, paths = np.random.default_rng(5), 4000
     q, cash, price = np.zeros(paths), np.zeros(paths), np.full(paths, 100.0)
     for step in range(200):

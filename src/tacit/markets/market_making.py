@@ -18,13 +18,14 @@ class MarketMaking(QuotingMarket):
 
     In a step of length dt at most one customer comes to each side. Under ``fills: exponential`` a bid or ask at the
     half-spread delta trades with probability ``min(1, arrivals exp(-decay delta) dt)``, and the best of several quotes
-    wins; a negative half-spread draws more customers than arrive. Under ``logit`` customers, who come with probability
-    ``arrivals dt``, choose maker i with probability ``exp((value - delta_i)/mu) / (1 + sum_j exp((value - delta_j)/mu))``.
+    wins; a negative half-spread draws more customers than arrive. Under ``logit`` customers come with probability
+    ``arrivals dt`` and choose maker i with probability
+    ``exp((value - delta_i)/mu) / (1 + sum_j exp((value - delta_j)/mu))``.
 
-    A maker holding q lots after a step pays ``running q² dt`` for it, and ``terminal q²`` at the end; at ``cap`` lots it
-    quotes one side only. ``reward: penalised`` is the change of its wealth, inventory at the mid price, less these
-    penalties (Cartea and Jaimungal); ``exponential-utility`` the change of ``(1 - exp(-risk_aversion W))/risk_aversion``
-    of that sum W (Avellaneda and Stoikov).
+    A maker holding q lots after a step pays ``running q² dt`` for it, and ``terminal q²`` at the end; at ``cap`` lots
+    it quotes one side only. ``reward: penalised`` is the change of its wealth, inventory at the mid price, less these
+    penalties (Cartea and Jaimungal); ``exponential-utility`` the change of
+    ``(1 - exp(-risk_aversion W))/risk_aversion`` of that sum W (Avellaneda and Stoikov).
 
     Actions are half-spreads: 0 is what would be best without inventories, 1/decay or the equilibrium of the logit
     game, and 1 is 1/decay or mu more.

@@ -31,9 +31,10 @@ class Positions(Spec):
 class RequestForQuote(QuotingMarket):
     r"""A client asks all dealers for a quote, to buy or to sell with the same probability; each names a half-spread.
 
-    The client trades with dealer i with probability ``exp((value - delta_i)/mu) / (1 + sum_j exp((value - delta_j)/mu))``,
-    and with nobody otherwise. The dealer earns ``delta_i - cost_i``: with ``positions: null`` it hedges at the mid price
-    at once, and one request is a Bertrand game with logit demand. With positions dealers carry inventories, as market
+    The client trades with dealer i with probability
+    ``exp((value - delta_i)/mu) / (1 + sum_j exp((value - delta_j)/mu))``, and with nobody otherwise. The dealer earns
+    ``delta_i - cost_i``: with ``positions: null`` it hedges at the mid price at once, and one request is a Bertrand
+    game with logit demand. With positions dealers carry inventories, as market
     makers do, and know the side before they quote.
 
     An action is a half-spread: 0 is the equilibrium without inventories, 1 is mu more.

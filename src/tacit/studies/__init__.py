@@ -51,6 +51,10 @@ STUDIES: dict[str, tuple[str, str]] = {
         "tacit.studies.marl_paradigms:MarlParadigms",
         "what do the paradigms of multi-agent learning reach where the optimum is known?",
     ),
+    "market-making": (
+        "tacit.studies.market_making:MarketMakingStudy",
+        "do market makers learn the optimal quotes, and do several of them compete?",
+    ),
     "curve-tuning": (
         "tacit.studies.token_tuning:CurveTuning",
         "which bonding curve has the least volatile price, and what does it stop telling?",

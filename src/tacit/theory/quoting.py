@@ -322,7 +322,10 @@ def record(game: QuotingGame, quotes: Floats) -> Record:
         occupancy[step + 1] = np.bincount(game.after.ravel(), weights.ravel(), game.states)
         trades += weights.sum(axis=(0, 2))[1:] + weights.sum(axis=(0, 1))[1:]
         often = occupancy[step][:, None]
-        spread += np.where(often > 0, often * np.where(often > 0, half_spreads(game, quotes[step]), 0.0), 0.0).sum(axis=0) / game.steps
+        spread += (
+            np.where(often > 0, often * np.where(often > 0, half_spreads(game, quotes[step]), 0.0), 0.0).sum(axis=0)
+            / game.steps
+        )
     begin, held = game.begin, game.inventories.astype(np.float64)
     spread_out = occupancy[-1] @ held**2 - (occupancy[-1] @ held) ** 2
     return Record(

@@ -15,8 +15,6 @@ from tacit.markets.quoting import WIDEST
 if TYPE_CHECKING:
     from tacit.markets.quoting import QuotingMarket
 
-LONGEST_TABLE = 50_000_000  # numbers of all rules
-
 
 class QuotingState(NamedTuple):
     """Between two steps."""
