@@ -15,7 +15,15 @@ from tacit.markets.order_book import OrderBook
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
 
-SMALL = {"levels": 3, "capacity": 24, "order_size": 2.5, "steps": 40, "jump_rate": 0.3, "informed_size": 2}
+SMALL = {
+    "levels": 3,
+    "capacity": 24,
+    "order_size": 2.5,
+    "steps": 40,
+    "jump_rate": 0.3,
+    "informed_size": 2,
+    "widest": 6.0,
+}
 
 
 @eqx.filter_jit
@@ -103,16 +111,17 @@ class Plain:
         order = np.argsort(uniform[3 : 3 + m.makers], kind="stable")
         quoted = {}
         for k in order:
-            bid_gap, ask_gap = np.maximum(np.minimum(m.half_spread * np.exp(actions["maker"][k]), m.widest), 0.5)
+            gaps = m.half_spread * np.exp(actions["maker"][k])
+            bid_gap, ask_gap = np.maximum(np.minimum(gaps, m.widest), 0.5)
             bid = int(np.floor(mid - bid_gap))
-            quoted[k] = bid, max(int(np.ceil(mid + ask_gap)), bid + 1), self.inventory[k]
+            quoted[k] = bid, max(int(np.ceil(mid + ask_gap)), bid + 1), self.inventory[k], gaps <= m.widest
         for k in order:
-            bid, ask, held = quoted[k]
+            bid, ask, held, near = quoted[k]
             self.cancel(k, (SELL,))
             self.cancel(k, (BUY,))
-            if held < m.inventory_limit:
+            if near[0] and held < m.inventory_limit:
                 self.place(BUY, bid, m.maker_size, k, True)
-            if held > -m.inventory_limit:
+            if near[1] and held > -m.inventory_limit:
                 self.place(SELL, ask, m.maker_size, k, True)
         turns, sizes, _ = uniform[3 + m.makers :].reshape(3, -1)
         codes = np.concatenate([actions[name][:, 0] for name in ("informed", "noise") if name in actions]).astype(int)
@@ -231,8 +240,10 @@ def test_rules_of_makers_and_informed():
     np.testing.assert_allclose(2 * np.exp(tilted), [3.0, 1.0], rtol=1e-6)
     for gaps, code in (((-0.1, -2.0), 1), ((3.0, 0.1), 2), ((0.5, -0.5), 0)):
         assert follow(market, "informed", "informed", (0, 0, *gaps, 0), draws)[0] == code
-    assert set(market.rules_of(market.roles()[0])) == {"fixed-spread", "inventory"}
-    assert "hold" not in OrderBook(makers=1, informed=0, noise_traders=0).rules()
+    assert follow(market, "hold", "maker", (0, 4, 2, 0, 0), draws).min() > np.log(market.widest / market.half_spread)
+    assert follow(market, "hold", "noise", (0, 0, 2, 0), draws)[0] == 0
+    assert set(market.rules_of(market.roles()[0])) == {"fixed-spread", "inventory", "hold"}
+    assert "informed" not in OrderBook(makers=1, informed=0, noise_traders=0).rules()
 
 
 def by_rules(market, rules, sessions, seed=0):

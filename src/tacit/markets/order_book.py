@@ -21,10 +21,10 @@ RULES = {
     "inventory": "quotes around the middle less skew times its inventory",
     "informed": "buys at market if the ask lies below the value, sells if the bid lies above it",
     "zero-intelligence": "orders and cancels at random, at constant rates",
-    "hold": "never orders",
+    "hold": "does nothing",
 }
 RULES_OF = {
-    "maker": ("fixed-spread", "inventory"),
+    "maker": ("fixed-spread", "inventory", "hold"),
     "informed": ("informed", "zero-intelligence", "hold"),
     "noise": ("zero-intelligence", "hold"),
 }
@@ -39,10 +39,11 @@ class OrderBook(Market):
     value, which only the informed see, moves by a normal step and now and then by a jump.
 
     *Makers* set the distances of a bid and an ask from the middle between the best quotes, ``half_spread`` times the
-    exponential of each action. *Informed* and *noise traders* choose one of 4 + 2 ``levels`` actions: do nothing, buy
-    or sell at market, cancel one of their orders at random, or place a limit order 1, 2, ... ticks from the best quote
-    of the other side. The rule ``zero-intelligence`` does that at constant rates: uniform over distances
-    (``decay: 0``) as in Smith et al., or falling with a power of the distance as in Cont et al.
+    exponential of each action, and leave out what lies beyond ``widest``. *Informed* and *noise traders* choose one of
+    4 + 2 ``levels`` actions: do nothing, buy or sell at market, cancel one of their orders at random, or place a limit
+    order 1, 2, ... ticks from the best quote of the other side. The rule ``zero-intelligence`` does that at constant
+    rates: uniform over distances (``decay: 0``) as in Smith et al., or falling with a power of the distance as in Cont
+    et al.
 
     Gains are changes of cash and of the inventory's worth, at the value (``valuation: value``) or at the middle of the
     quotes (``mid``), which traders can push. They add up to 0, before the makers' cost of holding.
@@ -80,7 +81,7 @@ class OrderBook(Market):
     informed_size: int = param(1, "size of an informed trader's order", "lots", ge=1, le=1000)
     maker_size: int = param(5, "size of a maker's bid and ask", "lots", ge=1, le=1000)
     half_spread: float = param(2.0, "distance of a maker's quotes at action 0", "ticks", gt=0, le=1000)
-    widest: float = param(20.0, "largest distance of a maker's quotes", "ticks", gt=0, le=10_000)
+    widest: float = param(20.0, "beyond this distance a maker does not quote", "ticks", gt=0, le=10_000)
     skew: float = param(0.1, "by which the rule inventory moves both quotes for a lot held", "ticks/lot", ge=0)
     inventory_limit: int = param(100, "makers and informed do not order beyond it", "lots", ge=1, le=100_000)
     volatility: float = param(0.5, "sd of the value's normal steps", "ticks/step", ge=0, le=1000)

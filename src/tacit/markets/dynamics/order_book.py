@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tacit.markets.order_book import OrderBook
 
 HOLD, BUY_NOW, SELL_NOW, CANCEL, FIRST_LIMIT = range(5)
+FAR_AWAY = 20.0  # action of a maker who does not quote
 QUOTED = 3  # orders of a maker in a step: ask withdrawn; bid replaced; ask placed
 DRAWS = 3  # of each trader: its turn, its size, which order it cancels
 CLOSEST = 0.5  # least distance of a maker's quote from the middle, ticks
@@ -164,9 +165,9 @@ class OrderBookDynamics(Dynamics):
 
     def _quoting(self, state: BookState, actions: Float[Array, "makers 2"], order: Int[Array, " makers"]) -> Turns:
         """Makers one after the other replace their quotes; at their limit they quote on one side only."""
-        bid, ask = self._maker_quotes(state, actions)
+        bid, ask, near = self._maker_quotes(state, actions)
         held = state.inventory[: self.makers]
-        buys, sells = held < self.inventory_limit, held > -self.inventory_limit
+        buys, sells = near[:, 0] & (held < self.inventory_limit), near[:, 1] & (held > -self.inventory_limit)
         none, yes = jnp.zeros(self.makers, jnp.int32), jnp.ones(self.makers, bool)
 
         def each(withdrawn: Array, replaced: Array, placed: Array) -> Array:
@@ -183,16 +184,16 @@ class OrderBookDynamics(Dynamics):
 
     def _maker_quotes(
         self, state: BookState, actions: Float[Array, "makers 2"]
-    ) -> tuple[Int[Array, " makers"], Int[Array, " makers"]]:
-        """Bids and asks, a tick apart at least."""
-        wide = jnp.clip(jnp.log(self.widest / self.half_spread), 0.0, None)
-        distance = self.half_spread * jnp.exp(jnp.minimum(actions, wide))
+    ) -> tuple[Int[Array, " makers"], Int[Array, " makers"], Bool[Array, "makers 2"]]:
+        """Bids and asks, a tick apart at least, and whether they are near enough to be made."""
+        distance = self.half_spread * jnp.exp(actions)
+        near, distance = distance <= self.widest, jnp.minimum(distance, self.widest)
         middle = (jnp.sum(state.quotes) / 2).astype(distance.dtype)
         bid = jnp.floor(middle - jnp.maximum(distance[:, 0], CLOSEST)).astype(jnp.int32)
         ask = jnp.ceil(middle + jnp.maximum(distance[:, 1], CLOSEST)).astype(jnp.int32)
         least = 1 - self.first_price
         bid = jnp.maximum(bid, least)
-        return bid, jnp.maximum(ask, bid + 1)
+        return bid, jnp.maximum(ask, bid + 1), near
 
     def _ordering(
         self, state: BookState, codes: Float[Array, " traders"], turn: Array, sizes: Array, draws: Array
@@ -344,6 +345,8 @@ class OrderBookDynamics(Dynamics):
             order = jnp.where(where < 2, BUY_NOW + where, FIRST_LIMIT + where - 2)
             cancels = draws[0] < self.below[-1] + self.cancel_rate * seen["orders"]
             code = jnp.where(where < len(self.below), order, jnp.where(cancels, CANCEL, HOLD))
+        elif rule == "hold" and role.name == "maker":
+            return jnp.full(2, FAR_AWAY, observation.dtype)
         elif rule == "hold":
             code = jnp.asarray(HOLD)
         else:
