@@ -180,7 +180,7 @@ class Auction(Market):
     # --- theory --------------------------------------------------------------------------------------------------
 
     def benchmarks(self) -> Benchmarks:
-        """Bayes-Nash equilibria in closed form, that of the grid with its certificate, and the bidders' joint optimum."""
+        """Bayes-Nash equilibria, that of the grid with its certificate, and the bidders' joint optimum."""
         from tacit.theory.auctions import demand_reduction, has_demand_reduction, ring, truthful_revenue
 
         competitive, notes, numbers = [], [], {}

@@ -315,9 +315,7 @@ class Portfolio(Market):
             payoffs, value, method = static.own_values(team, gains), static.value(team, gains), CLOSED
             response = np.diag(gains @ team.seen) / np.diag(team.seen)
         quantities = {"response": response, "team_utility": np.array([value])}
-        one, all_together = (
-            Profile(name, concept, payoffs, method, quantities=quantities)
-            for name, concept in (("independent", "nash"), ("joint optimum", "joint-optimum"))
-        )
+        one = Profile("independent", "nash", payoffs, method, quantities=quantities)
+        all_together = Profile("joint optimum", "joint-optimum", payoffs, method, quantities=quantities)
         forgets = ("of managers who remember nothing",) if self.observation_noise and self.steps > 1 else ()
         return Benchmarks((one,), (all_together,), False, {"team utility": value}, (ALONE, *forgets))

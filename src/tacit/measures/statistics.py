@@ -219,7 +219,8 @@ def statistic_of_means(values: ArrayLike, statistic: Callable[[Floats], ArrayLik
     found = float(np.asarray(statistic(table.mean(axis=1)[None]))[0])
     counts = np.random.default_rng(0).multinomial(n, np.full(n, 1 / n), size=resamples)
     drawn = np.asarray(statistic(counts @ table.T / n), dtype=np.float64)
-    low, high = _stretched(found, *np.quantile(drawn, [0.025, 0.975]), n, 0.95)
+    below, above = np.quantile(drawn, [0.025, 0.975])
+    low, high = _stretched(found, below, above, n, 0.95)
     unbiased = math.sqrt(n / (n - 1)) if 2 <= n < ENOUGH else 1.0
     return Estimate(found, float(low), float(high), unbiased * float(drawn.std()), n)
 
@@ -334,7 +335,7 @@ def curve_interval(
         by_session = np.ascontiguousarray(counts.T)
         drawn = np.stack([_resampled_middle(column, by_session) for column in flat.T], axis=1)
     ends = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0).reshape(2, *shape)
-    low, high = _stretched(middle, *ends, n, level)
+    low, high = _stretched(middle, ends[0], ends[1], n, level)
     return Band(middle, low, high, n, level)
 
 

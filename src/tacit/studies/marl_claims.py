@@ -93,8 +93,6 @@ def _games(found: "Evidence") -> Iterator[Claim]:
 def _credit(found: "Evidence") -> Iterator[Claim]:
     base = found.credit["independent Q-learning"]
     for name, reference in (("VDN", base), ("QMIX", base), ("COMA", found.credit["PPO"])):
-        if name not in found.credit:
-            continue
         against = "independent Q-learning" if reference is base else "PPO"
         yield Claim(
             f"credit, {found.crowd} agents: mean reward while learning, {name} less {against}",

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from tacit.lab.experiment import Experiment, Length, Test, Trace
 from tacit.lab.result import Result
 from tacit.learners import (
+    COMA,
     DDPG,
     MADDPG,
     MAPPO,
@@ -199,6 +200,7 @@ def credited(stage: Stage, agents: int) -> dict[str, Played]:
     learners: dict[str, Learner] = {
         "independent Q-learning": QLearning(alpha=0.1, gamma=0.0, initial=ConstantValue(value=0), exploration=explore),
         "PPO": PPO(**choice, minibatches=2, scale_rewards=False),
+        "COMA": COMA(**choice, scale_rewards=False),
         "VDN": VDN(**few),
         "QMIX": QMIX(**few),
     }

@@ -192,7 +192,8 @@ class Customers:
         """
         if not 0 < tick <= self.widest * (1 + ROUNDING):
             raise TacitError(f"tick: {tick:g} is out of bounds; it must be above 0 and at most {self.widest:g}")
-        return tick * np.arange(1, math.floor(self.widest / tick * (1 + ROUNDING)) + 1)
+        count = math.floor(self.widest / tick * (1 + ROUNDING))
+        return np.asarray(tick * np.arange(1, count + 1), dtype=np.float64)
 
     def symmetric_equilibria(self, tick: float, dealers: int = 2) -> Floats:
         """All half-spreads that are a symmetric equilibrium in pure strategies, ascending; there may be none.

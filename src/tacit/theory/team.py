@@ -68,8 +68,10 @@ class Team:
         t, sigma = (np.array(matrix, dtype=float) for matrix in (signal, risk))
         if t.ndim != 2 or t.shape[0] != t.shape[1] or t.shape != sigma.shape:
             raise TacitError(f"signal: shapes are {t.shape} and {sigma.shape}; give two square matrices of one size")
-        each = [np.broadcast_to(np.array(value, dtype=float), (len(t),)) for value in (noise, persistence, cost)]
-        team = cls(t, sigma, float(aversion), *each, steps)
+        unseen, lasting, charge = (
+            np.broadcast_to(np.array(value, dtype=float), (len(t),)) for value in (noise, persistence, cost)
+        )
+        team = cls(t, sigma, float(aversion), unseen, lasting, charge, steps)
         _check_covariance("signal", t, positive=False)
         _check_covariance("risk", sigma, positive=True)
         if (np.diag(t) <= 0).any():
@@ -162,7 +164,7 @@ def centralised(team: Team) -> Linear:
     >>> centralised(team).value
     1.0
     """
-    found = np.linalg.solve(team.risk, estimate(team)) / team.aversion
+    found = np.asarray(np.linalg.solve(team.risk, estimate(team)) / team.aversion, dtype=np.float64)
     return Linear(found, value(team, found))
 
 

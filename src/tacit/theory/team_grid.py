@@ -109,8 +109,8 @@ def grid_optimum(team: Team, grid: ArrayLike, edges: ArrayLike | None = None, se
     -----
     Managers in turn choose, in every bin, the weight of the grid that is best given the others' policies, until nobody
     changes anything: the best of several starts. The bound: with w* the best real weights, any policies w of the own
-    signal are worth V(w*) - (gamma/2) E[(w - w*)'Sigma(w - w*)], and the expectation is at least the least eigenvalue of
-    Sigma times the mean squared distances of w* from the grid.
+    signal are worth V(w*) - (gamma/2) E[(w - w*)'Sigma(w - w*)], and the expectation is at least the least eigenvalue
+    of Sigma times the mean squared distances of w* from the grid.
 
     Examples
     --------
