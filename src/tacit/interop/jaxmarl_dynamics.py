@@ -4,7 +4,9 @@ import contextlib
 import io
 import json
 import re
+import sys
 import warnings
+from collections.abc import Iterator
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -186,12 +188,27 @@ def _library(name: str, options: str) -> Library:
     )  # fmt: skip
 
 
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """Nothing printed, no warnings; one of the library's modules puts the original streams back in place."""
+    names = ("stdout", "stderr", "__stdout__", "__stderr__")
+    streams = {name: getattr(sys, name) for name in names}
+    try:
+        for name in names:
+            setattr(sys, name, io.StringIO())
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for name, stream in streams.items():
+            setattr(sys, name, stream)
+
+
 def _make(name: str, options: dict[str, Any]) -> Any:
     """The environment, without what the library prints and warns about when it is imported."""
     devices.prepare()  # before the library makes its first arrays
     try:
-        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with _silence():
             import jaxmarl
 
             known = name in jaxmarl.registered_envs
