@@ -130,7 +130,7 @@ class JaxMarlDynamics(Dynamics):
         if isinstance(self.roles[number].actions, Discrete):
             return list(actions[:, 0].astype(jnp.int32))
         low, high = (jnp.array(bounds[number], jnp.float32) for bounds in (self.library.low, self.library.high))
-        return list(low + (jnp.clip(actions, -1, 1) + 1) / 2 * (high - low))
+        return list(low + (jnp.clip(actions.astype(jnp.float32), -1, 1) + 1) / 2 * (high - low))
 
     def _state(self, inner: Any, seen: dict[str, Any], step: Int[Array, ""]) -> JaxMarlState:
         own = {
