@@ -195,9 +195,10 @@ def compare(algorithm: str, given: argparse.Namespace) -> None:
         low, high = interval(returns)
         speeds[side] = steps / np.concatenate([running, compiling + running])
         print(f"  {side:8s} return {returns.mean():7.2f} [{low:.2f}, {high:.2f}]")
+        wall, processor, wall_all, processor_all = speeds[side]
         print(
-            f"  {side:8s} {speeds[side][0]:8.0f} steps/s, with compilation ({compiling[0]:.0f} s) {speeds[side][2]:.0f};"
-            f" of processor time {speeds[side][1]:.0f} and {speeds[side][3]:.0f}"
+            f"  {side:8s} {wall:8.0f} steps/s, with compilation ({compiling[0]:.0f} s) {wall_all:.0f}; "
+            f"of processor time {processor:.0f} and {processor_all:.0f}"
         )
     one, other = (np.array(found[side]["returns"]) for side in ("tacit", "jaxmarl"))
     if given.seeds > 1:

@@ -20,7 +20,9 @@ pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 #: What cannot be built without being told something, and cases worth testing besides the defaults.
 SPECIAL = {
-    RepeatedGame: RepeatedGame(game=Bertrand(players=3, n_prices=3, entry_persistence=0.9), horizon_periods=7, memory=2),
+    RepeatedGame: RepeatedGame(
+        game=Bertrand(players=3, n_prices=3, entry_persistence=0.9), horizon_periods=7, memory=2
+    ),
     TokenEconomy: TokenEconomy(agents=3, steps=7),
 }
 MORE = {

@@ -1,7 +1,7 @@
 """Markets and stage games as PettingZoo parallel environments, for the learners of other libraries."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -225,7 +225,7 @@ def _pack(parts: list[Array]) -> Array:
     return jnp.concatenate([jnp.ravel(part).astype(jnp.float32) for part in parts])
 
 
-def _cut(flat: NDArray[np.float32], shapes: list[tuple[int, ...]]) -> list[NDArray[np.float32]]:
+def _cut(flat: NDArray[np.float32], shapes: Sequence[tuple[int, ...]]) -> list[NDArray[np.float32]]:
     """Arrays of these shapes out of a vector."""
     found, first = [], 0
     for shape in shapes:
