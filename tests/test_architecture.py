@@ -35,7 +35,7 @@ WITH_JAX = (
     "lab/market_baselines.py",
     "lab/market_trained.py",
     "lab/market_work.py",
-    "testing.py",
+    "testing/",
 )
 
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}
