@@ -17,6 +17,7 @@ LEVELS = [
     {"environment"},
     {"games", "learners", "markets"},
     {"engine", "store"},
+    {"interop"},
     {"lab"},
     {"report"},
     {"studies"},
@@ -29,10 +30,12 @@ WITH_JAX = (
     "engine/deep.py",
     "engine/devices.py",
     "engine/tally.py",
+    "interop/jaxmarl_dynamics.py",
+    "interop/pettingzoo.py",
     "lab/market_baselines.py",
     "lab/market_trained.py",
     "lab/market_work.py",
-    "testing.py",
+    "testing/",
 )
 
 LEVEL = {name: level for level, names in enumerate(LEVELS) for name in names}

@@ -13,6 +13,7 @@ from rich.table import Table
 from tacit.environment import Environment
 from tacit.errors import TacitError
 from tacit.games import GAMES
+from tacit.interop import FOREIGN
 from tacit.lab.experiment import Experiment, from_mapping, load, scenarios
 from tacit.learners import LEARNERS
 from tacit.markets import MARKETS
@@ -31,7 +32,7 @@ def print_all() -> None:
     out = terminal.console()
     out.print(_listing("scenario", list(scenarios().items())))
     out.print(_listing("game", [(_kind(game), _first_line(game)) for game in GAMES]))
-    out.print(_listing("market", [(_kind(market), _first_line(market)) for market in MARKETS]))
+    out.print(_listing("market", [(_kind(market), _first_line(market)) for market in (*MARKETS, *FOREIGN)]))
     out.print(_listing("learner", [(_kind(learner), _first_line(learner)) for learner in LEARNERS]))
     out.print(_listing("study", [(name, question) for name, (_, question) in STUDIES.items()]))
     out.print("tacit run SCENARIO, tacit show NAME, tacit study STUDY")
@@ -48,7 +49,7 @@ def print_one(name: str, overrides: list[str]) -> None:
         If nothing has that name.
     """
     out = terminal.console()
-    known: dict[str, type[BaseModel]] = {_kind(model): model for model in (*GAMES, *MARKETS, *LEARNERS)}
+    known: dict[str, type[BaseModel]] = {_kind(model): model for model in (*GAMES, *MARKETS, *FOREIGN, *LEARNERS)}
     if name in scenarios() or name.endswith((".yaml", ".yml")):
         experiment = _scenario(name, overrides)
         out.print(f"{experiment.name}: {experiment.description}\n")

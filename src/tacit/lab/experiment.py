@@ -14,6 +14,7 @@ from tacit.environment import Environment
 from tacit.errors import TacitError
 from tacit.games import GAMES
 from tacit.games.base import StageGame
+from tacit.interop import FOREIGN
 from tacit.learners import LEARNERS
 from tacit.learners.base import Learner, group_sizes
 from tacit.learners.exploration import EXPLORATIONS
@@ -25,7 +26,7 @@ from tacit.markets.execution import KERNELS
 from tacit.markets.token_parts import PRICINGS, UTILITIES
 from tacit.schema import Spec, param, register, shorten, validate
 
-AnyEnvironment = Annotated[Union[*GAMES, *MARKETS], Field(discriminator="kind")]  # type: ignore[valid-type]
+AnyEnvironment = Annotated[Union[*GAMES, *MARKETS, *FOREIGN], Field(discriminator="kind")]  # type: ignore[valid-type]
 AnyLearner = Annotated[Union[*LEARNERS], Field(discriminator="kind")]  # type: ignore[valid-type]
 Scalar = bool | int | float | str | list[Any] | dict[str, Any] | None
 
@@ -249,7 +250,7 @@ class Experiment(Spec):
             yield from_mapping(plain, list(zip(self.sweep, values, strict=True)))
 
 
-register(*GAMES, *MARKETS, *KERNELS, *CURVES, *PRICINGS, *UTILITIES, *LEARNERS, *EXPLORATIONS, *INITIALS)
+register(*GAMES, *MARKETS, *FOREIGN, *KERNELS, *CURVES, *PRICINGS, *UTILITIES, *LEARNERS, *EXPLORATIONS, *INITIALS)
 
 
 def from_mapping(data: Mapping[str, Any], overrides: Sequence[tuple[str, Any]] = ()) -> Experiment:

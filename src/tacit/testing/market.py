@@ -1,4 +1,4 @@
-"""Tests for those who write a market of their own: does it keep the contract that learners and engine rely on?"""
+"""Does a market keep the contract that learners and engine rely on?"""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -10,6 +10,7 @@ import numpy as np
 
 from tacit.markets.base import Discrete, Market, Role
 from tacit.markets.dynamics.base import Dynamics, State
+from tacit.testing.promises import Promises, said
 
 EAGER_STEPS = 2  # steps repeated without compilation, which takes long
 PATHS = 3  # episodes played side by side
@@ -65,25 +66,6 @@ def check_market(market: Market, *, seed: int = 0) -> None:
     _check_same(check, problem, {name: trace[name] for name in alone}, alone)
 
 
-class Promises:
-    """Raises one line for a broken promise."""
-
-    def __init__(self, about: str) -> None:
-        self.about = f"{about}: "
-
-    def __call__(self, kept: Any, promise: str) -> None:
-        if not kept:
-            raise AssertionError(self.about + promise)
-
-    def result(self, what: str, function: Callable[..., Any], *inputs: Any) -> Any:
-        """Shapes of a function's outputs; what it raises becomes one line."""
-        try:
-            return jax.eval_shape(function, *inputs)
-        except Exception as error:
-            reason = str(error).strip().splitlines() or [type(error).__name__]
-            raise AssertionError(f"{self.about}{what} cannot be compiled: {reason[0]}") from error
-
-
 # --- what a market says about itself -------------------------------------------------------------------------------
 
 
@@ -110,9 +92,7 @@ def _check_names(check: Promises, where: str, names: Any) -> None:
 
 def _check_dynamics(check: Promises, market: Market, dynamics: Dynamics) -> None:
     check(dynamics.roles == market.roles(), "dynamics().roles differ from roles()")
-    for path, leaf in jax.tree_util.tree_leaves_with_path(dynamics):
-        name = jax.tree_util.keystr(path)
-        check(isinstance(leaf, jax.Array), f"dynamics(){name} is a {type(leaf).__name__}; make it an array, or static")
+    check.arrays("dynamics()", dynamics)
     again: Any = jax.tree.structure(market.dynamics())
     check(
         again == jax.tree.structure(dynamics),
@@ -135,10 +115,10 @@ def _check_shapes(check: Promises, market: Market, dynamics: Dynamics) -> None:
     _check_state(check, state, after)
     _check_roles(check, "rewards", market, outcome.rewards, lambda role: (role.agents,))
     for name, flag in (("terminated", outcome.terminated), ("truncated", outcome.truncated)):
-        check(flag.shape == () and flag.dtype == bool, f"{name} is {_said(flag)}; make it a single boolean")
+        check(flag.shape == () and flag.dtype == bool, f"{name} is {said(flag)}; make it a single boolean")
     _check_info(check, market, outcome.info)
     everything = check.result("global_state", dynamics.global_state, state)
-    check(everything.ndim == 1, f"global_state is {_said(everything)}; make it a vector")
+    check(everything.ndim == 1, f"global_state is {said(everything)}; make it a vector")
     check.result("an episode", lambda k: _episode(dynamics, market.horizon, k), key)
 
 
@@ -150,7 +130,7 @@ def _check_roles(
     for role in market.roles():
         array, wanted = found[role.name], shape(role)
         good = array.shape == wanted and jnp.issubdtype(array.dtype, jnp.floating)
-        check(good, f"{what} of role {role.name} is {_said(array)}; make it float{list(wanted)}")
+        check(good, f"{what} of role {role.name} is {said(array)}; make it float{list(wanted)}")
 
 
 def _check_choices(check: Promises, dynamics: Dynamics, role: Role, seen: Any) -> jax.ShapeDtypeStruct:
@@ -159,20 +139,20 @@ def _check_choices(check: Promises, dynamics: Dynamics, role: Role, seen: Any) -
     values, feasible = check.result("candidates", lambda o: dynamics.candidates(role, o), observation)
     size = _size(role)
     good = values.ndim == 2 and values.shape[0] >= 1 and values.shape[1] == size
-    check(good, f"candidates{who} are {_said(values)}; make them float[candidates, {size}]")
+    check(good, f"candidates{who} are {said(values)}; make them float[candidates, {size}]")
     if isinstance(role.actions, Discrete):
         count = role.actions.size
         check(len(values) == count, f"candidates{who} are {len(values)}, its actions {count}; make them as many")
     good = feasible.shape == () and jnp.issubdtype(feasible.dtype, jnp.integer)
-    check(good, f"the number of feasible candidates{who} is {_said(feasible)}; make it a single integer")
+    check(good, f"the number of feasible candidates{who} is {said(feasible)}; make it a single integer")
     features = check.result("features", lambda o: dynamics.features(role, o), observation)
-    check(features.ndim == 1, f"features{who} are {_said(features)}; make them a vector")
+    check(features.ndim == 1, f"features{who} are {said(features)}; make them a vector")
     action = jax.ShapeDtypeStruct((size,), values.dtype)
     inputs = check.result("inputs", lambda o, a: dynamics.inputs(role, o, a), observation, action)
-    check(inputs.ndim == 1, f"inputs{who} are {_said(inputs)}; make them a vector")
+    check(inputs.ndim == 1, f"inputs{who} are {said(inputs)}; make them a vector")
     draws = jax.ShapeDtypeStruct((size,), seen.dtype)
     drawn = check.result("explore", lambda o, u: dynamics.explore(role, o, u), observation, draws)
-    check(drawn.shape == (size,), f"explore{who} gives {_said(drawn)}; make it float[{size}]")
+    check(drawn.shape == (size,), f"explore{who} gives {said(drawn)}; make it float[{size}]")
     return jax.ShapeDtypeStruct((role.agents, size), values.dtype)
 
 
@@ -181,7 +161,7 @@ def _check_state(check: Promises, before: State, after: State) -> None:
     check(kind == jax.tree.structure(after), "step returns another kind of state than it takes")
     for (path, old), new in zip(jax.tree_util.tree_leaves_with_path(before), jax.tree.leaves(after), strict=True):
         same = (old.shape, old.dtype) == (new.shape, new.dtype)
-        check(same, f"step turns state{jax.tree_util.keystr(path)} from {_said(old)} into {_said(new)}; keep it")
+        check(same, f"step turns state{jax.tree_util.keystr(path)} from {said(old)} into {said(new)}; keep it")
 
 
 def _check_info(check: Promises, market: Market, info: Mapping[str, Any]) -> None:
@@ -190,11 +170,7 @@ def _check_info(check: Promises, market: Market, info: Mapping[str, Any]) -> Non
     for quantity in market.quantities():
         wanted = (market.n_players,) if quantity.by_agent else ()
         array = info[quantity.name]
-        check(array.shape == wanted, f"info: {quantity.name} is {_said(array)}; make it float{list(wanted)}")
-
-
-def _said(array: Any) -> str:
-    return f"{array.dtype}{list(array.shape)}"
+        check(array.shape == wanted, f"info: {quantity.name} is {said(array)}; make it float{list(wanted)}")
 
 
 # --- episodes ------------------------------------------------------------------------------------------------------
