@@ -6,20 +6,21 @@ import pytest
 from tacit.lab.experiment import load
 from tacit.lab.market_work import MarketWork
 
-SESSIONS = 6
+SESSIONS = 4
+KNOWN = {"team": (0.8, 0.8), "own": (1.0, 0.75)}  # weight for a unit of signal, and what that is worth to the team
 
 
-@pytest.mark.parametrize(("reward", "gain", "value"), [("team", 0.8, 0.8), ("own", 1.0, 0.75)])
-def test_what_is_rewarded_is_learned(reward, gain, value):
+def test_what_is_rewarded_is_learned():
     experiment = load("portfolio", [
-        f"environment.reward={reward}", f"sessions={SESSIONS}", "length.episodes=30000", "test.episodes=10000",
-        "test.baselines=false", "learners.hidden=[16]",
+        f"sweep={{environment.reward: [{', '.join(KNOWN)}]}}", f"sessions={SESSIONS}", "length.episodes=20000",
+        "test.episodes=10000", "test.baselines=false", "learners.hidden=[16]",
     ])  # fmt: skip
     work = MarketWork.of(experiment)
-    (played,) = work.play(work.layout.shards(), 2, None, lambda done: None)
-    assert not played.data["failure"].any()
-    responses, utility = played.data["test_response"].mean(axis=(1, 2)), played.data["test_payoff"].mean(axis=(1, 2))
-    error = responses.std(ddof=1) / np.sqrt(SESSIONS)
-    assert abs(responses.mean() - gain) < max(4 * error, 0.05)
-    assert error < 0.04
-    assert utility.mean() == pytest.approx(value, abs=0.025)
+    found = work.play(work.layout.shards(), 2, None, lambda done: None)
+    for played, (gain, value) in zip(found, KNOWN.values(), strict=True):
+        assert not played.data["failure"].any()
+        responses, utility = played.data["test_response"].mean(axis=(1, 2)), played.data["test_payoff"].mean(axis=(1, 2))
+        error = responses.std(ddof=1) / np.sqrt(SESSIONS)
+        assert abs(responses.mean() - gain) < max(4 * error, 0.05)
+        assert error < 0.04
+        assert utility.mean() == pytest.approx(value, abs=0.025)
