@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 from numpy.typing import NDArray
 
 from tacit.markets.base import Role
@@ -39,9 +39,9 @@ class PortfolioDynamics(Dynamics):
     pooled: bool = eqx.field(static=True)  # managers see all signals
     costly: bool = eqx.field(static=True)
     alike: bool = eqx.field(static=True)
-    shared: bool = eqx.field(static=True)  # everybody is paid for the team
-    realised: bool = eqx.field(static=True)
     grid: int = eqx.field(static=True)
+    shared: Bool[Array, ""]  # everybody is paid for the team
+    realised: Float[Array, ""]  # 1: returns count with their noise; 0: without
     reach: Float[Array, ""]
     unit: Float[Array, " sectors"]  # weight of an action of 1
     deviation: Float[Array, " sectors"]  # of what is seen
@@ -127,7 +127,7 @@ class PortfolioDynamics(Dynamics):
     def step(self, key: PRNGKeyArray, state: PortfolioState, actions: Actions) -> tuple[PortfolioState, Outcome]:
         draws = jax.random.normal(key, (3, self.sectors))
         weight = self.unit * actions[self.roles[0].name][:, 0].astype(state.signal.dtype)
-        returns = state.signal + self.shock @ draws[0] if self.realised else state.signal
+        returns = state.signal + self.realised * (self.shock @ draws[0])
         earned, cost = weight * returns, self.cost * (weight - state.holding) ** 2 / 2
         risk = weight @ self.risk @ weight / 2
         team = jnp.sum(earned) - risk - jnp.sum(cost)
@@ -144,7 +144,7 @@ class PortfolioDynamics(Dynamics):
             "own_utility": own,
             "response": weight * state.seen / self.deviation**2,
         }
-        rewards = jnp.full_like(own, team) if self.shared else own
+        rewards = jnp.where(self.shared, team, own)
         over = state.time + 1 >= self.horizon
         return after, Outcome({self.roles[0].name: rewards}, over, jnp.zeros((), bool), info)
 
@@ -182,8 +182,8 @@ def build(market: "Portfolio") -> PortfolioDynamics:
         pooled=market.observe == "all",
         costly=market.costly,
         alike=market.alike,
-        shared=market.common_reward,
-        realised=market.realised,
+        shared=jnp.asarray(market.common_reward),
+        realised=single(market.realised),
         grid=market.grid,
         reach=single(market.reach),
         unit=single(units),
