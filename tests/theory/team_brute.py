@@ -63,6 +63,7 @@ def unrolled(team, react, keep):
 
 def random_team(make, rng, n=3, **more):
     """Sectors that differ in everything."""
+
     def covariance():
         root = rng.normal(size=(n, n + 2))
         return root @ root.T / (n + 2)

@@ -54,7 +54,9 @@ def test_values_are_those_of_simulation():
     signals = rng.normal(size=(200_000, 3)) @ np.linalg.cholesky(team.signal).T
     which = np.searchsorted(found.edges, signals / np.sqrt(np.diag(team.signal)))
     weights = found.weights[np.arange(3), which]
-    utility = (weights * signals).sum(axis=1) - team.aversion / 2 * np.einsum("ei,ij,ej->e", weights, team.risk, weights)
+    utility = (weights * signals).sum(axis=1) - team.aversion / 2 * np.einsum(
+        "ei,ij,ej->e", weights, team.risk, weights
+    )
     assert abs(utility.mean() - found.value) < 4 * utility.std() / np.sqrt(len(utility))
 
 

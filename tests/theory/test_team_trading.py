@@ -136,7 +136,9 @@ def test_values_are_those_of_simulation():
     rng = np.random.default_rng(6)
     for team in teams(2, steps=5):
         for found in (tt.centralised(team), tt.independent(team), tt.linear_optimum(team)):
-            mean, error = simulated(team, lambda t, seen, held, f=found: seen[t] @ f.react[t].T + held @ f.keep[t].T, rng)
+            mean, error = simulated(
+                team, lambda t, seen, held, f=found: seen[t] @ f.react[t].T + held @ f.keep[t].T, rng
+            )
             assert abs(mean - found.value) < 4 * error
             assert error < 0.05 * mean
 

@@ -11,6 +11,6 @@ from tacit.markets.token import TokenEconomy
 MARKETS: tuple[type[Market], ...] = (Execution, Portfolio, RepeatedGame, ResourceMarket, TokenEconomy)
 
 __all__ = [
-    "MARKETS", "Continuous", "Discrete", "Execution", "Market", "Portfolio", "Quantity", "RepeatedGame", "ResourceMarket",
-    "Role", "TokenEconomy",
+    "MARKETS", "Continuous", "Discrete", "Execution", "Market", "Portfolio", "Quantity", "RepeatedGame",
+    "ResourceMarket", "Role", "TokenEconomy",
 ]  # fmt: skip

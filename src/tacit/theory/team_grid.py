@@ -109,8 +109,8 @@ def grid_optimum(team: Team, grid: ArrayLike, edges: ArrayLike | None = None, se
     -----
     Managers in turn choose, in every bin, the weight of the grid that is best given the others' policies, until nobody
     changes anything: the best of several starts. The bound: with w* the best real weights, any policies w of the own
-    signal are worth V(w*) - (gamma/2) E[(w - w*)'Sigma(w - w*)], and the expectation is at least the least eigenvalue of
-    Sigma times the mean squared distances of w* from the grid.
+    signal are worth V(w*) - (gamma/2) E[(w - w*)'Sigma(w - w*)], and the expectation is at least the least eigenvalue
+    of Sigma times the mean squared distances of w* from the grid.
 
     Examples
     --------
@@ -176,9 +176,7 @@ def _nearest(values: Floats, choices: Floats) -> Floats:
     return choices[np.argmin(np.abs(values[:, None] - choices), axis=1)]
 
 
-def _starts(
-    team: Team, binned: Binned, relaxed: Floats, choices: Floats, rng: np.random.Generator
-) -> list[Floats]:
+def _starts(team: Team, binned: Binned, relaxed: Floats, choices: Floats, rng: np.random.Generator) -> list[Floats]:
     """Rounded optima of teams that may choose any weight, everybody alone, nobody, and some at random."""
     ideas = [relaxed, _alone(binned), np.zeros_like(relaxed)]
     found = [_rounded(idea, choices) for idea in ideas]

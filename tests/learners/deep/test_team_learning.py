@@ -19,7 +19,10 @@ def test_what_is_rewarded_is_learned():
     found = work.play(work.layout.shards(), 2, None, lambda done: None)
     for played, (gain, value) in zip(found, KNOWN.values(), strict=True):
         assert not played.data["failure"].any()
-        responses, utility = played.data["test_response"].mean(axis=(1, 2)), played.data["test_payoff"].mean(axis=(1, 2))
+        responses, utility = (
+            played.data["test_response"].mean(axis=(1, 2)),
+            played.data["test_payoff"].mean(axis=(1, 2)),
+        )
         error = responses.std(ddof=1) / np.sqrt(SESSIONS)
         assert abs(responses.mean() - gain) < max(4 * error, 0.05)
         assert error < 0.04
