@@ -176,8 +176,8 @@ class Ring(NamedTuple):
 def ring(game: AuctionGame) -> Ring:
     """The bidders' joint optimum: units go where they are worth most, at the reserve, if they are worth that.
 
-    Independent values: ``sum_j units_j E max(v_(j) - r, 0)``, j the rank of a value. A common value is known to the ring
-    from all signals. Without a reserve bids in proportion to values come as near to it as one likes.
+    Independent values: ``sum_j units_j E max(v_(j) - r, 0)``, j the rank of a value. A common value is known to the
+    ring from all signals. Without a reserve bids in proportion to values come as near to it as one likes.
 
     Examples
     --------
