@@ -120,5 +120,5 @@ def test_what_is_no_grid_is_refused():
         GridGame(AuctionGame("all-pay", 3, units=2, demand=2), LEVELS)
     with pytest.raises(TacitError, match="levels: 5050 combinations"):
         GridGame(AuctionGame("all-pay", 2, units=2, demand=2), np.linspace(0, 1, 100))
-    with pytest.raises(TacitError, match=r"behaviours: .* is no array of chances"):
+    with pytest.raises(TacitError, match=r"behaviours: \(2, 3, 4\) is no array of chances"):
         GRIDS[1].judge(np.ones((2, 3, 4)))

@@ -166,9 +166,8 @@ def test_two_units_each_against_a_search_over_simulated_auctions():
             units, paid = many(game, np.concatenate([own, made[:, None]], axis=1), rng)
             gains.append(values * units[:, 0].mean() - paid[:, 0].mean())
     assert found.best[0] == pytest.approx(np.max(gains, axis=0).mean(), abs=0.006)
-    mean, error = simulate(
-        game, [lambda s, f=f: np.stack([np.interp(s, V, c) for c in f.T], 1) for f in (first, second)]
-    )
+    functions = [lambda s, f=f: np.stack([np.interp(s, V, c) for c in f.T], axis=1) for f in (first, second)]
+    mean, error = simulate(game, functions)
     assert (np.abs(mean[:3] - [*found.surplus, found.revenue]) < 4.5 * error[:3] + 2e-3).all()
 
 

@@ -39,9 +39,8 @@ GAMES = [
 
 
 def name(game):
-    extra = [
-        f"{word}{value:g}" for word, value in (("k", game.units), ("m", game.demand), ("r", game.reserve)) if value
-    ]
+    numbers = {"k": game.units, "m": game.demand, "r": game.reserve}
+    extra = [f"{word}{value:g}" for word, value in numbers.items() if value]
     return "-".join([game.format, game.pricing[:6], f"n{game.bidders}", *extra, "common" * game.common])
 
 

@@ -167,9 +167,7 @@ class Auction(Market):
         )
 
     def rules(self) -> dict[str, str]:
-        known = (
-            {} if self.equilibrium is None else {"bayes-nash": "bids as in the Bayes-Nash equilibrium without a grid"}
-        )
+        known = {} if self.equilibrium is None else {"bayes-nash": "bids as in Bayes-Nash equilibrium without a grid"}
         return known | RULES
 
     def dynamics(self) -> "AuctionDynamics":
@@ -180,7 +178,7 @@ class Auction(Market):
     # --- theory --------------------------------------------------------------------------------------------------
 
     def benchmarks(self) -> Benchmarks:
-        """Bayes-Nash equilibria, that of the grid with its certificate, and the bidders' joint optimum."""
+        """Bayes-Nash equilibria: closed forms, that of the grid with its certificate; the bidders' joint optimum."""
         from tacit.theory.auctions import demand_reduction, has_demand_reduction, ring, truthful_revenue
 
         competitive, notes, numbers = [], [], {}
@@ -194,9 +192,7 @@ class Auction(Market):
             notes.append("no equilibrium is known in closed form; with bids: 21 that of the grid is computed")
         if has_demand_reduction(self.game):
             competitive.append(self._closed(demand_reduction(self.game)))
-            notes.append(
-                "all bids (v, c v) with c from 0 to 1 are equilibria: demand reduction and sincere bids are ends"
-            )
+            notes.append("all bids (v, c v) are equilibria, from demand reduction, c = 0, to sincere bids, c = 1")
         if self.values == "common" and self.game.rejected_price:
             notes.append("there are asymmetric equilibria, too; of two bidders all (a s, a s/(a - 1)) with a > 1")
         if (truthful := truthful_revenue(self.game)) is not None:

@@ -57,6 +57,10 @@ class GridGame:
         if (count := count_combinations(len(levels), self.game.demand)) > MOST_ACTIONS:
             raise TacitError(f"levels: {count} combinations of bids are too many; take fewer bids")
 
+    def with_types(self, types: int) -> "GridGame":
+        """The same auction with another number of bins."""
+        return GridGame(self.game, self.levels, types)
+
     @property
     def signals(self) -> Floats:
         """The middles of the bins, (K,)."""
