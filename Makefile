@@ -28,6 +28,9 @@ studies: $(READY)
 	$(BIN)/tacit study resource-network --preset paper
 	$(BIN)/tacit study shock-recovery --preset paper
 	$(BIN)/tacit study curve-tuning --preset paper
+	$(BIN)/tacit study marl-paradigms --preset paper
+	$(BIN)/tacit study insider-trading --preset paper
+	$(BIN)/tacit study market-making --preset paper
 
 benchmarks: $(READY)
 	$(BIN)/pip install -q -c constraints.txt -e '.[bench]'

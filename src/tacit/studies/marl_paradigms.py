@@ -43,7 +43,7 @@ class MarlParadigms(Study):
     source: ClassVar[str] = (
         "A chapter on multi-agent reinforcement learning in finance (three paradigms, MADDPG, MAPPO, QMIX, five "
         "challenges); values are closed forms (Radner 1962) and the papers' own games (Rashid et al. 2018, 2020; Claus "
-        "and Boutilier 1998). See docs/marl-paradigms.md."
+        "and Boutilier 1998). See docs/marl.md."
     )
     sizes: ClassVar[Mapping[str, Size]] = {
         "quick": Size(sessions=8, many=32, longer=0.5, agents=(2, 4, 6)),
