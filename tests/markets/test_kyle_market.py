@@ -1,5 +1,6 @@
 """Kyle's auctions: steps against a plain loop, accounts, and what scripted play earns against theory."""
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from informed_play import everybody, played
@@ -176,10 +177,12 @@ def test_who_tells_the_truth_earns_nothing():
 
 
 def test_a_rational_maker_learns_the_regression():
-    market = KyleMarket(insiders=2, maker="rational", slope=2.0, memory=100_000, auctions=4000, values="each")
-    slopes = played(market, 8, rules={"insider": "nash"})["info"]["slope"]
+    market = KyleMarket(insiders=2, maker="rational", slope=2.0, memory=100_000, auctions=300, values="each")
+    slopes = played(market, 100, rules={"insider": "nash"})["info"]["slope"]
     np.testing.assert_allclose(slopes[:, 0], 2.0)
-    assert slopes[:, -1].mean() == pytest.approx(2**0.5 / 3, rel=0.01)
+    # Ten auctions of noise, whose flows count a third of what they do with insiders, still say 2.
+    prior, news = 10 * 2.0, 300 * 3 * 2**0.5 / 3
+    assert slopes[:, -1].mean() == pytest.approx((prior + news) / (10 + 300 * 3), rel=0.01)
     assert market.benchmarks().nash.quantities["slope"] == pytest.approx(2**0.5 / 3)
 
 
@@ -187,13 +190,13 @@ def test_candidates_are_parts_of_the_equilibrium():
     market = KyleMarket(insiders=2, auctions=3, grid=5, slopes=(0.0, 2.0))
     dynamics = market.dynamics()
     insider, maker = market.roles()
-    values, feasible = dynamics.candidates(insider, np.array([1.5, 0.5, 1.0]))
+    values, feasible = dynamics.candidates(insider, jnp.array([1.5, 0.5, 1.0]))
     assert int(feasible) == 5
     orders = np.asarray(values)[:, 0] * market.auction.order_unit
     np.testing.assert_allclose(orders, np.linspace(0, 2, 5) * market.nash.orders[1] * 1.0, rtol=1e-5)
     for k in range(5):
-        assert int(dynamics.index(insider, np.array([1.5, 0.5, 1.0]), values[k])) == k
-    values, _ = dynamics.candidates(maker, np.array([2.0]))
+        assert int(dynamics.index(insider, jnp.array([1.5, 0.5, 1.0]), values[k])) == k
+    values, _ = dynamics.candidates(maker, jnp.array([2.0]))
     impacts = (1 + np.asarray(values)[:, 0]) * market.auction.impact_unit
     np.testing.assert_allclose(impacts, np.linspace(0, 2, 5) * market.nash.impacts[2], atol=1e-6)
 
@@ -202,20 +205,20 @@ def test_what_networks_see():
     market = KyleMarket(insiders=1, auctions=3, price=2.0, value_sd=0.5)
     dynamics = market.dynamics()
     insider, maker = market.roles()
-    np.testing.assert_allclose(dynamics.features(insider, np.array([3.0, 2.5, 2.0])), [0.5, 1.0])
-    np.testing.assert_allclose(dynamics.features(maker, np.array([0.0])), [-1.0])
+    np.testing.assert_allclose(dynamics.features(insider, jnp.array([3.0, 2.5, 2.0])), [0.5, 1.0])
+    np.testing.assert_allclose(dynamics.features(maker, jnp.array([0.0])), [-1.0])
     repeated = market.model_copy(update={"values": "each"})
     insider = repeated.roles()[0]
     assert insider.observes == ("value", "last-price")
-    np.testing.assert_allclose(repeated.dynamics().features(insider, np.array([3.0, 1.0])), [1.0, -1.0])
+    np.testing.assert_allclose(repeated.dynamics().features(insider, jnp.array([3.0, 1.0])), [1.0, -1.0])
 
 
 def test_slopes_of_dou_goldstein_and_ji():
     market = KyleMarket(insiders=2, maker="rational", noise_sd=0.1, habitat=500.0, inventory_weight=10.0,
-                        auctions=1000, values="each")  # fmt: skip
+                        auctions=300, values="each")  # fmt: skip
     assert market.nash.orders[0] == pytest.approx(166.67, abs=5e-3)
     assert market.cartel.orders[0] == pytest.approx(125.00, abs=5e-3)
-    slopes = played(market, 2, rules={"insider": "cartel"})["info"]["slope"]
+    slopes = played(market, 100, rules={"insider": "cartel"})["info"]["slope"]
     np.testing.assert_allclose(slopes[:, -1], market.cartel.impacts[0], rtol=1e-5)
 
 
