@@ -1,15 +1,18 @@
 """Where JAX computes: one device for each core, or the GPU; and where it keeps what it compiled."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from functools import cache
-from typing import Any
+from functools import cache, wraps
+from typing import Any, ParamSpec, TypeVar
 
 import jax
 import numpy as np
 
 from tacit.engine.compilation import cache_folder
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @cache
@@ -28,6 +31,17 @@ def prepare() -> None:
     jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "xla"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
+
+
+def single_precision(function: Callable[P, R]) -> Callable[P, R]:
+    """The same function where a program has switched 64-bit numbers on: learners and markets are built for 32 bits."""
+
+    @wraps(function)
+    def wrapped(*values: P.args, **named: P.kwargs) -> R:
+        with jax.enable_x64(False):
+            return function(*values, **named)
+
+    return wrapped
 
 
 def _cores() -> int:

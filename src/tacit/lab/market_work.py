@@ -56,6 +56,7 @@ class MarketWork:
     libraries: ClassVar[tuple[str, ...]] = ("numpy", "jax", "jaxlib", "equinox", "optax")
 
     @classmethod
+    @devices.single_precision
     def of(cls, experiment: Experiment) -> "MarketWork":
         """Validate and build everything before anything is played."""
         devices.prepare()
@@ -83,6 +84,7 @@ class MarketWork:
             if checkpoint:
                 checkpoint.remove()
 
+    @devices.single_precision
     def _play_shard(
         self, crew: deep.Crew, shard: Shard, checkpoint: Checkpoint | None, report: Callable[[float], None]
     ) -> Played:

@@ -123,8 +123,8 @@ class Case:
         """These sessions side by side after so many steps; agents of the first in another order if one is given."""
         lived, keys = (jax.tree.map(lambda x: x[np.array(lanes)], x) for x in (self.lived, self.keys))
         if order is not None:
-            own = Transition(*(x.at[0].set(x[0][:, order]) for x in lived[:6]))
-            lived = own._replace(world=lived.world, next_world=lived.next_world)
+            own = (x.at[0].set(x[0][:, order]) for x in lived[:6])
+            lived = lived._replace(**dict(zip(lived._fields[:6], own, strict=True)))
             keys = keys.at[0].set(keys[0][:, order])
         numbers = jnp.array(lanes, jnp.int32)
         return _side_by_side(self.group, lived, keys, numbers, jnp.asarray(stop, jnp.int32))
@@ -194,7 +194,7 @@ def _check_sessions(check: Promises, case: Case) -> Taught:
 
 @eqx.filter_jit
 def _side_by_side(group: Group, lived: Any, keys: Any, numbers: Any, stop: Any) -> Taught:
-    found: Taught = jax.vmap(lambda past, k, number: teach(group, past, k, number, stop))(lived, keys, numbers)
+    found: Taught = jax.vmap(lambda life, k, number: teach(group, life, k, number, stop))(lived, keys, numbers)
     return found
 
 
