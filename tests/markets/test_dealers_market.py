@@ -69,7 +69,7 @@ def test_quotes_earn_what_theory_says():
     for rule in ("zero-profit", "monopoly"):
         found = played(market, 60_000, rules=everybody(market, rule))
         spread = getattr(market, rule.replace("-", "_"))
-        np.testing.assert_allclose(found["info"]["half-spread"], spread, rtol=1e-6)
+        np.testing.assert_allclose(found["info"]["half_spread"], spread, rtol=1e-6)
         total = found["info"]["profit"].sum(axis=2)
         wanted = float(market.theory.profit(spread))
         assert total.mean() == pytest.approx(wanted, abs=4 * total.std() / np.sqrt(total.size))
@@ -112,7 +112,7 @@ def test_competitive_dealers_break_even_at_every_belief():
         belief = found["info"]["belief"].mean(axis=0)
         assert belief == pytest.approx(0.5, abs=0.02), "a martingale"
     # Without reservations the quotes are the classic ones.
-    before, spread = found["state"].belief, found["info"]["half-spread"]
+    before, spread = found["state"].belief, found["info"]["half_spread"]
     bid, ask = classic_quotes(before, 0.3, -1.0, 1.0)
     np.testing.assert_allclose(spread, (ask - bid) / 2, atol=1e-6)
     monopoly = played(LEARNED, 20_000, rules=everybody(LEARNED, "monopoly"))["info"]["profit"].sum(axis=2)
@@ -144,7 +144,7 @@ def test_rules_of_a_market_with_ticks():
 
 def test_benchmarks_list_all_equilibria():
     known = GlostenMilgrom(tick=0.15).benchmarks()
-    assert [p.quantities["half-spread"][0] for p in known.competitive] == pytest.approx([0.3, 0.45])
+    assert [p.quantities["half_spread"][0] for p in known.competitive] == pytest.approx([0.3, 0.45])
     assert [p.payoffs[0] for p in known.competitive] == pytest.approx([0.02, 0.0575])
     assert known.complete
     assert known.optimum.payoffs == pytest.approx([0.0875, 0.0875])

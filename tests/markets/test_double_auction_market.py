@@ -5,7 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from plain_auction import Auction
+from plain_auction_market import Auction
 
 from tacit.errors import TacitError
 from tacit.markets.double_auction import DoubleAuction

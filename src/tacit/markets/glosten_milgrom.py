@@ -50,7 +50,7 @@ class GlostenMilgrom(Market):
     Examples
     --------
     >>> market = GlostenMilgrom(tick=0.15)
-    >>> market.roles()[0].actions.size, [p.quantities["half-spread"] for p in market.benchmarks().competitive]
+    >>> market.roles()[0].actions.size, [p.quantities["half_spread"] for p in market.benchmarks().competitive]
     (9, [array([0.3]), array([0.45])])
     """
 
@@ -168,7 +168,7 @@ class GlostenMilgrom(Market):
 
     def _profile(self, name: str, concept: Literal["nash", "joint-optimum"], spread: float, method: str) -> Profile:
         payoffs = np.full(self.dealers, float(self.theory.profit(spread)) / self.dealers)
-        return Profile(name, concept, payoffs, method, quantities={"half-spread": np.array([spread])})
+        return Profile(name, concept, payoffs, method, quantities={"half_spread": np.array([spread])})
 
     # --- play ------------------------------------------------------------------------------------------------------
 
@@ -195,7 +195,7 @@ class GlostenMilgrom(Market):
 
     def quantities(self) -> tuple[Quantity, ...]:
         return (
-            Quantity("half-spread", "currency", False),
+            Quantity("half_spread", "currency", False),
             Quantity("value", "currency", False),
             Quantity("side", "units", False),
             Quantity("traded", "share of customers", False),

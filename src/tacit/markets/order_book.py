@@ -146,7 +146,7 @@ class OrderBook(Market):
         return {rule: RULES[rule] for rule in RULES_OF[role.name]}
 
     def dynamics(self) -> "OrderBookDynamics":
-        from tacit.markets.dynamics.order_book import build
+        from tacit.markets.dynamics.order_book_build import build
 
         return build(self)
 

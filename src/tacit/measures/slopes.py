@@ -64,7 +64,7 @@ def relative(found: ArrayLike, wanted: float) -> Estimate:
     Examples
     --------
     >>> print(relative([0.49, 0.50, 0.51, 0.52], 0.5))
-    1.010 (95 % CI 0.990 to 1.030, n=4)
+    1.010 (95 % CI 0.973 to 1.047, n=4)
     """
     if not wanted:
         raise TacitError("wanted: 0 has no relative deviation; compare differences")

@@ -194,7 +194,7 @@ class Dealers:
     def curve(self) -> tuple[Floats, Floats]:
         """Windows of learning and the best half-spread in each: (sessions, windows)."""
         data = self.found.data
-        values = data["learning_half-spread"].astype(np.float64).transpose("session", "time").values
+        values = data["learning_half_spread"].astype(np.float64).transpose("session", "time").values
         return np.asarray(data["time"].values * self.market.customers), np.asarray(values)
 
 

@@ -54,7 +54,7 @@ def cell(values: Floats, scale: float = 1.0) -> str:
     Examples
     --------
     >>> cell(np.array([0.98, 1.0, 1.02])).split()
-    ['1.000', '0.980', 'to', '1.013']
+    ['1.00', '0.95', 'to', '1.05']
     """
     found = mean_interval(scale * np.asarray(values))
     return f"{found.mean:{found.precision}}\n{found.interval}"

@@ -165,7 +165,7 @@ class Customers:
         Examples
         --------
         >>> Customers(0.2, 1.0, 1.2).monopoly_markup([0.1, 0.5, 0.9])
-        array([0.63, 0.75, 0.6])
+        array([0.63, 0.75, 0.6 ])
         """
         p = np.asarray(belief, dtype=np.float64)
         gain = np.asarray(2 * (1 - p) * self.reach, dtype=np.float64)

@@ -75,7 +75,7 @@ def test_samples_are_drawn_uniformly_from_what_is_remembered(halving, count):
     counts = np.bincount(drawn, minlength=count)
     assert set(np.flatnonzero(counts)) == set(held)
     assert stats.chisquare(counts[held]).pvalue > 1e-3
-    right = Transition(*(x[drawn] for x in lived))
+    right = Transition(*(x[drawn] for x in lived[:6]))
     for found, wanted in zip(sample[:5], right[:5], strict=True):
         np.testing.assert_array_equal(found, wanted)
     assert not sample.truncated.any(), "only the rules end an episode"

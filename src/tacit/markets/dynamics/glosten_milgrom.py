@@ -102,7 +102,7 @@ class GlostenMilgromDynamics(Dynamics):
         after = GlostenMilgromState(state.time + 1, state.high, belief, last)
         quotes = (jnp.minimum(asks, self.widest) + jnp.minimum(bids, self.widest)) / 2
         info = {
-            "half-spread": (jnp.minimum(ask, self.widest) + jnp.minimum(bid, self.widest)) / 2,
+            "half_spread": (jnp.minimum(ask, self.widest) + jnp.minimum(bid, self.widest)) / 2,
             "value": visit.value,
             "side": visit.side,
             "traded": jnp.abs(visit.side),

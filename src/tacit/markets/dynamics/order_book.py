@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from tacit.markets.base import Discrete, Role
@@ -14,7 +13,7 @@ from tacit.markets.dynamics.base import Actions, Dynamics, Outcome, normal
 from tacit.markets.dynamics.limit_order_book import BUY, SELL, Book, Order
 
 if TYPE_CHECKING:
-    from tacit.markets.order_book import OrderBook
+    pass
 
 HOLD, BUY_NOW, SELL_NOW, CANCEL, FIRST_LIMIT = range(5)
 FAR_AWAY = 20.0  # action of a maker who does not quote
@@ -352,62 +351,3 @@ class OrderBookDynamics(Dynamics):
         else:
             return super().follow(rule, role, observation, draws)
         return code[None].astype(observation.dtype)
-
-
-def build(market: "OrderBook") -> OrderBookDynamics:
-    """The dynamics of a market as it was described."""
-
-    def single(x: object) -> Array:
-        return jnp.asarray(x, float)
-
-    def whole(x: object) -> Array:
-        return jnp.asarray(x, jnp.int32)
-
-    weights = np.arange(1, market.levels + 1) ** -market.decay
-    limits = market.limit_rate / 2 * weights / weights.sum()
-    rates = [market.market_rate / 2] * 2 + [*limits, *limits]
-    zero, nobody = whole(0), jnp.zeros(market.n_players, jnp.int32)
-    start = BookState(
-        zero, _seeded(market), whole([-1, 1]), zero, single(0.0), single(0.0), nobody, nobody
-    )  # fmt: skip
-    more = 1 - 1 / market.order_size
-    return OrderBookDynamics(
-        roles=market.roles(),
-        levels=market.levels,
-        by_value=market.valuation == "value",
-        makers=market.makers,
-        informed=market.informed,
-        start=start,
-        horizon=whole(market.steps),
-        first_price=whole(market.price),
-        below=single(np.cumsum(rates)),
-        cancel_rate=single(market.cancel_rate),
-        size_rate=single(np.log(more) if more > 0 else -np.inf),
-        largest_order=whole(market.largest_order),
-        informed_size=whole(market.informed_size),
-        maker_size=whole(market.maker_size),
-        half_spread=single(market.half_spread),
-        widest=single(market.widest),
-        skew=single(market.skew),
-        inventory_limit=whole(market.inventory_limit),
-        volatility=single(market.volatility),
-        jump_rate=single(market.jump_rate),
-        jump_size=single(market.jump_size),
-        holding_penalty=single(market.holding_penalty),
-    )
-
-
-def _seeded(market: "OrderBook") -> Book:
-    """At the beginning noise traders have an order at each distance on both sides."""
-    book = lob.empty(market.capacity)
-    if not market.noise_traders:
-        return book
-    count, size = market.levels, max(1, round(market.order_size))
-    side = np.repeat([BUY, SELL], count)
-    price = np.concatenate([-np.arange(1, count + 1), np.arange(1, count + 1)])
-    owner = market.makers + market.informed + np.arange(2 * count) % market.noise_traders
-    ahead = size * np.tile(np.arange(count), 2)
-    columns = {"side": side, "price": price, "quantity": size + 0 * side, "owner": owner, "ahead": ahead}
-    return book._replace(
-        **{name: getattr(book, name).at[: 2 * count].set(jnp.asarray(x, jnp.int32)) for name, x in columns.items()}
-    )
