@@ -184,6 +184,19 @@ def test_the_baseline_does_not_bend_the_gradient():
     assert max(np.abs(x).max() for x in slope(values)) > 1e-2
 
 
+@pytest.mark.parametrize("parameters", ["own", "shared"])
+def test_actors_see_what_their_own_agents_see_and_nothing_else(parameters):
+    some, _, _, state, _, _ = learned(parameters)
+    random, act = np.random.default_rng(3), fast(some.act)
+    seen, other = random.normal(size=(2, AGENTS, 50, 2)).astype(np.float32)
+    mixed = np.stack([seen[0], other[1]])
+    before, after = (
+        np.asarray(act(some.policy(state), jnp.asarray(x), keys(AGENTS), jnp.ones(()))) for x in (seen, mixed)
+    )
+    np.testing.assert_array_equal(after[0], before[0])
+    assert (after[1] != before[1]).any()
+
+
 def test_a_team_finds_the_best_cell_of_a_table():
     """The second row and the third column, the first one where the table is turned; by networks that they share."""
     learner = COMA(rollout=8, hidden=(32,), rate=1e-2, anneal=True, entropy_weight=0.01, gamma=0.5)
