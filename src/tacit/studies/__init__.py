@@ -59,6 +59,10 @@ STUDIES: dict[str, tuple[str, str]] = {
         "tacit.studies.token_tuning:CurveTuning",
         "which bonding curve has the least volatile price, and what does it stop telling?",
     ),
+    "order-flow": (
+        "tacit.studies.order_flow:OrderFlow",
+        "what do traders without intelligence explain of auctions and of prices?",
+    ),
 }
 
 

@@ -1,0 +1,108 @@
+"""The study of order flow: its verdicts on paths with known answers, and gathering in small."""
+
+import json
+
+import numpy as np
+import pytest
+
+from tacit.measures.statistics import Estimate
+from tacit.studies import order_flow as study
+from tacit.studies import order_flow_evidence as evidence
+from tacit.studies.base import Player, Verdict, write_report
+from tacit.studies.order_flow_evidence import Flow, Size
+
+TINY = Size(runs=6, steps=300, sessions=2, episodes=5, bargains=5, flows=3, flow_steps=600)
+
+
+def flow_of(changes, net):
+    """A market whose middle moves by so many ticks in each step."""
+    mid = 10_000 + np.cumsum(changes, axis=1)
+    none = np.ones_like(mid)
+    return Flow(mid, mid, none, np.abs(net), net, np.zeros((len(mid), 3)), 0.0)
+
+
+def verdicts(flow):
+    return [claim.judged() for claim in study.fact_claims("here", flow)]
+
+
+def test_a_random_walk_with_linear_impact_shows_no_fact_but_that_it_has_no_memory():
+    rng = np.random.default_rng(1)
+    net = np.round(3 * rng.standard_normal((20, 20_000)))
+    flow = flow_of(0.2 * net + 0.2 * rng.standard_normal(net.shape), net)
+    found = verdicts(flow)
+    assert found[0] is not Verdict.REPRODUCED
+    assert found[1:3] == [Verdict.REPRODUCED, Verdict.NOT]
+    assert flow.impact.exponent.mean == pytest.approx(1.0, abs=0.02)
+
+
+def test_facts_are_seen_where_they_are():
+    rng, steps = np.random.default_rng(2), 20_000
+    calm = np.repeat(rng.choice([0.3, 2.0], (20, steps // 2000)), 2000, axis=1)  # long clusters, and so fat tails
+    net = np.zeros((20, steps))
+    net[:, evidence.EVERY - 1 :: evidence.EVERY] = rng.standard_t(4, (20, steps // evidence.EVERY)) * 5
+    moves = calm * rng.standard_normal((20, steps)) + 0.5 * np.sign(net) * np.sqrt(np.abs(net))
+    found = list(study.fact_claims("here", flow_of(moves, net)))
+    assert [claim.judged() for claim in found[:3]] == [Verdict.REPRODUCED] * 3
+    # Steps are counted from the one after the first price, so a window holds just one of the orders.
+    assert found[3].measured.mean == pytest.approx(0.5, abs=0.1)
+    assert found[3].judged() is Verdict.REPRODUCED
+
+
+def test_bouncing_prices_have_memory():
+    rng = np.random.default_rng(3)
+    level = rng.standard_normal((20, 4000))
+    assert verdicts(flow_of(np.diff(level, axis=1, prepend=0), np.sign(level)))[1] is Verdict.NOT
+
+
+def test_bounds():
+    wide = Estimate(0.0, -1.0, 1.0, 0.5, 9)
+    assert study.judged(wide, low=-2, high=2) is Verdict.REPRODUCED
+    assert study.judged(wide, low=-0.5, high=0.5) is Verdict.UNDECIDED
+    assert study.judged(wide, low=1.5) is Verdict.NOT
+    assert study.judged(wide, high=-1.5) is Verdict.NOT
+
+
+@pytest.fixture(scope="module")
+def gathered(tmp_path_factory):
+    return evidence.gather(TINY, Player(tmp_path_factory.mktemp("order-flow")))
+
+
+def test_each_market_has_those_who_belong_there(gathered):
+    assert list(gathered.flows) == list(evidence.MARKETS)
+    for name, flow in gathered.flows.items():
+        maker, informed, noise = np.abs(flow.gains).sum(axis=0)
+        assert (maker > 0) == (evidence.MARKETS[name][0] != "hold")
+        assert (informed > 0) == (evidence.MARKETS[name][1] != "hold")
+        assert noise > 0
+        assert flow.mid.shape == (3, 540)
+        np.testing.assert_allclose(flow.gains.sum(axis=1), 0, atol=1e-2)
+    alone, known = (np.abs(gathered.flows[name].mid - gathered.flows[name].value).mean() for name in
+                    ("zero intelligence", "with informed"))  # fmt: skip
+    assert known < alone
+
+
+def test_gains_and_efficiency_are_the_same_thing(gathered):
+    found = gathered.gode_sunder
+    np.testing.assert_allclose(found.found.outcomes.sum(axis=1) / 2.7, found.last("efficiency"), rtol=1e-5)
+    assert gathered.rules["truthful"].last("trades").mean() > gathered.rules["zero-intelligence"].last("trades").mean()
+    difference = gathered.learned.less(gathered.rules["truthful"], "efficiency")
+    expected = gathered.learned.last("efficiency") - gathered.rules["truthful"].last("efficiency")
+    np.testing.assert_allclose(difference, expected)
+    assert (gathered.learned.buyers_share() > 0).all()
+
+
+def test_the_study_judges_and_reports(gathered, tmp_path):
+    finding = study.examine(gathered)
+    names = [claim.name for claim in finding.claims]
+    assert len(set(names)) == len(names) == 5 + 8 + 4 * 4
+    by_name = {claim.name: claim for claim in finding.claims}
+    assert by_name["ZI-C: efficiency"].published == 0.958
+    assert by_name["bilateral trade, PPO: efficiency"].published == pytest.approx(27 / 32)
+    for market in evidence.MARKETS:
+        assert market.capitalize() in finding.answer
+    write_report(study.OrderFlow(), "quick", finding, tmp_path)
+    assert len(json.loads((tmp_path / "claims.json").read_text())["claims"]) == len(names)
+
+
+def test_presets():
+    assert set(study.OrderFlow.presets) == set(study.OrderFlow.sizes)
