@@ -155,7 +155,8 @@ class Flow:
         earned = data["test_payoff"].transpose("session", "episode", "agent").values.mean(axis=1) / steps
         gains = np.column_stack([earned[:, 0], earned[:, 1], earned[:, 2:].sum(axis=1)])
         refused = float(data["test_refused_path"].sum())
-        return cls(*(path(name) for name in ("mid", "value", "spread", "volume", "flow")), gains, refused)
+        mid, value, spread, volume, flow = (path(name) for name in ("mid", "value", "spread", "volume", "flow"))
+        return cls(mid, value, spread, volume, flow, gains, refused)
 
     def returns(self, every: int = EVERY) -> Floats:
         """Logarithmic returns of the middle over so many steps: (sessions, returns)."""
