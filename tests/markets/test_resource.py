@@ -184,3 +184,14 @@ def test_spoofers_earn_what_the_others_lose():
 def test_mistakes_are_named(changes, words):
     with pytest.raises(TacitError, match=words):
         ResourceMarket(**changes)
+
+
+BUYERS = {"execution": "pre", "law": "linear", "valuation": "mark-to-market", "highest": None, "inventory": 0}
+
+
+def test_what_buyers_show_stands_where_the_formula_holds():
+    name = "gain of all who buy until their cash is gone, without noise"
+    market = ResourceMarket(**BUYERS, cash=10_000.0)
+    assert market.benchmarks().numbers[name] == pytest.approx(6479, abs=0.5)
+    for other in ({"cash": 0.0}, {"impact": 0.0}, {"inventory": 5}, {"highest": 10}, {"execution": "post"}):
+        assert name not in ResourceMarket(**{**BUYERS, "cash": 10_000.0, **other}).benchmarks().numbers

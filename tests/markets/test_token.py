@@ -93,6 +93,15 @@ def test_numbers_are_data():
             "factors.premium: a premium needs a price on the curve; use pricing=curve or premium",
         ),
         ({"orders": "ternary", "assets": 7}, "orders: 7 assets have too many joint orders; use orders=continuous"),
+        (
+            {"curve": Linear(rise=0.0, start=0.0)},
+            "curve: at 100 tokens the price is 0; choose numbers",
+        ),
+        ({"curve": (Linear(), Exponential(growth=10.0)), "assets": 2}, "curve: at 100 tokens the price is inf; choose"),
+        (
+            {"factors": Factors(shock=Shock(step=200))},
+            "factors.shock.step: 200 is after the last of 200 steps",
+        ),
         ({"fee": 0.7}, "fee: 0.7 is too large; it must be at most 0.5"),
         ({"curve": {"kind": "cubic"}}, "'cubic' is unknown"),
     ],

@@ -171,9 +171,12 @@ def test_efficiency_is_judged_by_named_denominators():
     assert found["random"].measured.mean == pytest.approx(0.45, abs=1e-3)
     assert found["trend-follower"].judged() is Verdict.NOT
     assert found["buy-to-limit"].measured.mean == pytest.approx(-0.5, abs=1e-3)
-    for name in ("volume-matched", "myopic"):  # no percentage of what is not positive
-        assert found[name].published is None
-        assert found[name].judged() is Verdict.NOT
+    for name, verdict in (("volume-matched", Verdict.REPORTED), ("myopic", Verdict.UNDECIDED)):
+        assert found[name].published is None, "no percentage of what is not positive"
+        assert found[name].judged() is verdict
+    worse = arena(learned=-50.0, **gains)
+    claims_of_worse = list(resource_claims.efficiency_claims(SimpleNamespace(main=(worse,))))
+    assert {claim.judged() for claim in claims_of_worse[:5]} == {Verdict.NOT}
     assert claims[5].measured.mean == pytest.approx(145 / one.optimum, abs=1e-4)
 
 

@@ -104,6 +104,14 @@ def test_reductions_are_told_against_everybody_who_trades(ruled, tmp_path):
     assert [section.heading for section in finding.sections][-1] == "Is it an equilibrium?"
 
 
+def test_the_best_of_several_deviations_is_good_by_chance_too():
+    near = evidence.Deviation("near", 0.9 + np.linspace(-1, 1, 6))
+    assert near.estimate.low > 0
+    alone, one_of_two = (evidence.Evidence({}, (near, near)[:count], TINY) for count in (1, 2))
+    assert alone.no_equilibrium
+    assert not one_of_two.no_equilibrium
+
+
 # --- resource-network ------------------------------------------------------------------------------------------
 
 
@@ -189,9 +197,14 @@ def test_the_shock_study_judges_all_pairs(held):
         {key: dict.fromkeys((*pairs.RULES, pairs.UNSHOCKED, pairs.SHOCKED), pair) for key, pair in held.items()},
         {pairs.UNSHOCKED: held["price"].calm},
     )
+    e.pairs[pairs.DEMAND.key]["price-taking"] = pairs.Pair(held["demand"].calm, held["demand"].calm)
     finding = shock.examine(e)
     by_name = {claim.name: claim for claim in finding.claims}
     assert len(by_name) == len(finding.claims) == 3 + 3 * 5 + 4
+    nothing = by_name[f"price-taking: steps to recovery, {pairs.DEMAND.words}"]
+    assert (nothing.measured.mean, nothing.judged()) == (0.0, Verdict.REPORTED)
+    assert "nothing to recover from" in nothing.note
+    assert "Price-takers, who answer with orders of their own, take 0 steps, as the effect never" in finding.answer
     never = by_name[f"hold: steps to recovery, {pairs.DEMAND.words}"]
     assert never.judged() is Verdict.NOT
     assert "3 of 3 paths did not recover" in never.note

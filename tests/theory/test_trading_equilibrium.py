@@ -39,6 +39,11 @@ def stage_table(game, step, values, held):
     return table
 
 
+def test_what_memory_does_not_hold_is_refused():
+    with pytest.raises(TacitError, match="steps: 40401 pairs of inventories in 1000 steps are too many; take fewer"):
+        equilibrium(TradingGame(highest=200, start=100))
+
+
 @given(games())
 @settings(max_examples=40, deadline=None)
 def test_no_deviation_at_any_step_and_inventories_gains(game):

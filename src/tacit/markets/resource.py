@@ -206,7 +206,8 @@ class ResourceMarket(Market):
         from tacit.theory.trading_optimum import joint_optimum
 
         notes, numbers = [SEEN], {}
-        if self.cash is not None and self.execution == "pre" and self.valuation == "mark-to-market":
+        pumps = self.execution == "pre" and self.valuation == "mark-to-market" and self.highest is None
+        if self.cash and self.impact and pumps and self.inventory == 0:
             gain = marked_up_gain(self.cash, self.alpha, self.n_players, self.price)
             numbers["gain of all who buy until their cash is gone, without noise"] = gain
         if self.game is None:

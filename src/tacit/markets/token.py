@@ -1,6 +1,7 @@
 """The token economy: agents trade tokens against bonding curves, which mint them and take them back."""
 
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 import numpy as np
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 NonNegative = Annotated[float, Field(ge=0)]
 MOST_ASSETS = 6  # 3^6 joint orders
+LEAST, MOST = 1e-12, 1e12  # first price: single precision has room for its products with cash and holdings
 
 RULES = {
     "hold": "never trades",
@@ -124,6 +126,15 @@ class TokenEconomy(Market):
         if self.supply > min(self.largest_supplies()):
             mend = "give agents fewer tokens, or the curve more room"
             raise ValueError(f"holdings: {self.supply:g} tokens are more than capacity or curve allow; {mend}")
+        with np.errstate(over="ignore"):
+            prices = [float(curve.price(self.supply)) for curve in self.curves]
+        if not all(LEAST <= price <= MOST for price in prices):
+            mend = f"choose numbers that make it {LEAST:g} to {MOST:g}"
+            wrong = next(price for price in prices if not LEAST <= price <= MOST)
+            raise ValueError(f"curve: at {self.supply:g} tokens the price is {wrong:g}; {mend}")
+        if self.factors and self.factors.shock and self.factors.shock.size and self.factors.shock.step >= self.steps:
+            step = self.factors.shock.step
+            raise ValueError(f"factors.shock.step: {step} is after the last of {self.steps} steps; give an earlier one")
         if isinstance(self.pricing, Imbalance | Ito):
             if self.clearing != "spot":
                 raise ValueError(f"clearing: {self.clearing} needs a price on the curve; use clearing=spot")
@@ -156,8 +167,11 @@ class TokenEconomy(Market):
 
     def benchmarks(self) -> Benchmarks:
         """What theory knows: the allocation of a resource; that profits of trade along a curve add up to minus fees."""
-        if isinstance(self.utility, Resource) and self.assets == 1:
-            return self._resource(self.utility)
+        known = self._resource(self.utility) if isinstance(self.utility, Resource) and self.assets == 1 else None
+        if (self.agents, self.orders) == (2, "ternary"):
+            return self._of_two(known)
+        if known is not None:
+            return known
         return Benchmarks((), self._no_trade(), False, {}, self._notes())
 
     def _no_trade(self) -> tuple[Profile, ...]:
@@ -168,6 +182,28 @@ class TokenEconomy(Market):
             return ()
         method = "profits add up to minus fees and taxes"
         return (Profile("nobody trades", "joint-optimum", np.zeros(self.agents), method),)
+
+    def _of_two(self, known: Benchmarks | None) -> Benchmarks:
+        """Exact values of two agents who order whole lots, before what else is known."""
+        from tacit.markets.token_exact import holding_game
+        from tacit.theory import holding_game as exact
+
+        rest = known or Benchmarks((), self._no_trade(), False, {}, self._notes())
+        try:
+            game = holding_game(self)
+        except TacitError as error:
+            return replace(rest, notes=(*rest.notes, f"no exact values: {error}"))
+        notes = rest.notes if known else rest.notes[1:]  # an equilibrium is known
+        nash, joint, method = exact.equilibrium(game), exact.joint_optimum(game), "dynamic programming over holdings"
+        near = nash.error <= 1e-8 * max(1.0, float(np.abs(nash.values).max()))
+        hold = np.broadcast_to([0.0, 1.0, 0.0], (*game.rewards.shape[1:3], 3))
+        alone = [exact.best_response(game, agent, (hold, hold)).values[agent] for agent in range(2)]
+        one = "one of possibly many equilibria: the one that pays most in sum at every step"
+        return Benchmarks(
+            (Profile("Markov-perfect", "nash", nash.values, method, exact=near, error=nash.error), *rest.competitive),
+            (Profile("joint optimum of the episode", "joint-optimum", joint.values, method), *rest.cooperative),
+            False, {"gain of an agent whose rival holds": float(np.mean(alone)), **rest.numbers}, (one, *notes),
+        )  # fmt: skip
 
     def _notes(self) -> tuple[str, ...]:
         notes = ["no equilibrium is known in closed form: compare with the scripted rules and with best responses"]

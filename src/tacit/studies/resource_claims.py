@@ -131,9 +131,11 @@ def _efficiency(arena: Arena, name: str, learned: Floats, base: Floats) -> Claim
     below, words = estimate(base), f"3 efficiency, {arena.setting.words}: Q-learners over {name}"
     if below.low > 0:
         return Claim(f"{words}, less 1 (share)", ratio(learned, base), EFFICIENCY, ABSTRACT, rounding=0.005)
-    note = "The denominator is not positive, or not told from 0, so that no percentage exists: the difference is shown."
-    found = estimate(learned - base)
-    return Claim(f"{words}, difference (currency)", found, None, ABSTRACT, verdict=Verdict.NOT, note=note)
+    found, known = estimate(learned - base), below.high <= 0
+    why = "is not positive, so that no percentage exists" if known else "is not told from 0, nor is a percentage"
+    note = f"The denominator {why}: the difference is shown. Whoever earns less has no efficiency of +45 %."
+    verdict = Verdict.NOT if found.high <= 0 else Verdict.REPORTED if known else Verdict.UNDECIDED
+    return Claim(f"{words}, difference (currency)", found, None, ABSTRACT, verdict=verdict, note=note)
 
 
 # --- 4: volatility -------------------------------------------------------------------------------------------------

@@ -105,7 +105,7 @@ class Size:
             length=Length(episodes=self.episodes if trains else 1),
             sessions=sessions or self.sessions,
             seed=SEED,
-            test=Test(episodes=self.test_episodes, environment=dict(test or {})),
+            test=Test(episodes=self.test_episodes, environment=dict(test or {}), baselines=False),  # the study's own
         )
 
     def learned(self, setting: Setting, name: str = "", learner: QLearning = LEARNER, **other: Any) -> Experiment:

@@ -49,6 +49,8 @@ NOTES = (
     "Where the factor shifts orders, learners were trained in the market in which it moves the price.",
 )
 CENSORED = "{n} of {of} paths did not recover while they were observed: the mean is a lower bound."
+NOTHING = "The effect never leaves the band of 5 %: there is nothing to recover from, within 20 steps or any number."
+SOME = "{n} of {of} paths never leave the band and count as 0 steps."
 WITHIN = "within 20 steps: judged by whether the interval lies on one side of 20"
 
 
@@ -110,11 +112,16 @@ def recoveries(e: Evidence) -> tuple[Claim, ...]:
     for channel in CHANNELS:
         for name, pair in e.pairs[channel.key].items():
             found = pair.recovery
-            time = mean_interval(found.time)
+            time, still = mean_interval(found.time), int(pair.still.sum())
             censored = int((~found.recovered).sum())
             note = CENSORED.format(n=censored, of=found.recovered.size) if censored else WITHIN
+            verdict = within(time)
+            if still == found.recovered.size:
+                verdict, note = Verdict.REPORTED, NOTHING
+            elif still:
+                note = f"{note}. {SOME.format(n=still, of=found.recovered.size)}"
             words = f"{name}: steps to recovery, {channel.words}"
-            claims.append(Claim(words, time, STEPS, PUBLISHED, verdict=within(time), note=note))
+            claims.append(Claim(words, time, STEPS, PUBLISHED, verdict=verdict, note=note))
     return tuple(claims)
 
 
@@ -157,6 +164,8 @@ def answer(e: Evidence) -> str:
 def told(found: Recovery) -> str:
     """Median time in words; exact in spite of censoring."""
     middle, lost = found.quantile(), int((~found.recovered).sum())
+    if not found.time.any():
+        return "0 steps, as the effect never exceeds 5 %"
     if math.isinf(middle):
         return f"more steps than are observed ({lost} of {found.recovered.size} paths never recover)"
     return f"{middle:.0f} steps" + (f" ({lost} of {found.recovered.size} never)" if lost else "")

@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tacit.lab.result import Result
 from tacit.learners import Rule, Trained
@@ -65,6 +66,11 @@ class Pair:
     def recovery(self) -> Recovery:
         """Until the effect stays below 5 % for 10 steps."""
         return recovery(self.effect)
+
+    @property
+    def still(self) -> NDArray[np.bool_]:
+        """Whether the effect never leaves the band, so that there is nothing to recover from: (sessions,)."""
+        return np.asarray((np.abs(self.effect) <= resilience.BAND).all(axis=1))
 
     @property
     def unpaired(self) -> Recovery:

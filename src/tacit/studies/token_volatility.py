@@ -114,7 +114,7 @@ def answer(e: Evidence, claims: tuple[Claim, ...]) -> str:
     within = sum(claim.judged() is Verdict.REPRODUCED for claim in tested)
     earned, most = {name: p.payoff.mean() for name, p in on.everybody.items()}, named(max(on.learned))
     best, volume = e.exploitability, {name: p.mean("volume").mean() for name, p in on.everybody.items()}
-    share, sure = 100 * best.gain.mean() / earned["PPO, profit"], best.estimate.low > 0
+    share, sure = 100 * best.gain.mean() / earned["PPO, profit"], e.no_equilibrium
     both = "; ".join(
         f"{name}: {volume[name]:.2f} and {earned[name]:.2f}" for name in (*learners(on), "price-taking", "random")
     )

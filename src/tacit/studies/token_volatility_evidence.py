@@ -122,6 +122,11 @@ class Evidence:
         """The deviation that gains most: a lower bound on what a best response gains."""
         return max(self.deviations, key=lambda one: float(one.gain.mean()))
 
+    @property
+    def no_equilibrium(self) -> bool:
+        """Whether that deviation gains for certain: the best of several is good by chance, too (Bonferroni)."""
+        return mean_interval(self.exploitability.gain, 1 - 0.05 / len(self.deviations)).low > 0
+
 
 def gather(size: Size, play: Player) -> Evidence:
     """Play everything."""

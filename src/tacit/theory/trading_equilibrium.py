@@ -11,6 +11,8 @@ from tacit.theory.trading import SIDES, TIE, Floats, TradingGame
 
 Bools = NDArray[np.bool_]
 
+MOST = 2**25  # numbers of the strategies: 268 MB
+
 
 @dataclass(frozen=True, eq=False)
 class Equilibrium:
@@ -54,7 +56,8 @@ def equilibrium(game: TradingGame) -> Equilibrium:
     Raises
     ------
     TacitError
-        If prices could reach 0, or a stage game is too degenerate to solve.
+        If prices could reach 0, there are more inventories and steps than memory, or a stage game is too degenerate to
+        solve.
 
     Notes
     -----
@@ -72,15 +75,17 @@ def equilibrium(game: TradingGame) -> Equilibrium:
     (array([12., 12.]), array([0., 0., 1.]), 0.0)
     """
     game.require_positive_prices(2)
-    stage = _Stage(game)
     size = len(game.lots)
+    if 2 * len(SIDES) * game.steps * size**2 > MOST:
+        raise TacitError(f"steps: {size**2} pairs of inventories in {game.steps} steps are too many; take fewer")
+    stage = _Stage(game)
     strategies = np.zeros((game.steps, 2, size, size, len(SIDES)))
     values, best = np.zeros((2, 2, size, size))
     error, mixed = 0.0, 0
     for step in reversed(range(game.steps)):
         last = step == game.steps - 1
         payoffs = stage.payoffs(values, last)
-        rows, columns, without = _solve(payoffs, stage.allowed)
+        rows, columns, without = stage_equilibria(payoffs, stage.allowed)
         mixed += without
         strategies[step] = np.stack([rows, columns]).reshape(2, size, size, -1)
         values = _expected(payoffs, rows, columns).T.reshape(2, size, size)
@@ -118,8 +123,28 @@ class _Stage:
         return np.asarray(np.moveaxis(payoffs, 0, -1).reshape(-1, 3, 3, 2))
 
 
-def _solve(payoffs: Floats, allowed: Bools) -> tuple[Floats, Floats, int]:
-    """Strategies (states, 3) of both agents, and how many stage games had no pure equilibrium."""
+def stage_equilibria(payoffs: Floats, allowed: Bools) -> tuple[Floats, Floats, int]:
+    """Strategies (states, 3) of both agents, and how many stage games had no pure equilibrium.
+
+    Parameters
+    ----------
+    payoffs : (states, 3, 3, 2) array
+        By the actions of the first and the second agent.
+    allowed : (states, 3, 3) array of bool
+        Whether both actions are possible.
+
+    Examples
+    --------
+    In a dilemma (sell: cooperate) both buy:
+
+    >>> payoffs = np.array([[2.0, 0.0], [3.0, 1.0]])
+    >>> table = np.zeros((1, 3, 3, 2))
+    >>> table[0, ::2, ::2, 0], table[0, ::2, ::2, 1] = payoffs, payoffs.T
+    >>> able = np.zeros((1, 3, 3), dtype=bool)
+    >>> able[0, ::2, ::2] = True
+    >>> stage_equilibria(table, able)
+    (array([[0., 0., 1.]]), array([[0., 0., 1.]]), 0)
+    """
     tie = TIE * np.abs(payoffs).max()
     stable = allowed & (payoffs[..., 0] >= payoffs[..., 0].max(axis=1, keepdims=True) - tie)
     stable &= payoffs[..., 1] >= payoffs[..., 1].max(axis=2, keepdims=True) - tie

@@ -3,9 +3,11 @@
 from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
+from numpy.typing import NDArray
 
 from tacit.learners.base import MarketSeat, refuse
 from tacit.learners.deep.base import Group, Independent, LearnerState, Policy
@@ -13,12 +15,14 @@ from tacit.learners.deep.scripted import Scripted
 from tacit.learners.deep.tabular import TabularQ
 from tacit.markets.base import Role
 from tacit.markets.resource import ResourceMarket
+from tacit.markets.token import TokenEconomy
+from tacit.markets.token_parts import Resource
 from tacit.theory import trading_response
 
 if TYPE_CHECKING:
     from tacit.learners.best_response import BestResponse
 
-SAME = 1e-6  # values this close are tied, relative to the largest of a state
+Floats = NDArray[Any]
 
 
 def frozen_policies(
@@ -35,12 +39,66 @@ def frozen_policies(
     learner = group.algorithm if isinstance(group, Independent) else None
     if not isinstance(learner, TabularQ) or role.observes != wanted:
         raise refuse("run", "exact best responses exist to Q-learners", f"train q-learning over {', '.join(wanted)}")
-    tables = np.asarray(policies)[:, agent]
-    best = tables >= tables.max(axis=-1, keepdims=True) - SAME * np.abs(tables).max(axis=-1, keepdims=True)
+    shares = _greedy(learner, np.asarray(policies)[:, agent])
+    return [trading_response.Policy(p, market.signals, market.levels, market.band) for p in shares]
+
+
+def frozen_holders(
+    market: TokenEconomy, group: Group, policies: Any, role: Role, agent: int, sizes: tuple[int, ...]
+) -> list[Floats]:
+    """What a Q-learner of a token economy does without exploration in every session, by what both agents hold.
+
+    Parameters
+    ----------
+    market : TokenEconomy
+        One that :func:`tacit.markets.token_exact.holding_game` knows.
+    group, policies, role
+        Of the agent alone, as of ``market_trained.trained``.
+    agent : {0, 1}
+    sizes : pair of int
+        Holdings of both in lots, from 0.
+
+    Returns
+    -------
+    list of (holdings of one, holdings of two, 3) arrays
+        Probability that it sells, holds or buys. Holdings are taken as exact: where one lies on the edge of a bin,
+        rounding may put a simulated agent beside it.
+
+    Raises
+    ------
+    TacitError
+        If it is no Q-learner, or tells amounts of cash or returns apart, which do not follow from holdings.
+    """
+    learner = group.algorithm if isinstance(group, Independent) else None
+    if not isinstance(learner, TabularQ):
+        raise refuse("run", "exact best responses exist to Q-learners", "train q-learning")
+    known = [name in ("holdings", "price", "supply", "value") for name in role.observes]
+    if any(size > 1 and not sure for size, sure in zip(learner.bins, known, strict=True)):
+        mend = f"set bins to {[10 if sure else 1 for sure in known]}, say"
+        raise refuse("bins", "cash and returns do not follow from what agents hold", mend)
+    lot, curve = market.order_size * market.supply / 2, market.curves[0]
+    held = [lot * lots for lots in np.indices(sizes)]
+    supply = market.treasury + held[0] + held[1]
+    parts = {
+        "holdings": held[agent],
+        "price": curve.price(supply),
+        "supply": supply,
+        "cash": 0 * supply + market.capital,
+    }
+    if isinstance(market.utility, Resource):
+        parts["value"] = 0 * supply + market.utility.each(2)[agent]
+    seen = np.stack([parts.get(name, 0 * supply) for name in role.observes], axis=-1)
+    states = np.asarray(jax.vmap(learner.state_of)(jnp.asarray(seen.reshape(-1, len(known)), float)))
+    shares = _greedy(learner, np.asarray(policies)[:, 0])[:, states]
+    return list(shares.reshape(-1, *sizes, 3))
+
+
+def _greedy(learner: TabularQ, tables: Floats) -> Floats:
+    """Probabilities of actions in every state, (sessions, states, actions), without exploration."""
+    best = tables == tables.max(axis=-1, keepdims=True)  # tied is what is equal to the last bit, as when it acts
     if not learner.random_ties:
         best = np.arange(tables.shape[-1]) == best.argmax(axis=-1)[..., None]
-    shares = best / best.sum(axis=-1, keepdims=True)
-    return [trading_response.Policy(p, market.signals, market.levels, market.band) for p in shares]
+    return np.asarray(best / best.sum(axis=-1, keepdims=True))
 
 
 class Respond(Scripted):
