@@ -91,7 +91,8 @@ def learned_quotes(result: Result) -> LearnedQuotes:
     parts, first = [], 0
     for size in group_sizes(market.n_players, experiment.learners):
         group, policies, role = trained(str(result.folder), first, size)
-        parts.append(frozen_quotes(market, group, policies, role, first))
+        found = frozen_quotes(market, group, policies, role, first)
+        parts.append(np.broadcast_to(found, (experiment.sessions, *found.shape[1:])))
         first += size
     tested = experiment.test_market()
     assert isinstance(tested, QuotingMarket)

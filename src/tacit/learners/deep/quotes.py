@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tacit.errors import TacitError
 from tacit.learners.deep.base import Group
 from tacit.learners.deep.on_policy import OnPolicy
+from tacit.learners.deep.scripted import ActByRule, ActRandomly
 from tacit.markets.base import Role
 from tacit.markets.quoting import QuotingMarket
 
@@ -33,13 +34,15 @@ def frozen_quotes(market: QuotingMarket, group: Group, policies: Any, role: Role
     Returns
     -------
     (sessions, steps, states, makers of the group, 2) array
-        Currency; what inventories do not allow is infinite.
+        Currency; what inventories do not allow is infinite. One session alone where all do the same.
 
     Raises
     ------
     TacitError
-        If makers see more than time, inventories and the side of a request: what they do is then no such table.
+        If makers see more than time, inventories and the side of a request, or quote at random: no such table exists.
     """
+    if isinstance(group, ActRandomly) or (isinstance(group, ActByRule) and group.rules[int(group.number)] == "random"):
+        raise TacitError("learners.kind: random quotes are no table; choose other learners or rules")
     if not set(role.observes) <= TABLED:
         other = sorted(set(role.observes) - TABLED)[0]
         raise TacitError(f"observes: quotes depend on {other}; tables exist over time and inventories alone")
@@ -53,10 +56,9 @@ def frozen_quotes(market: QuotingMarket, group: Group, policies: Any, role: Role
     def act(policy: Any) -> Any:
         return group.act(policy, seen, keys, jnp.zeros(()))
 
-    chosen = np.stack([
-        np.asarray(act(jax.tree.map(lambda x, s=s: x[s], policies)), dtype=np.float64)
-        for s in range(len(jax.tree.leaves(policies)[0]))
-    ])  # fmt: skip
+    leaves = jax.tree.leaves(policies)
+    one = [jax.tree.map(lambda x, s=s: x[s], policies) for s in range(len(leaves[0]) if leaves else 1)]
+    chosen = np.stack([np.asarray(act(policy), dtype=np.float64) for policy in one])
     quotes = float(dynamics.base) + float(dynamics.unit) * chosen
     sides = 2 if game.requests else 1
     quotes = quotes.reshape(len(quotes), group.agents, game.steps, game.states, sides, -1)
