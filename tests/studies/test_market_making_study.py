@@ -97,9 +97,9 @@ def test_quotes_whose_value_is_known_are_judged_so(found):
     monopoly = claims["3 two dealers, PPO: place, exact (0 to 1)"]
     assert monopoly.measured.mean == pytest.approx(1)
     assert monopoly.judged() is Verdict.NOT
-    memory = claims["3 two dealers who remember, paid their probability of winning: place (0 to 1)"]
+    memory = claims["3 two dealers who remember, each paid by its chance to win: place (0 to 1)"]
     assert memory.measured.mean == pytest.approx(1, abs=1e-4)
-    drawn = claims["3 two dealers who remember, paid if they win: place (0 to 1)"]
+    drawn = claims["3 two dealers who remember, the winner alone paid: place (0 to 1)"]
     assert drawn.measured.mean == pytest.approx(0, abs=1e-4)
 
 

@@ -200,7 +200,7 @@ def dealers(e: Evidence) -> str:
     """Whether dealers compete."""
     parts = [f"{name} {where(place)} ({place})" for name, place in _places(e.requests).items()]
     memory = _places(e.repeated)
-    told = [f"{place} if {PAID[fills]}" for fills, place in memory.items()]
+    told = [f"{place} with {PAID[fills]}" for fills, place in memory.items()]
     apart = memory["drawn"].high < memory["expected"].low
     noise = "; that a request goes to one dealer alone is noise, and noise disturbs what looks like collusion"
     return (

@@ -153,7 +153,7 @@ class Evidence:
     classic: tuple[Classic, ...]
 
 
-PAID = {"expected": "paid their probability of winning", "drawn": "paid if they win"}
+PAID = {"expected": "each paid by its chance to win", "drawn": "the winner alone paid"}
 
 
 def gather(size: Size, play: Player) -> Evidence:

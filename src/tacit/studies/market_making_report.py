@@ -135,7 +135,7 @@ def pair_panels(e: Evidence) -> Panels:
         panels.append(Panel(f"the other holds {rival}", marks))
     return Panels(
         "Asks of the first of two makers", Axis("own inventory", "lots"), Axis("half-spread", "currency"), panels, 3,
-        "Half-way through an episode; every session. Reference lines: the equilibrium (dashed) and the joint optimum.",
+        "Half-way through an episode; every session. Reference lines: equilibrium and joint optimum.",
     )  # fmt: skip
 
 
@@ -148,12 +148,12 @@ def places_chart(e: Evidence) -> Chart:
     """Place of every session of makers and dealers between equilibrium and joint optimum."""
     groups = {"two makers, PPO": e.pair.place}
     groups |= {f"dealers, {name}": one.place for name, one in e.requests.items()}
-    groups |= {f"dealers with memory, {PAID[fills]}": one.place for fills, one in e.repeated.items()}
+    groups |= {f"dealers who remember, {PAID[fills]}": one.place for fills, one in e.repeated.items()}
     marks: list[Mark] = [HLine(0.0, "equilibrium"), HLine(1.0, "joint optimum")]
     for number, (name, place) in enumerate(groups.items()):
         spread = number + 1 + np.linspace(-0.25, 0.25, len(place))
         marks.append(Points(spread, place, name))
     return Chart(
         "Do several compete?", Axis("", range=(0.4, len(groups) + 0.6), whole=True), Axis("place"), marks,
-        "Every session between the equilibrium of its game, 0, and its joint optimum, 1.",
+        "Every session between the equilibrium of its game, 0, and its joint optimum, 1; groups in the order of the legend.",
     )  # fmt: skip

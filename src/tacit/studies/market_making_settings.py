@@ -99,7 +99,7 @@ class Size:
 SIZES = {
     "quick": Size(
         alone=(20, 2000), table_q=(6, 5000), pair=(6, 3000), request_q=(10, 200_000), request_ppo=(8, 100_000),
-        repeated=(5, 300), classic=(20, 200), responses=2,
+        repeated=(5, 300), classic=(20, 200), responses=6,
     ),
     "paper": Size(
         alone=(20, 6000), table_q=(20, 20_000), pair=(20, 12_000), request_q=(20, 500_000), request_ppo=(20, 300_000),
