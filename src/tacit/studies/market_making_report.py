@@ -155,5 +155,5 @@ def places_chart(e: Evidence) -> Chart:
         marks.append(Points(spread, place, name))
     return Chart(
         "Do several compete?", Axis("", range=(0.4, len(groups) + 0.6), whole=True), Axis("place"), marks,
-        "Every session between the equilibrium of its game, 0, and its joint optimum, 1; groups in the order of the legend.",
+        "Every session between the equilibrium of its game, 0, and its joint optimum, 1; groups as in the legend.",
     )  # fmt: skip
