@@ -113,11 +113,11 @@ class Size:
 
 SIZES = {
     "quick": Size(
-        sessions=20, auctions=102_400, entropy=0.05, tests=10_000, customers=40_000, ticks=(0.1, 0.15, 0.2, 0.3),
+        sessions=20, auctions=102_400, entropy=0.03, tests=10_000, customers=40_000, ticks=(0.1, 0.15, 0.2, 0.3),
         rates=(0.01,), everything=False,
     ),
     "paper": Size(
-        sessions=20, auctions=614_400, entropy=0.02, tests=20_000, customers=200_000,
+        sessions=20, auctions=614_400, entropy=0.01, tests=20_000, customers=200_000,
         ticks=(0.05, 0.1, 0.15, 0.2, 0.3, 0.4), rates=(0.1, 0.01, 0.001),
     ),
 }  # fmt: skip
