@@ -7,6 +7,7 @@ import numpy as np
 from tacit.measures.statistics import curve_interval, mean_interval
 from tacit.report.chart import Axis, Chart, HLine, Line, Mark, Points
 from tacit.report.page import Cell, Section, Table
+from tacit.report.panels import Panel, Panels
 from tacit.studies.insider_claims import WORDS
 from tacit.studies.insider_evidence import Auctions, Evidence, Floats
 from tacit.theory.glosten_milgrom import Customers
@@ -27,7 +28,8 @@ QUOTES = (
     "Best half-spread of two dealers with frozen policies; profit of both from a customer; sessions of all that end at "
     "an equilibrium; and what the dealer who could gain most by another quote would gain from a customer, exactly."
 )
-TICKS = tuple(round(0.02 * k, 2) for k in range(1, 31))  # whose equilibria are shown
+TICKS = tuple(round(0.01 * k, 2) for k in range(2, 46))  # whose equilibria are shown
+ASIDE = 0.006  # between the marks of two learners
 CUSTOMERS = Customers()
 
 
@@ -149,27 +151,27 @@ def scatter(e: Evidence) -> Chart:
     return Chart("Where sessions end", *axes, marks, caption)
 
 
-def day_charts(e: Evidence) -> Iterator[Chart]:
+def day_charts(e: Evidence) -> Iterator[Panels]:
     """Slopes by auction, and how fast prices learn."""
     for name, found in e.auctions.items():
         market = found.market
         if market.rounds == 1:
             continue
         auctions = np.arange(1.0, market.rounds + 1)
-        marks: list[Mark] = []
-        for words, values, wanted in (
-            ("orders", found.orders.mean(axis=2), market.nash.orders),
-            ("prices", found.impacts, market.nash.impacts),
-            ("squared pricing error", found.errors, market.outcome(market.nash)[1]),
-        ):
-            marks.append(_points(auctions, values, f"{words}, learned"))
-            marks.append(Line(auctions, wanted, f"{words}, theory", reference=True))
+        panels = [
+            Panel(words, (Line(auctions, wanted, "theory", reference=True), _points(auctions, values, "learned")))
+            for words, values, wanted in (
+                ("order slope of an insider", found.orders.mean(axis=2), market.nash.orders),
+                ("price slope", found.impacts, market.nash.impacts),
+                ("squared pricing error", found.errors, market.outcome(market.nash)[1]),
+            )
+        ]
         caption = (
             f"Expected profit of all insiders {found.profits.mean():.4f}, in equilibrium "
             f"{market.insiders * market.outcome(market.nash)[0]:.4f}. Means over sessions with 95 % intervals."
         )
         title = f"Slopes by auction: {WORDS[name]}"
-        yield Chart(title, Axis("auction", whole=True), Axis("slope, error"), marks, caption)
+        yield Panels(title, Axis("auction", whole=True), Axis("slope, or error"), panels, 3, caption)
 
 
 def _points(x: Floats, values: Floats, name: str) -> Points:
@@ -195,12 +197,13 @@ def quote_table(e: Evidence) -> Table:
 
 def tick_chart(e: Evidence) -> Chart:
     """Learned half-spreads and all equilibria by tick."""
-    marks: list[Mark] = []
-    for name, ticks in e.dealers.items():
-        marks.append(_points(np.array(list(ticks)), np.stack([one.best for one in ticks.values()], axis=1), name))
     pairs = [(tick, s) for tick in TICKS for s in CUSTOMERS.symmetric_equilibria(tick)]
     x, y = zip(*pairs, strict=True)
-    marks.append(Points(x, y, "symmetric equilibria", symbol="cross", reference=True))
+    marks: list[Mark] = [Points(x, y, "symmetric equilibria", symbol="cross", reference=True)]
+    for k, (name, ticks) in enumerate(e.dealers.items()):
+        aside = ASIDE * (k - (len(e.dealers) - 1) / 2)
+        best = np.stack([one.best for one in ticks.values()], axis=1)
+        marks.append(_points(np.array(list(ticks)) + aside, best, name))
     marks += [HLine(CUSTOMERS.zero_profit(), "zero profit"), HLine(CUSTOMERS.monopoly(), "monopoly")]
     caption = (
         "Mean over sessions with 95 % intervals; equilibria by enumeration, for every tick that is a multiple of 0.02."

@@ -19,7 +19,7 @@ FALLING = 0.8  # of a session in which Q-learners' exploration falls to 0
 #: Chosen with one insider by how fast and how near the equilibrium slopes come, see docs/insider-trading.md.
 LEARNER = PPO(
     hidden=(16,), rollout=1024, minibatches=4, epochs=4, rate=3e-3, gamma=0.0, trace=1.0, log_sd=-1.0,
-    entropy_weight=0.05, deterministic_test=True,
+    deterministic_test=True,
 )  # fmt: skip
 DEALER = PPO(hidden=(), rollout=250, minibatches=1, rate=1e-2, gamma=0.0, trace=1.0, deterministic_test=True)
 
@@ -33,8 +33,9 @@ class Size:
     sessions : int
     auctions : int
         That everybody trains for.
-    entropy : float
-        What keeps orders and slopes from becoming certain too soon; what is left of their noise at the end.
+    entropy : (float, float)
+        Weight of entropy of insiders and of a maker, which keeps them from becoming certain too soon. What randomness it
+        leaves to insiders acts as noise trade; a maker's does not change what is best for anybody.
     tests : int
         Auctions, or days of auctions, of a test.
     customers : int
@@ -48,7 +49,7 @@ class Size:
 
     sessions: int
     auctions: int
-    entropy: float
+    entropy: tuple[float, float]
     tests: int
     customers: int
     ticks: tuple[float, ...]
@@ -60,10 +61,10 @@ class Size:
     def auction(self, name: str, market: KyleMarket) -> Experiment:
         """Insiders, and the maker if he learns, by PPO with networks of their own."""
         gamma = 1.0 if market.rounds > 1 else 0.0  # profits of later auctions count where there are any
-        learner = LEARNER.model_copy(update={"gamma": gamma, "entropy_weight": self.entropy})
-        learners: list[Learner] = [learner.model_copy(update={"agents": market.insiders})]
+        insider, maker = ({"gamma": gamma, "entropy_weight": weight} for weight in self.entropy)
+        learners: list[Learner] = [LEARNER.model_copy(update=insider | {"agents": market.insiders})]
         if market.maker == "learning":
-            learners.append(learner.model_copy(update={"agents": 1}))
+            learners.append(LEARNER.model_copy(update=maker | {"agents": 1}))
         tests = self.tests if market.values == "once" else max(1, self.tests // market.auctions)
         return Experiment(
             name=name, environment=market, learners=tuple(learners), sessions=self.sessions, seed=SEED,
@@ -113,11 +114,11 @@ class Size:
 
 SIZES = {
     "quick": Size(
-        sessions=20, auctions=102_400, entropy=0.05, tests=10_000, customers=40_000, ticks=(0.1, 0.15, 0.2, 0.3),
+        sessions=20, auctions=102_400, entropy=(0.02, 0.05), tests=10_000, customers=40_000, ticks=(0.1, 0.15, 0.2, 0.3),
         rates=(0.01,), everything=False,
     ),
     "paper": Size(
-        sessions=20, auctions=614_400, entropy=0.02, tests=20_000, customers=200_000,
+        sessions=20, auctions=614_400, entropy=(0.01, 0.05), tests=20_000, customers=200_000,
         ticks=(0.05, 0.1, 0.15, 0.2, 0.3, 0.4), rates=(0.1, 0.01, 0.001),
     ),
 }  # fmt: skip

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 PRIOR = 10.0  # auctions of noise alone that a rational maker's first slope is worth
 FEATURE_SD = 2.0  # standard deviations that networks see as 1
+PLACES = 8  # auctions up to so many have an input each
 
 
 class KyleState(NamedTuple):
@@ -79,15 +80,23 @@ class KyleDynamics(Dynamics):
         return gap, jnp.clip(time, 0, self.nash.shape[1] - 1)
 
     def features(self, role: Role, observation: Float[Array, " observation"]) -> Float[Array, " features"]:
-        """The gap between value and price, and the auction or the last price; for a maker the auction alone."""
+        """The gap between value and price, and the last price or the auction; for a maker the auction alone.
+
+        Few auctions have a place each, in which the gap stands: what is best now and what is best later are then not
+        learned by the same weights.
+        """
         seen, scale = dict(zip(role.observes, observation, strict=True)), FEATURE_SD * self.value_sd
-        found = [self._gap_and_time(role, observation)[0] / scale] if "value" in seen else []
+        gap, now = self._gap_and_time(role, observation)
+        last = self.nash.shape[1] - 1
+        time = (2 * now / last - 1 if last else jnp.zeros(()))[None].astype(observation.dtype)
+        places = jnp.arange(last + 1) == now if 0 < last < PLACES else jnp.ones(1)
         if "last-price" in seen:
-            found.append((seen["last-price"] - self.first_price) / scale)
-        if "auction" in seen:
-            last = self.nash.shape[1] - 1
-            found.append(2 * seen["auction"] / last - 1 if last else jnp.zeros(()))
-        return jnp.stack(found)
+            return jnp.stack([gap, seen["last-price"] - self.first_price]) / scale
+        if "value" in seen:
+            parts = [gap / scale * places, *([time] if last else [])]
+        else:
+            parts = [places.astype(observation.dtype) if 0 < last < PLACES else time]
+        return jnp.concatenate(parts)
 
     def global_state(self, state: KyleState) -> Float[Array, " features"]:
         scale = FEATURE_SD * self.value_sd
