@@ -35,7 +35,7 @@ from tacit.learners import (
 )
 from tacit.learners.base import Learner, MarketSeat
 from tacit.learners.deep.base import Algorithm, Health, Independent
-from tacit.markets import Execution, RepeatedGame, TeamGame
+from tacit.markets import Execution, RepeatedGame, ResourceMarket, TeamGame
 from tacit.testing import check_learner
 
 pytestmark = pytest.mark.usefixtures("quick_compilation")
@@ -74,9 +74,9 @@ CASES = {
     "ddpg": (DDPG(**MEMORY, memory=16, warmup=4), {}),
     "maddpg": (MADDPG(**MEMORY, memory=16, warmup=4, update_every=2), {"alike": False}),
     "random": (Random(), {}),
-    "rule": (Rule(rule="random"), {"market": TRADERS}),
+    "rule": (Rule(rule="random"), {"market": ResourceMarket(steps=4)}),
     "fixed-schedule": (FixedSchedule(trades="twap"), {"market": TRADERS}),
-    "trained": (Trained(run="earlier"), {"trained": earlier}),
+    "trained": (Trained(run="earlier"), {"trained": earlier, "alike": False}),
 }
 #: The adversary of a resource market is a table of actions computed from a run: tests of its own look at it.
 ELSEWHERE = {"best-response"}
