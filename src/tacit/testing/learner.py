@@ -160,7 +160,7 @@ def _check_shapes(check: Promises, seat: MarketSeat, learner: Learner, steps: in
             check(values.shape == (agents,), f"the {what} that update reports is {said(values)}; make it [{agents}]")
     policy = check.result("policy", group.policy, state)
     for path, leaf in jax.tree_util.tree_leaves_with_path(policy):
-        plain = leaf.dtype.kind in "fiub"
+        plain = getattr(leaf.dtype, "kind", "none") in "fiub"  # random keys have none
         check(plain, f"policy{jax.tree_util.keystr(path)} is {said(leaf)}, which cannot be stored; make it numbers")
     epsilon = check.result("epsilon", group.epsilon, clock)
     check(epsilon.shape == (), f"epsilon is {said(epsilon)}; make it one number")
