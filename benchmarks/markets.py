@@ -1,11 +1,10 @@
 """How fast economies with state are learned in, and how far that is from what the machine could do.
 
-The resource market with tabular Q-learners: two traders in many sessions, and a thousand traders in a few; then the
-token economy with 50 agents who learn by PPO (two hidden layers of 64, four epochs); then the order book, which a maker, an
-informed and four noise traders use by rules. Prints market steps and
-agent-steps a second, beside the same market and learners in NumPy, sessions vectorised, and beside a bound: for
-Q-learners the speed at which random numbers alone are drawn, for PPO the speed at which the machine multiplies
-matrices.
+The resource market with tabular Q-learners: two traders in many sessions, and a thousand traders in a few; the token
+economy with 50 agents who learn by PPO (two hidden layers of 64, four epochs); the order book, which a maker, an
+informed and four noise traders use by rules. Prints market steps and agent-steps a second, beside the same market and
+learners in NumPy, sessions vectorised, and beside a bound: for Q-learners the speed at which random numbers alone are
+drawn, for PPO the speed at which the machine multiplies matrices.
 
 ``python benchmarks/markets.py [--seconds S]``
 """

@@ -11,14 +11,14 @@ import pytest
 
 from tacit.games import Bertrand, Braess
 from tacit.markets.base import Discrete, Market, Quantity, Role
-from tacit.markets.dynamics.base import Dynamics, Outcome
 from tacit.markets.double_auction import DoubleAuction
+from tacit.markets.dynamics.base import Dynamics, Outcome
 from tacit.markets.execution import Execution, Exponential, Liquidity
 from tacit.markets.glosten_milgrom import GlostenMilgrom
 from tacit.markets.kyle import KyleMarket
 from tacit.markets.market_making import MarketMaking
-from tacit.markets.portfolio import Portfolio
 from tacit.markets.order_book import OrderBook
+from tacit.markets.portfolio import Portfolio
 from tacit.markets.repeated_game import RepeatedGame
 from tacit.markets.resource import ResourceMarket
 from tacit.markets.rfq import Positions, RequestForQuote
