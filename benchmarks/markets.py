@@ -1,10 +1,10 @@
 """How fast economies with state are learned in, and how far that is from what the machine could do.
 
-The resource market with tabular Q-learners: two traders in many sessions, and a thousand traders in a few; then the
-token economy with 50 agents who learn by PPO (two hidden layers of 64, four epochs). Prints market steps and
-agent-steps a second, beside the same market and learners in NumPy, sessions vectorised, and beside a bound: for
-Q-learners the speed at which random numbers alone are drawn, for PPO the speed at which the machine multiplies
-matrices.
+The resource market with tabular Q-learners: two traders in many sessions, and a thousand traders in a few; the token
+economy with 50 agents who learn by PPO (two hidden layers of 64, four epochs); the order book, which a maker, an
+informed and four noise traders use by rules. Prints market steps and agent-steps a second, beside the same market and
+learners in NumPy, sessions vectorised, and beside a bound: for Q-learners the speed at which random numbers alone are
+drawn, for PPO the speed at which the machine multiplies matrices.
 
 ``python benchmarks/markets.py [--seconds S]``
 """
@@ -22,8 +22,8 @@ from tacit.engine import deep
 from tacit.lab.experiment import Experiment, Length
 from tacit.lab.market_work import MarketWork
 from tacit.lab.work import cores
-from tacit.learners import PPO, Constant, ConstantValue, QLearning
-from tacit.markets import ResourceMarket, TokenEconomy
+from tacit.learners import PPO, Constant, ConstantValue, QLearning, Rule
+from tacit.markets import OrderBook, ResourceMarket, TokenEconomy
 from tacit.markets.token_parts import PrivateValues
 
 Q_LEARNER = QLearning(
@@ -119,6 +119,17 @@ def token(parameters: str, sessions: int, seconds: float, speed: float) -> None:
     print(f"{name:50s} {found:12.3g} {found * 50:14.3g} {'':8s} {found * 50 / limit:9.0%} {compiling:9.1f}")
 
 
+def order_book(sessions: int, seconds: float) -> None:
+    """One line about the order book among scripted traders; how many orders and cancellations that is."""
+    market = OrderBook(order_size=3.0)
+    rules = [Rule(rule=rule, agents=n) for rule, n in (("inventory", 1), ("informed", 1), ("zero-intelligence", 4))]
+    experiment = Experiment(environment=market, learners=rules, length=Length(episodes=500), sessions=sessions)
+    found, compiling = training(experiment, 1000, seconds)
+    name, agents = f"order book, scripted traders, {sessions} sessions", market.n_players
+    print(f"{name:50s} {found:12.3g} {found * agents:14.3g} {'':8s} {'':9s} {compiling:9.1f}")
+    print(f"{'  turns of the book a second':50s} {found * (agents + 2 * market.makers):12.3g}")
+
+
 def operations(market: TokenEconomy, learner: PPO) -> float:
     """Operations of networks for an agent's step: acting, judging what was lived through, and learning from it."""
     role = market.roles()[0]
@@ -143,6 +154,7 @@ def main() -> None:
     resource(1000, 8, 400, given.seconds, bound)
     token("shared", 8, given.seconds, speed)
     token("own", 8, given.seconds, speed)
+    order_book(64, given.seconds)
 
 
 if __name__ == "__main__":

@@ -11,11 +11,13 @@ import pytest
 
 from tacit.games import Bertrand, Braess
 from tacit.markets.base import Discrete, Market, Quantity, Role
+from tacit.markets.double_auction import DoubleAuction
 from tacit.markets.dynamics.base import Dynamics, Outcome
 from tacit.markets.execution import Execution, Exponential, Liquidity
 from tacit.markets.glosten_milgrom import GlostenMilgrom
 from tacit.markets.kyle import KyleMarket
 from tacit.markets.market_making import MarketMaking
+from tacit.markets.order_book import OrderBook
 from tacit.markets.portfolio import Portfolio
 from tacit.markets.repeated_game import RepeatedGame
 from tacit.markets.resource import ResourceMarket
@@ -73,6 +75,15 @@ MARKETS = {
     ),
     "dealers with ticks": GlostenMilgrom(dealers=3, tick=0.15, levels=12, customers=3, observes="last-quote"),
     "dealers who learn a value": GlostenMilgrom(dealers=2, values="once", customers=3),
+    "double auction, quote by quote": DoubleAuction(steps=3, buyers=2, sellers=1, units=2),
+    "double auction, everybody at a loss": DoubleAuction(
+        steps=3, buyers=2, sellers=2, arrival="all", improving=False, clearing=False, constrained=False
+    ),
+    "double auction, bilateral call": DoubleAuction(steps=1, buyers=1, sellers=1, trading="call", schedule="uniform"),
+    "order book": OrderBook(steps=3, makers=2, noise_traders=2, levels=2, capacity=12, order_size=3.0, jump_rate=0.5),
+    "order book, noise alone": OrderBook(
+        steps=3, makers=0, informed=0, noise_traders=2, levels=2, capacity=8, valuation="mid"
+    ),
     "resource, literal": ResourceMarket(steps=3, execution="pre", law="linear", valuation="mark-to-market"),
 }
 
