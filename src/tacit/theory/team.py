@@ -182,7 +182,7 @@ def team_optimum(team: Team) -> Linear:
     -----
     For a quadratic goal and Gaussian signals the best of all policies, linear or not, is linear, and the only one that
     is best person by person (R. Radner, "Team decision problems", Annals of Mathematical Statistics 33 (1962)
-    857-881, theorems 4 and 5). Its gains solve ``gamma (Sigma * Y) k = diag T``, and it is worth ``k'diag(T)/2``.
+    857-881). Its gains solve ``gamma (Sigma * Y) k = diag T``, and it is worth ``k'diag(T)/2``.
 
     Examples
     --------

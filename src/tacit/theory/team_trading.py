@@ -71,7 +71,7 @@ def riccati(risk: Floats, team: Team, discount: float = 1.0) -> Recursion:
     With J = gamma Sigma + C + discount P_{t+1} the best weights are
     ``w_t = J^-1 (C w_{t-1} + (I + discount Q_{t+1} Phi) s_t)``, after which P_t = C - C J^-1 C,
     Q_t = C J^-1 (I + discount Q_{t+1} Phi) and R_t = (I + discount Q_{t+1} Phi)'J^-1 (...) + discount Phi R_{t+1} Phi
-    (Garleanu and Pedersen 2013, proposition 1, for finitely many steps).
+    (as Garleanu and Pedersen 2013, but for finitely many steps).
     """
     n, phi, c = team.sectors, np.diag(team.persistence), np.diag(team.cost)
     burden, lever, worth = np.zeros((n, n)), np.zeros((n, n)), np.zeros((n, n))
