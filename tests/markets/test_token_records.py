@@ -1,12 +1,13 @@
 """What a token economy records, against its definition."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 from token_play import one
 
 from tacit.markets.curves import Exponential
-from tacit.markets.dynamics.token_records import PAIRS, concentration, gini
+from tacit.markets.dynamics.token_records import PAIRS, beyond_rounding, concentration, gini
 from tacit.markets.token import TokenEconomy
 from tacit.markets.token_parts import PrivateValues
 
@@ -24,6 +25,14 @@ def test_gini_is_half_the_relative_mean_difference(agents):
 def test_concentration_is_the_sum_of_squared_shares():
     found = concentration(jnp.array([[1.0, 0.0], [3.0, 0.0], [0.0, 0.0]]))
     np.testing.assert_allclose(found, [(1 + 9) / 16, 0])
+
+
+def test_rounding_is_no_error():
+    small, large = jnp.float32(1e-3), jnp.float32(0.2)
+    assert beyond_rounding(small, jnp.float32(5000.0)) == 0
+    assert beyond_rounding(-large, jnp.float32(5000.0)) == -large
+    with jax.enable_x64(True):
+        assert beyond_rounding(jnp.float64(1e-9), jnp.float64(100.0)) == 1e-9, "double precision hides nothing of this"
 
 
 def test_quantities_are_what_their_names_say():

@@ -43,9 +43,17 @@ def test_it_is_part_of_the_report():
     printed.figure(section.charts[0])
 
 
+def test_holdings_of_each_asset_have_curves_of_their_own():
+    result = with_wealth(environment={**FIVE, "assets": 2})
+    paths = result.data["test_wealth_path"]
+    result = replace(result, data=result.data.assign({f"test_holdings-{k}_path": paths for k in (1, 2)}))
+    titles = [chart.title for chart in lorenz_charts(outcome_of(result))]
+    assert titles == [f"Lorenz curve of {name}" for name in ("wealth", "holdings-1", "holdings-2")]
+
+
 def test_debts_are_no_shares():
     (chart,) = lorenz_charts(outcome_of(with_wealth(np.concatenate([ENDS, [[-1.0, 1, 1, 1, 1]]]))))
-    assert "Left out: 1 of 3 sessions, in which somebody is in debt." in chart.caption
+    assert "Left out: 1 of 3 sessions, in which somebody is in debt or nobody owns anything." in chart.caption
     assert lorenz_charts(outcome_of(with_wealth(-ENDS - 1))) == []
     assert lorenz_charts(outcome_of(with_wealth(0 * ENDS))) == []
 

@@ -60,7 +60,8 @@ class TokenEconomy(Market):
 
     Cash, reserve, fees and the treasury's cash add up to what there was plus income; holdings with the treasury's add
     up to the supply. What the variants break is recorded: ``token_error``; ``reserve_gap``, the reserve less what
-    backs the supply; and ``unpaid``, what an empty reserve owes to sellers. ``money_error`` is rounding.
+    backs the supply; and ``unpaid``, what an empty reserve owes to sellers. ``money_error`` is always 0. What rounding
+    explains is recorded as 0.
 
     References
     ----------

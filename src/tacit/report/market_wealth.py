@@ -1,27 +1,37 @@
-"""How unequally agents end: Lorenz curves of their wealth, where a market records it."""
+"""How unequally agents end: Lorenz curves of what they own, where a market records it."""
+
+import re
 
 import numpy as np
 
+from tacit.markets.base import Quantity
 from tacit.measures.concentration import gini, lorenz
 from tacit.measures.statistics import curve_interval, mean_interval
 from tacit.report.answer import shown
 from tacit.report.chart import Axis, Chart, Line, Mark
 from tacit.report.market_tested import Tested
 
-WEALTH = "wealth"  # the quantity, by agent, that a market calls so
+OWNED = r"(wealth|holdings)(-\d+)?"  # quantities by agent that a market calls so, also those of one of several assets
 FEWEST = 3  # agents of whom a curve says more than a number
 
 
 def lorenz_charts(found: Tested) -> list[Chart]:
-    """Shares of the wealth of all that the poorest agents own, at the beginning and at the end of an episode."""
-    name = f"test_{WEALTH}_path"
-    if name not in found.data or found.market.n_players < FEWEST or not len(found.outcomes):
+    """A curve for each thing that agents own."""
+    if found.market.n_players < FEWEST or not len(found.outcomes):
         return []
-    wealth = found.data[name].astype(np.float64).transpose("session", "step", "agent").values[:, [0, -1]]
-    owned = (wealth >= 0).all(axis=(1, 2)) & (wealth.sum(axis=2) > 0).all(axis=1)  # a debt is no share
+    owned = [q for q in found.market.quantities() if q.by_agent and re.fullmatch(OWNED, q.name)]
+    charts = [lorenz_chart(found, quantity) for quantity in owned if f"test_{quantity.name}_path" in found.data]
+    return [chart for chart in charts if chart is not None]
+
+
+def lorenz_chart(found: Tested, quantity: Quantity) -> Chart | None:
+    """Share that the poorest agents own, at the beginning and at the end of an episode; none where all have debts."""
+    data = found.data[f"test_{quantity.name}_path"].astype(np.float64)
+    values = data.transpose("session", "step", "agent").values[:, [0, -1]]
+    owned = (values >= 0).all(axis=(1, 2)) & (values.sum(axis=2) > 0).all(axis=1)  # a debt is no share
     if not owned.any():
-        return []
-    first, last = wealth[owned, 0], wealth[owned, 1]
+        return None
+    first, last = values[owned, 0], values[owned, 1]
     share, band = np.linspace(0, 1, found.market.n_players + 1), curve_interval(lorenz(last))
     marks: list[Mark] = [
         Line(share, band.centre, "end of the episode", low=band.low, high=band.high),
@@ -33,9 +43,7 @@ def lorenz_charts(found: Tested) -> list[Chart]:
         f"the end: {shown(mean_interval(gini(last)))}."
     )
     if lost := int((~owned).sum()):
-        caption += f" Left out: {lost} of {len(owned)} sessions, in which somebody is in debt."
-    axes = (
-        Axis(f"share of {found.words.role}s, poorest first", range=(0.0, 1.0)),
-        Axis("share of wealth", range=(0.0, 1.0)),
-    )
-    return [Chart("Lorenz curve of wealth", *axes, marks, caption, equal=True)]
+        caption += f" Left out: {lost} of {len(owned)} sessions, in which somebody is in debt or nobody owns anything."
+    x = Axis(f"share of {found.words.role}s, poorest first", range=(0.0, 1.0))
+    y = Axis(f"share of {quantity.label}", range=(0.0, 1.0))
+    return Chart(f"Lorenz curve of {quantity.label}", x, y, marks, caption, equal=True)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 PAIRS = 200  # agents up to which comparing all pairs is faster than sorting
 MISSED = 1e-3  # of the largest order: an order that misses more than this was not filled
+ROUNDING = 256  # last digits of an account that rounding of some hundred steps explains
 
 
 def record(
@@ -34,6 +35,7 @@ def record(
     suffixes = [""] if market.assets == 1 else [f"-{a + 1}" for a in range(market.assets)]
     info = {f"{name}{s}": x[..., a] for name, x in by_asset.items() for a, s in enumerate(suffixes)}
     tokens, wealth = after.holdings.sum(axis=0) + after.treasury, market.wealth(after)
+    backed = market.curves.reserve(after.supply).sum()
     return info | {
         "cash": after.cash,
         "wealth": wealth,
@@ -41,10 +43,15 @@ def record(
         "welfare": utility.service(before.values, after.holdings).sum(),
         "gini": gini(wealth),
         "clipped": (jnp.abs(wanted - fills.trades) > MISSED * market.largest).sum().astype(after.cash.dtype),
-        "money_error": after.cash.sum() + after.money.sum() - after.granted,
-        "token_error": (tokens - after.supply).sum(),
-        "reserve_gap": after.money[0] - market.curves.reserve(after.supply).sum(),
+        "money_error": beyond_rounding(after.cash.sum() + after.money.sum() - after.granted, after.granted),
+        "token_error": beyond_rounding((tokens - after.supply).sum(), after.supply.sum() + market.start.supply.sum()),
+        "reserve_gap": beyond_rounding(after.money[0] - backed, backed + market.start.money[0]),
     }
+
+
+def beyond_rounding(error: Float[Array, ""], size: Float[Array, ""]) -> Float[Array, ""]:
+    """An error of an account of some size, 0 if it is rounding."""
+    return jnp.where(jnp.abs(error) <= ROUNDING * jnp.finfo(error.dtype).eps * size, 0.0, error)
 
 
 def concentration(holdings: Float[Array, "agents assets"]) -> Float[Array, " assets"]:
