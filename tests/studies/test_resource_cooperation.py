@@ -81,13 +81,16 @@ def played_by(monkeypatch):
     return play
 
 
+SIDES = np.array([-1.0, 0.4, 1.0, -0.4])  # of sessions around their mean
+
+
 def arena(setting=CAPPED, **gains):
     """Learners and baselines with these gains in four sessions."""
     size = Size(sessions=4, exact_sessions=1, scale_sessions=1, agents=(), test_episodes=6, steps=12)
     luck = np.random.default_rng(2).normal(size=(4, 6, 1))
     by_name = {"hold": Played(fake(size.ruled(setting, "hold"), luck * np.ones(2)))}
     for number, (name, mean) in enumerate(gains.items(), 1):
-        around = mean + 0.01 * np.sin(number * np.arange(1, 5))[:, None, None] + luck * np.ones(2)
+        around = mean + 0.002 * number * SIDES[:, None, None] + luck * np.ones(2)
         by_name[name] = Played(fake(size.ruled(setting, "random", name=name), around))
     return Arena(setting, by_name.pop("learned"), by_name)
 

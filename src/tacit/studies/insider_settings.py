@@ -34,8 +34,8 @@ class Size:
     auctions : int
         That everybody trains for.
     entropy : (float, float)
-        Weight of entropy of insiders and of a maker, which keeps them from becoming certain too soon. What randomness it
-        leaves to insiders acts as noise trade; a maker's does not change what is best for anybody.
+        Weight of entropy of insiders and of a maker, which keeps them from becoming certain too soon. What
+        randomness it leaves to insiders acts as noise trade; a maker's does not change what is best for anybody.
     tests : int
         Auctions, or days of auctions, of a test.
     customers : int
@@ -114,8 +114,8 @@ class Size:
 
 SIZES = {
     "quick": Size(
-        sessions=20, auctions=102_400, entropy=(0.02, 0.05), tests=10_000, customers=40_000, ticks=(0.1, 0.15, 0.2, 0.3),
-        rates=(0.01,), everything=False,
+        sessions=20, auctions=102_400, entropy=(0.02, 0.05), tests=10_000, customers=40_000,
+        ticks=(0.1, 0.15, 0.2, 0.3), rates=(0.01,), everything=False,
     ),
     "paper": Size(
         sessions=20, auctions=614_400, entropy=(0.01, 0.05), tests=20_000, customers=200_000,
