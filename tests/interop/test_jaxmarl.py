@@ -13,7 +13,6 @@ from tacit.interop.jaxmarl import JaxMarl
 from tacit.lab.experiment import from_mapping
 from tacit.markets.base import Continuous, Discrete
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
 needs_jaxmarl = pytest.mark.skipif(find_spec("jaxmarl") is None, reason="jaxmarl is not installed")
 
 SCENARIO = {

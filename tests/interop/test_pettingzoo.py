@@ -16,8 +16,6 @@ from tacit.games import GAMES, Bertrand, Matrix, PrisonersDilemma
 from tacit.interop.pettingzoo import parallel_env
 from tacit.markets import MARKETS, Execution, RepeatedGame, ResourceMarket, TokenEconomy
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 #: What cannot be built without being told something, and cases worth testing besides the defaults.
 SPECIAL = {
     RepeatedGame: RepeatedGame(

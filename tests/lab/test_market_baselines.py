@@ -13,8 +13,6 @@ from tacit.markets.resource import ResourceMarket
 from tacit.report import market_baselines
 from tacit.report.market_tested import outcome_of
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 MARKET = ResourceMarket(steps=20, highest=6, levels=(2, 5))
 
 

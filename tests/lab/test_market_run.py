@@ -24,7 +24,7 @@ MARKET = Execution(order="simultaneous", trades="parts", parts=5, reward="trade"
 def experiment(**changes):
     fields = {
         "environment": MARKET, "learners": LEARNER, "length": Length(episodes=60), "sessions": 3, "seed": 5,
-        "trace": Trace(windows=10), "test": FrozenPlay(episodes=20),
+        "trace": Trace(windows=10), "test": FrozenPlay(episodes=20, baselines=False),
     }  # fmt: skip
     return Experiment(**{**fields, **changes})
 

@@ -10,8 +10,6 @@ from tacit.lab.run import run
 from tacit.markets import MarketMaking
 from tacit.theory.quoting_solutions import equilibrium
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 ALONE = {"kind": "market-making", "steps": 6, "dt": 0.02, "cap": 2, "grid": 3}
 PAIR = {**ALONE, "fills": "logit", "makers": 2, "arrivals": 40, "observes": ["time", "inventory", "rival-inventory"]}
 TABLE = {"kind": "q-learning", "bins": [6, 5], "initial": {"kind": "constant", "value": 0}, "gamma": 1}

@@ -2,12 +2,9 @@
 
 import jax
 import numpy as np
-import pytest
 
 from tacit.lab.experiment import from_mapping
 from tacit.lab.run import run
-
-pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 SCENARIO = {
     "environment": {"kind": "repeated-game", "game": {"kind": "prisoners-dilemma"}, "horizon_periods": 4},

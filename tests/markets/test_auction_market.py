@@ -11,8 +11,6 @@ from tacit.markets.auction import Auction
 from tacit.testing import check_market
 from tacit.theory.auction_outcome import outcome
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 UNIFORM = {"format": "uniform-price"}
 SINGLE = [
     Auction(bidders=3, format="first-price", reserve=0.3),

@@ -26,8 +26,6 @@ from tacit.markets.team_game import TeamGame
 from tacit.markets.token import TokenEconomy
 from tacit.testing import check_market
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 TWO = {"cross_impact": ((1.0, 0.4), (0.4, 0.8)), "trades": "parts", "features": "plain", "parts": 3}
 EVERYTHING = ("time", "inventory", "price", "last-price", "last-trade", "rival-inventory")
 MARKETS = {

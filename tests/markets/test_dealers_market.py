@@ -8,8 +8,6 @@ from tacit.errors import TacitError
 from tacit.markets.glosten_milgrom import GlostenMilgrom
 from tacit.theory.glosten_milgrom import classic_quotes
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 TICKS = GlostenMilgrom(dealers=3, tick=0.2, levels=8, customers=40, observes="last-quote", reservation=1.0, reach=0.8)
 FREE = GlostenMilgrom(dealers=2, customers=40, informed=0.35)
 LEARNED = GlostenMilgrom(dealers=2, values="once", customers=12, informed=0.3)

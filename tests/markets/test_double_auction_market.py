@@ -11,8 +11,6 @@ from tacit.errors import TacitError
 from tacit.markets.double_auction import DoubleAuction
 from tacit.theory.double_auction import BilateralTrade, competitive_equilibrium
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 TINY = {"buyers": 4, "sellers": 3, "units": 2, "tick": 0.05, "steps": 24}  # a coarse grid: quotes are often equal
 
 

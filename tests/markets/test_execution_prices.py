@@ -10,8 +10,6 @@ from scipy import stats
 
 from tacit.markets.execution import Execution, Exponential, Liquidity, Permanent, Power
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 STEPS, AGENTS, PATHS = 4, 3, 128  # the same in many tests, which then share what is compiled
 MANY = 2000  # paths of two traders in ten steps
 TWO_ASSETS = {"cross_impact": ((1.0, 0.4), (0.4, 0.8)), "trades": "parts", "features": "plain"}

@@ -15,8 +15,6 @@ from tacit.errors import TacitError
 from tacit.markets.dynamics.base import normal
 from tacit.markets.execution import Execution
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 SEEN = ("time", "inventory", "rival-inventory", "last-trade", "price", "last-price")
 ALIKE = {"steps": 6, "order": "simultaneous", "observes": SEEN, "volatility": 0.05}  # so that little is compiled
 PARTS = {"trades": "parts", "parts": 4}

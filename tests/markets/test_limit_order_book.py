@@ -5,14 +5,11 @@ from functools import cache
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from plain_order_book import PlainBook
 
 from tacit.markets.dynamics import limit_order_book as lob
-
-pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 LENGTH = 60  # events of a stream; one shape, so that it is compiled once
 LIMIT, MARKET, CANCEL = range(3)

@@ -17,8 +17,6 @@ from tacit.markets.rfq import Positions, RequestForQuote
 from tacit.theory import quoting_solutions
 from tacit.theory.quoting import record, values
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 PATHS = 4000
 SMALL = {"steps": 8, "arrivals": 40.0, "dt": 0.02, "cap": 2, "running": 3.0, "terminal": 0.2, "volatility": 3.0}
 VARIANTS = {

@@ -13,8 +13,6 @@ from tacit.markets.dynamics import limit_order_book as lob
 from tacit.markets.dynamics import order_book
 from tacit.markets.order_book import OrderBook
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 SMALL = {
     "levels": 3,
     "capacity": 24,

@@ -12,8 +12,6 @@ from tacit.markets.portfolio import Portfolio
 from tacit.theory import team as static
 from tacit.theory import team_trading as trading
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 UNEQUAL = {
     "sectors": 3,
     "correlation_signal": ((1, 0.5, -0.2), (0.5, 1, 0.3), (-0.2, 0.3, 1)),

@@ -13,8 +13,6 @@ from tacit.errors import TacitError
 from tacit.games import Bertrand, Braess, PrisonersDilemma
 from tacit.markets.repeated_game import RepeatedGame
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 SHOCKS = Bertrand(players=3, n_prices=3, demand_shock=0.3)
 ENTRY = Bertrand(players=3, n_prices=3, entry_persistence=0.8)
 GAMES = {

@@ -12,8 +12,6 @@ from playing import paths
 from tacit.errors import TacitError
 from tacit.markets.resource import ResourceMarket
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 STEPS, PATHS = 12, 20
 LAWS = [(e, w) for e, w in itertools.product(("pre", "mid", "post", "exact"), ("linear", "exponential"))
         if (e, w) != ("exact", "linear")]  # fmt: skip

@@ -21,8 +21,6 @@ from tacit.markets.token_parts import (
 )
 from tacit.testing import check_market
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 SMALL = {"agents": 3, "steps": 4}
 NETWORK = {"curve": Sigmoid(), "utility": Resource(), "capacity": 50.0, "holdings": 0.1, "agents": 100}
 MARKETS = {

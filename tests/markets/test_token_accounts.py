@@ -10,8 +10,6 @@ from tacit.markets.curves import Exponential
 from tacit.markets.token import TokenEconomy
 from tacit.markets.token_parts import Factors, Imbalance, Ito, Peer, Premium, PrivateValues, Rewards, Shock
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 STEPS, AGENTS = 12, 4
 SUPPLY = 8.0
 ASSETS = 8  # one with each kind of curve, so that one compilation does for all

@@ -10,8 +10,6 @@ from tacit.markets.token import TokenEconomy
 from tacit.markets.token_parts import Factors, Ito, PrivateValues, Shock
 from tacit.theory.ito import geometric_brownian_motion, ornstein_uhlenbeck, recovery_steps
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 AGENTS, PATHS = 4, 4000
 
 

@@ -8,8 +8,6 @@ from tacit.markets.curves import ConstantProduct, Exponential, Linear, Sigmoid
 from tacit.markets.token import TokenEconomy
 from tacit.markets.token_parts import Peer, Premium, Rewards
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 #: A largest order of one token, a supply of 100.
 UNITS = {"agents": 10, "holdings": 10.0, "order_size": 0.1, "fee": 0.0, "capital": 1e4}
 

@@ -13,8 +13,6 @@ from tacit.markets.token_exact import holding_game
 from tacit.markets.token_parts import Factors, Peer, PrivateValues, Resource, Rewards
 from tacit.theory.holding_game import best_response, equilibrium, joint_optimum, value
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 TWO = {"agents": 2, "orders": "ternary", "steps": 3, "order_size": 0.5, "capital": 1000.0}
 MARKETS = {
     "plain": {"holdings": 20.0},

@@ -11,8 +11,6 @@ from tacit.markets.dynamics.token_records import PAIRS, beyond_rounding, concent
 from tacit.markets.token import TokenEconomy
 from tacit.markets.token_parts import PrivateValues
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 
 @pytest.mark.parametrize("agents", [2, 7, PAIRS, PAIRS + 1])
 def test_gini_is_half_the_relative_mean_difference(agents):

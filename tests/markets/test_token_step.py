@@ -12,8 +12,6 @@ from tacit.markets.curves import Exponential, Linear, Power, Sigmoid
 from tacit.markets.token import TokenEconomy
 from tacit.markets.token_parts import Factors, Imbalance, Ito, Peer, Premium, PrivateValues, Resource, Rewards, Shock
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 STEPS, AGENTS = 8, 3
 TIGHT = {"agents": AGENTS, "steps": STEPS, "order_size": 0.6, "holdings": (0.5, 2.0, 3.5), "capital": 1.5}
 TWO = {"assets": 2, "curve": (Sigmoid(steepness=0.5, middle=7.0), Linear(rise=0.1, start=0.3))}

@@ -361,7 +361,7 @@ class Tiny(ExecutionCollusion):
 
 
 @pytest.fixture(scope="module")
-def played(tmp_path_factory, quick_compilation):
+def played(tmp_path_factory):
     """The study in small, without the search for Pareto fronts."""
     folder = tmp_path_factory.mktemp("execution")
     with pytest.MonkeyPatch.context() as patch:

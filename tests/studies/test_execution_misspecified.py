@@ -134,7 +134,7 @@ class Tiny(ExecutionMisspecified):
 
 
 @pytest.fixture(scope="module")
-def played(tmp_path_factory, quick_compilation):
+def played(tmp_path_factory):
     folder = tmp_path_factory.mktemp("misspecified")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(

@@ -17,8 +17,6 @@ from tacit.studies.insider_evidence import Auctions, Dealers
 from tacit.studies.insider_trading import InsiderTrading
 from tacit.theory.kyle import Auction
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 TINY = settings.Size(
     sessions=3, auctions=2048, entropy=(0.05, 0.05), tests=2000, customers=2500, ticks=(0.2, 0.3), rates=(0.1, 0.01),
     everything=False,

@@ -38,8 +38,6 @@ from tacit.learners.deep.base import Algorithm, Health, Independent
 from tacit.markets import Execution, RepeatedGame, ResourceMarket, TeamGame
 from tacit.testing import check_learner
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 SMALL = {"rollout": 8, "minibatches": 2, "epochs": 1, "hidden": (6,)}
 MEMORY = {"batch": 4, "hidden": (6,)}
 TEAM = TeamGame(horizon_steps=4)

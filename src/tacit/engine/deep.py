@@ -155,24 +155,27 @@ def _for_copies(key: PRNGKeyArray, copies: int) -> PRNGKeyArray:
     return key[None] if copies == 1 else jax.random.split(key, copies)
 
 
-def advance(table: Table, key: PRNGKeyArray, play: Play, start: Int[Array, ""], steps: int) -> tuple[Play, Tally]:
-    """So many steps of learning."""
+def advance(
+    table: Table, key: PRNGKeyArray, play: Play, start: Int[Array, ""], count: Int[Array, ""], steps: int
+) -> tuple[Play, Tally]:
+    """``count`` steps of learning, at most ``steps``, for which alone it is compiled."""
     clocks, root, limits = start + jnp.arange(steps), jax.random.fold_in(key, TRAINING), table.limits()
     # Three arrays rather than one: what no learner asks for, most often the last, is never computed.
     act, learn, end = 2, 2 + table.agents, 2 + 2 * table.agents
     keys = (_keys(root, clocks, 0, act), _keys(root, clocks, act, learn), _keys(root, clocks, learn, end))
 
-    def step(carry: tuple[Play, Tally], now: tuple[Array, Keys]) -> tuple[tuple[Play, Tally], None]:
-        (play, tally), (clock, keys) = carry, now
-        play, outcome, health = _step(table, play, clock, keys)
+    def step(number: Int[Array, ""], carry: tuple[Play, Tally]) -> tuple[Play, Tally]:
+        play, tally = carry
+        clock, now = start + number, tuple(jax.lax.dynamic_index_in_dim(k, number, keepdims=False) for k in keys)
+        play, outcome, health = _step(table, play, clock, now)
         rewards = jnp.concatenate([outcome.rewards[role.name] for role in table.dynamics.roles], axis=1)
         total = play.total + rewards
         tally = add(tally, rewards, total, outcome, health, limits, clock)
         ended = outcome.terminated | outcome.truncated
-        return (play._replace(total=jnp.where(ended[:, None], 0.0, total)), tally), None
+        return play._replace(total=jnp.where(ended[:, None], 0.0, total)), tally
 
     _, outcome, _ = jax.eval_shape(_step, table, play, clocks[0], tuple(k[0] for k in keys))
-    return jax.lax.scan(step, (play, nothing(table.agents, market_wide(outcome.info))), (clocks, keys))[0]
+    return jax.lax.fori_loop(0, count, step, (play, nothing(table.agents, market_wide(outcome.info))))
 
 
 def _keys(root: PRNGKeyArray, clocks: Int[Array, " steps"], first: int, last: int) -> PRNGKeyArray:
@@ -308,14 +311,14 @@ class Crew:
 
         @eqx.filter_jit(donate="all-except-first")
         def advance_all(constant: Any, play: Play, steps: int) -> tuple[Play, Tally]:
-            table, keys, start = constant
+            table, keys, start, count = constant
             arrays, static = eqx.partition(table, eqx.is_array)
 
-            def run(arrays: Any, keys: PRNGKeyArray, play: Play, start: Array) -> tuple[Play, Tally]:
+            def run(arrays: Any, keys: PRNGKeyArray, play: Play, start: Array, count: Array) -> tuple[Play, Tally]:
                 table = eqx.combine(arrays, static)
-                return jax.vmap(lambda k, p: advance(table, k, p, start, steps))(keys, play)
+                return jax.vmap(lambda k, p: advance(table, k, p, start, count, steps))(keys, play)
 
-            return spread(run, (same, sharded, sharded, same))(arrays, keys, play, start)
+            return spread(run, (same, sharded, sharded, same, same))(arrays, keys, play, start, count)
 
         @eqx.filter_jit
         def test_all(
@@ -351,9 +354,12 @@ class Crew:
         """All sessions, numbered from the first on, before their first step."""
         return self._begin(table, keys, jax.device_put(first + np.arange(len(keys), dtype=np.int32), self._sharded))
 
-    def advance(self, table: Table, keys: PRNGKeyArray, play: Play, start: int, steps: int) -> tuple[Play, Tally]:
-        """So many steps of all sessions; ``play`` is used up."""
-        return self._advance((table, keys, jnp.asarray(start, jnp.int32)), play, steps)
+    def advance(
+        self, table: Table, keys: PRNGKeyArray, play: Play, start: int, steps: int, most: int | None = None
+    ) -> tuple[Play, Tally]:
+        """So many steps of all sessions; ``play`` is used up. Calls with the same ``most`` are compiled once."""
+        begin, count = jnp.asarray(start, jnp.int32), jnp.asarray(steps, jnp.int32)
+        return self._advance((table, keys, begin, count), play, max(steps, most or steps))
 
     def test(
         self, table: Table, dynamics: Dynamics, keys: PRNGKeyArray, learners: Sequence[LearnerState], episodes: int,

@@ -41,7 +41,8 @@ def learned(result: Result, cell: int = 0, points: int = POINTS, types: int = TY
     --------
     >>> from tacit.lab.experiment import load
     >>> from tacit.lab.run import run
-    >>> experiment = load("auction", ["length.episodes=256", "sessions=2", "test.episodes=2", "learners.rollout=128"])
+    >>> small = ["length.episodes=256", "sessions=2", "learners.rollout=128", "test={episodes: 2, baselines: false}"]
+    >>> experiment = load("auction", small)
     >>> found = learned(run(experiment))
     >>> found.bids.shape, bool((found.exploitability > -1e-9).all())
     ((2, 2, 257, 1), True)

@@ -103,8 +103,9 @@ class MarketWork:
         weight = count / (total + TEST_WEIGHT * test.episodes * horizon)
         report(weight * done)
         longest = min(SEGMENT, max(1, KEY_BYTES // (16 * count * (1 + plan.table.agents))))
+        most = max(_segments(0, total, window * horizon, longest))
         for steps in _segments(done, total, window * horizon, longest):
-            play, tally = jax.block_until_ready(crew.advance(plan.table, keys, play, done, steps))
+            play, tally = jax.block_until_ready(crew.advance(plan.table, keys, play, done, steps, most))
             curves.add(done, steps, tally)
             done += steps
             report(weight * steps)
@@ -163,7 +164,7 @@ def _bytes_per_session(table: deep.Table) -> int:
 def _segments(done: int, total: int, window: int, longest: int) -> Iterator[int]:
     """Lengths of the segments that are left.
 
-    None reaches over the end of a window. They are as equal as can be, because each other length is compiled anew.
+    None reaches over the end of a window. They are as equal as can be: all are compiled for the longest.
     """
     pieces = -(-min(window, total) // longest)
     ends = np.unique([(k * window) // pieces for k in range(1, -(-total // window) * pieces + 1)])

@@ -74,7 +74,8 @@ def learned_quotes(result: Result) -> LearnedQuotes:
     >>> import tempfile
     >>> from tacit.lab.experiment import load
     >>> from tacit.lab.run import run
-    >>> experiment = load("rfq", ["length.episodes=50", "sessions=2", "test.episodes=2"])
+    >>> small = ["length.episodes=50", "sessions=2", "test={episodes: 2, baselines: false}"]
+    >>> experiment = load("rfq", small)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     found = learned_quotes(run(experiment, folder + "/run"))
     >>> found.quotes.shape, found.payoffs.shape

@@ -59,6 +59,10 @@ STUDIES: dict[str, tuple[str, str]] = {
         "tacit.studies.token_tuning:CurveTuning",
         "which bonding curve has the least volatile price, and what does it stop telling?",
     ),
+    "auction-bidding": (
+        "tacit.studies.auction_bidding:AuctionBidding",
+        "do learners bid as theory says, and how far are they from a best response?",
+    ),
     "order-flow": (
         "tacit.studies.order_flow:OrderFlow",
         "what do traders without intelligence explain of auctions and of prices?",

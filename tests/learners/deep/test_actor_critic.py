@@ -12,8 +12,6 @@ from toy_market import fast, keys
 
 from tacit.learners import ActorCritic
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 STEPS = 8
 SETTINGS = {"rollout": STEPS, "hidden": (3,), "gamma": 0.9, "trace": 0.8, "anneal": False, "scale_rewards": False}
 

@@ -13,8 +13,6 @@ from tacit.learners.deep.best_response import frozen_policies
 from tacit.markets.resource import ResourceMarket
 from tacit.theory import trading_response
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 SESSIONS, EPISODES = 2, 3000
 LITERAL = {"execution": "pre", "law": "linear", "valuation": "mark-to-market"}
 KINDS = {

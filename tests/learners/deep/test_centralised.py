@@ -19,8 +19,6 @@ from tacit.learners.initial import ConstantValue
 from tacit.markets import TeamGame
 from tacit.markets.base import Role
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 #: Three players; the best joint action is far from all others, so that who learns alone never finds it.
 NEEDLE = np.full((1, 2, 2, 2), 0.0)
 NEEDLE[0, 1, 0, 1], NEEDLE[0, 0, 0, 0] = 3.0, 1.0

@@ -19,8 +19,6 @@ from tacit.learners.deep.policy import Networks
 from tacit.learners.deep.samples import Batch
 from tacit.learners.deep.trunk import forward as through
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 STEPS, AGENTS, GAMMA, TRACE = 12, 2, 0.9, 0.7
 SETTINGS = {
     "rollout": STEPS, "rate": 1e-2, "hidden": (3,), "gamma": GAMMA, "trace": TRACE, "entropy_weight": 0.1,

@@ -18,8 +18,6 @@ from tacit.learners.base import MarketSeat
 from tacit.learners.deep.actions import UNIFORM
 from tacit.learners.deep.base import Transition
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 STEPS, BATCH = 12, 5
 SETTINGS = {
     "batch": BATCH, "memory": 16, "warmup": 0, "hidden": (3,), "rate": 1e-2, "actor_rate": 2e-2, "gamma": 0.9,

@@ -15,8 +15,6 @@ from tacit.learners.base import MarketSeat
 from tacit.learners.deep.trunk import forward
 from tacit.learners.exploration import Constant
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 SESSIONS, DISCOUNT = 2, 0.5
 SETTINGS = {
     "gamma": DISCOUNT, "hidden": (16,), "activation": "tanh", "batch": 32, "memory": 2000, "warmup": 200, "rate": 1e-2,

@@ -12,8 +12,6 @@ from toy_market import MOST, PlainToy, agent, beginner, fast, fill, keys, networ
 
 from tacit.learners.dqn import Network
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 KINDS = {
     "input": {},
     "input, single": {"double": False, "network": Network(width=6, layers=1, embedding=False)},

@@ -12,8 +12,6 @@ from toy_market import keys
 from tacit.learners.deep.base import Transition
 from tacit.learners.deep.group_replay import GroupReplay
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 AGENTS, OBSERVATION, ACTION, WORLD, STEPS = 3, 2, 1, 4, 23
 
 

@@ -3,12 +3,9 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-import pytest
 from toy_market import agent, keys, observations, transitions
 
 from tacit.learners.deep.base import Independent
-
-pytestmark = pytest.mark.usefixtures("quick_compilation")
 
 
 def test_a_group_does_what_its_agents_do_alone():

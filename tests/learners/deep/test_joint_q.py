@@ -18,8 +18,6 @@ from tacit.learners.deep.base import Transition
 from tacit.markets.base import Discrete, Role
 from tacit.markets.dynamics.base import Dynamics, Outcome
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 ACTIONS, STATES = 3, 2
 SETTINGS = {"alpha": 0.3, "gamma": 0.9, "initial": UniformValues(low=-1.0, high=1.0)}
 

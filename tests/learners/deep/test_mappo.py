@@ -21,8 +21,6 @@ from tacit.markets import TeamGame
 from tacit.markets.base import Discrete, Role
 from tacit.markets.dynamics.base import Dynamics, Outcome
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 STEPS = 8
 SETTINGS = {
     "rollout": STEPS,

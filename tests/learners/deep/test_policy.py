@@ -14,8 +14,6 @@ from tacit.learners.base import MarketSeat
 from tacit.learners.deep.policy import Categorical, Gaussian
 from tacit.learners.deep.trunk import Shape, create, forward, orthogonal
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 RANDOM = np.random.default_rng(0)
 DRAWS = jnp.asarray(RANDOM.uniform(size=(20_000, 2)), jnp.float32)
 TRUE = jnp.ones(len(DRAWS), bool)

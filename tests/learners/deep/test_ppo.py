@@ -14,8 +14,6 @@ from tacit.errors import TacitError
 from tacit.learners import PPO
 from tacit.learners.deep.samples import Batch
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 STEPS = 8
 SETTINGS = {
     "rollout": STEPS, "minibatches": 2, "epochs": 3, "rate": 1e-2, "hidden": (3,), "gamma": 0.9, "trace": 0.8,

@@ -12,8 +12,6 @@ from tacit.engine import deep
 from tacit.learners import PPO, ActorCritic
 from tacit.learners.deep.trunk import forward
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 STEPS, SESSIONS, DISCOUNT = 4000, 2, 0.5
 LEARNERS = {
     "ppo": (PPO, {"rollout": 16, "minibatches": 2, "rate": 1e-2}),

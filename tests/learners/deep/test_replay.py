@@ -11,8 +11,6 @@ from toy_market import fill, keys, transitions
 from tacit.learners.deep.base import Transition
 from tacit.learners.deep.replay import Replay
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 ADDED = 3000
 
 

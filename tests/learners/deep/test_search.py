@@ -14,8 +14,6 @@ from toy_market import agent, fast, network, observations
 from tacit.learners.deep.search import BLOCK
 from tacit.learners.dqn import Network
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 MOST, BATCH = 100, 20  # actions of an observation, and observations
 KINDS = {"embedding": Network(width=5, layers=2), "none": Network(width=5, layers=1, embedding=False)}
 

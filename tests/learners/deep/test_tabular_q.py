@@ -11,8 +11,6 @@ from tacit.learners import Constant, QLearning, UniformValues
 from tacit.learners.base import MarketSeat
 from tacit.markets.repeated_game import RepeatedGame
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 BINS = (3, 4)
 SEEN = observations(np.random.default_rng(0), 300)
 

@@ -8,8 +8,6 @@ from toy_market import keys
 
 from tacit.learners.deep.trunk import Shape, create, forward, respond, unroll
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 RANDOM = np.random.default_rng(0)
 
 

@@ -20,8 +20,6 @@ from tacit.learners.deep.mixing import monotonic, together
 from tacit.learners.exploration import Constant
 from tacit.markets import RepeatedGame
 
-pytestmark = pytest.mark.usefixtures("quick_compilation")
-
 #: Payoffs of two-player team games; what each learner ends at is in the papers.
 CLIMB = [[8, -12, -12], [-12, 0, 0], [-12, 0, 0]]  # Rashid et al. 2020, table 1: no monotonic function has this optimum
 SUM = [[0, 1, 3], [2, 3, 5], [1, 2, 4]]
