@@ -42,6 +42,10 @@ class PolicyGradient(Learner):
         "auto", "of actions: gaussian if continuous, categorical if discrete or over the market's candidates"
     )
     log_sd: float = param(0.0, "logarithm of the first standard deviation of a gaussian", ge=-20, le=20)
+    last_log_sd: float | None = param(
+        None, "what it ends with, moving there evenly over the session instead of being learned; none: learned",
+        ge=-20, le=20,
+    )  # fmt: skip
     deterministic_test: bool = param(
         False, "in a test an action is the likeliest one, but for a share test.epsilon; otherwise drawn as in learning"
     )

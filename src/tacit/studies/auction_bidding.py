@@ -42,7 +42,7 @@ class AuctionBidding(Study):
         "chosen: docs/auctions.md."
     )
     sizes: ClassVar[Mapping[str, Size]] = {
-        "quick": Size(sessions=10, episodes=204_800, rival_episodes=0, everything=False),
+        "quick": Size(sessions=10, episodes=409_600, rival_episodes=0, everything=False),
         "paper": Size(sessions=20, episodes=1_638_400, rival_episodes=1_638_400),
     }
 

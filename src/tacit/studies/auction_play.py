@@ -66,7 +66,7 @@ SETTINGS = (
 
 LEARNER = PPO(
     hidden=(16,), rollout=4096, minibatches=4, epochs=4, rate=3e-3, gamma=0.0, trace=0.0, log_sd=-1.0,
-    entropy_weight=0.02, deterministic_test=True,
+    last_log_sd=-3.0, deterministic_test=True,
 )  # fmt: skip
 """Discounting has no meaning where an episode is one auction. See docs/auctions.md for how the numbers were chosen."""
 

@@ -206,7 +206,7 @@ def tick_chart(e: Evidence) -> Chart:
         marks.append(_points(np.array(list(ticks)) + aside, best, name))
     marks += [HLine(CUSTOMERS.zero_profit(), "zero profit"), HLine(CUSTOMERS.monopoly(), "monopoly")]
     caption = (
-        "Mean over sessions with 95 % intervals; equilibria by enumeration, for every tick that is a multiple of 0.02."
+        "Mean over sessions with 95 % intervals; equilibria by enumeration, for every tick that is a multiple of 0.01."
     )
     return Chart("Half-spreads by tick", Axis("tick", "currency"), Axis("best half-spread", "currency"), marks, caption)
 

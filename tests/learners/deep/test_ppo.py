@@ -228,3 +228,17 @@ def test_what_does_not_fit_is_refused():
         group(PPO(distribution="gaussian"), probe("discrete"))
     with pytest.raises(TacitError, match=r"distribution: this market names no candidates .* use gaussian"):
         group(PPO(distribution="categorical"), probe("continuous"))
+
+
+@pytest.mark.parametrize(("last", "clock"), [(-3.0, STEPS - 1), (-3.0, 1000 * STEPS - 1), (None, STEPS - 1)])
+def test_the_spread_follows_the_clock_where_it_is_told_to(last, clock):
+    some = group(PPO(**SETTINGS, last_log_sd=last), probe("continuous"), True)
+    lived = experience(np.random.default_rng(1), 2, STEPS, "continuous")
+    state = fast(some.init)(keys(2), jnp.asarray(0))
+    state = state._replace(rows=remembered(some, lived))
+    after = fast(some.update)(state, keys(2), jnp.asarray(clock))[0].networks.log_sd
+    way = min((clock + 1) / float(some.numbers.steps), 1)
+    if last is None:
+        assert (after != SETTINGS["log_sd"]).all(), "it is learned"
+    else:
+        np.testing.assert_allclose(after, SETTINGS["log_sd"] + (last - SETTINGS["log_sd"]) * way, rtol=1e-6)

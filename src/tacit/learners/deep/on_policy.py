@@ -216,6 +216,7 @@ class OnPolicy(Group):
         networks, optimiser = self._each(
             type(self).learn, clock, state.networks, state.optimiser, batch, keys[: self.heads]
         )
+        networks = networks._replace(log_sd=self.numbers.spread(networks.log_sd, clock))
         seen, viewed = (
             None if m is None or x is None else jax.vmap(Moments.with_batch)(m, jax.vmap(flat)(x))
             for m, x in ((state.seen, sight.inputs), (state.viewed, sight.views))
@@ -342,11 +343,11 @@ class OnPolicy(Group):
         value = self._valued(critic.outputs, batch.choices).reshape(-1)
         batch = batch.steps()
         outputs = actor.outputs.reshape(len(batch.value), -1)
-        logs = self.distribution.log_probability(outputs, networks.log_sd, batch.feasible, batch.choices)
-        advantage = batch.advantage
+        log_sd, advantage = self.numbers.fixed(networks.log_sd), batch.advantage
+        logs = self.distribution.log_probability(outputs, log_sd, batch.feasible, batch.choices)
         if self.normal_advantages:
             advantage = (advantage - jnp.mean(advantage)) / (jnp.std(advantage) + LEAST)
-        entropy = self.distribution.entropy(outputs, networks.log_sd, batch.feasible)
+        entropy = self.distribution.entropy(outputs, log_sd, batch.feasible)
         gain = self.objective(logs, batch, advantage) + self.numbers.entropy_weight * entropy
         return self.numbers.value_weight * self.value_error(value, batch) - gain
 

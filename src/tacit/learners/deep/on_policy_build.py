@@ -42,6 +42,8 @@ def common(learner: "PolicyGradient", seat: MarketSeat, sees: Sees = "own") -> d
             largest_slope=_single(learner.clip_gradient),
             largest_value=_single(learner.largest_value),
             log_sd=_single(learner.log_sd),
+            last_log_sd=_single(float("nan") if learner.last_log_sd is None else learner.last_log_sd),
+            steps=_single(float(seat.steps)),
         ),
         "distribution": distribution,
         "rollout": Rollout(

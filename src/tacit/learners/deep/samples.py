@@ -4,8 +4,10 @@ from typing import Any, Literal, NamedTuple
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Shaped
 
+from tacit.learners.deep.base import Clock
 from tacit.learners.deep.moments import Moments
 from tacit.learners.deep.policy import Networks
 from tacit.learners.deep.trunk import Trunk
@@ -25,6 +27,18 @@ class Numbers(eqx.Module):
     largest_slope: Float[Array, ""]  # norm of a gradient
     largest_value: Float[Array, ""]
     log_sd: Float[Array, ""]  # of the first Gaussian policy
+    last_log_sd: Float[Array, ""]  # of the last one, where it follows the clock; NaN: it is learned
+    steps: Float[Array, ""]  # of the session
+
+    def spread(self, learned: Float[Array, "*networks size"], clock: Clock) -> Float[Array, "*networks size"]:
+        """Logarithm of the standard deviation after a step: as it was learned, or by the clock."""
+        way = jnp.minimum((clock + 1) / self.steps, 1.0)
+        wanted = self.log_sd + (self.last_log_sd - self.log_sd) * way
+        return jnp.where(jnp.isnan(wanted), learned, wanted)
+
+    def fixed(self, log_sd: Float[Array, " size"]) -> Float[Array, " size"]:
+        """The same number; gradients pass through it only where it is learned."""
+        return jnp.where(jnp.isnan(self.last_log_sd), log_sd, jax.lax.stop_gradient(log_sd))
 
 
 class Acting(NamedTuple):
