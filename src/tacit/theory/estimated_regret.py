@@ -16,7 +16,7 @@ Floats = NDArray[np.float64]
 
 SELECTION = 0.005  # chance that a best reply is not among the contenders of a lower limit
 NODES = 48  # of the quadrature over a candidate's payoff
-TIE = 1e-9  # of the payoffs' range: payoffs closer than this are equal
+TIE = 1e-9  # of the largest payoff: payoffs closer than this are equal
 HOPELESS = 1e-7  # chance of exceeding another entry below which an entry is no contender
 
 
@@ -129,7 +129,7 @@ def best_probabilities(mean: ArrayLike, se: ArrayLike, freedom: ArrayLike) -> Fl
     found = np.zeros(len(m))
     running = _running(m, s, v)
     points, weights = _nodes()
-    least = np.maximum(s[running], TIE * 1e-3 * max(float(np.ptp(m)), 1e-300))
+    least = np.maximum(s[running], 1e-3 * _tie(m))
     centre, freedoms = m[running], v[running]
     x = centre[:, None] + least[:, None] * stdtrit(freedoms[:, None], points) + _tie(m)
     log = np.zeros(x.shape)
@@ -238,4 +238,4 @@ def _nodes() -> tuple[Floats, Floats]:
 
 
 def _tie(mean: Floats) -> float:
-    return TIE * float(np.ptp(mean))
+    return TIE * max(float(np.abs(mean).max()), 1e-290)
