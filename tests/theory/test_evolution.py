@@ -72,7 +72,7 @@ def test_fixed_points_and_cycles():
     assert best_replies(np.ones((2, 2))).tolist() == [0, 1]  # nobody moves without gain
 
 
-def known_game(rng, size=12, gap=0.5):
+def known_game(rng, size=9, gap=0.5):
     """Random payoffs with one symmetric equilibrium: elsewhere some reply is better by a gap or more."""
     payoffs = rng.uniform(0, 1, size=(size, size))
     star = int(rng.integers(size))
@@ -102,7 +102,7 @@ def adaptive(rng, payoffs, noise, first=2, batch=3, most=60):
 
 def test_adaptive_allocation_needs_a_third_of_the_sessions():
     """For the same probability of naming exactly the equilibria of a known game."""
-    rng, noise, trials = np.random.default_rng(1), 0.7, 30
+    rng, noise, trials = np.random.default_rng(1), 0.7, 10
     games = [known_game(rng) for _ in range(trials)]
     used, right = [], 0
     for payoffs, star in games:

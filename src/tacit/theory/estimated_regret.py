@@ -129,7 +129,7 @@ def best_probabilities(mean: ArrayLike, se: ArrayLike, freedom: ArrayLike) -> Fl
     found = np.zeros(len(m))
     running = _running(m, s, v)
     points, weights = _nodes()
-    least = np.maximum(s[running], 1e-3 * _tie(m))
+    least = np.maximum(s[running], 1e-6 * _tie(m))
     centre, freedoms = m[running], v[running]
     x = centre[:, None] + least[:, None] * stdtrit(freedoms[:, None], points) + _tie(m)
     log = np.zeros(x.shape)
