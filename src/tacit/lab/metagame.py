@@ -3,6 +3,7 @@
 import itertools
 import re
 from collections.abc import Mapping, Sequence
+from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -171,9 +172,20 @@ def is_symmetric(form: NormalForm | CongestionForm) -> bool:
 
 def load_metagame(source: str, overrides: Sequence[str] = ()) -> MetaGame:
     """A meta-game from a YAML file or a name that ships with the package, with overrides ``field=value``."""
-    data = _read(source)
+    shipped = _folder() / f"{source}.yaml"
+    data = _read(str(shipped) if "/" not in source and shipped.is_file() else source)
     data.setdefault("name", re.sub(r"[^A-Za-z0-9_.-]+", "-", Path(source).stem).strip("-._") or "metagame")
     return metagame_from(data, parse_overrides(overrides))
+
+
+def shipped_metagames() -> dict[str, str]:
+    """Names and descriptions of the meta-games that ship with the package."""
+    names = sorted(f.name.removesuffix(".yaml") for f in _folder().iterdir() if f.name.endswith(".yaml"))
+    return {name: load_metagame(name).description for name in names}
+
+
+def _folder() -> Path:
+    return Path(str(resources.files("tacit"))) / "scenarios" / "metagames"
 
 
 def metagame_from(data: Mapping[str, Any], overrides: Sequence[tuple[str, Any]] = ()) -> MetaGame:

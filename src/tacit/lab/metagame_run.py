@@ -189,7 +189,8 @@ class _Work:
         for number in range(1, game.adaptive.rounds + 1 if game.adaptive else 1):
             assert game.adaptive is not None
             table = self.tables[game.window][0]
-            own, others = next_entries(table, game.adaptive.sure, game.seed + number)
+            least = min(game.adaptive.first + game.adaptive.batch, game.sessions)
+            own, others = next_entries(table, game.adaptive.sure, game.seed + number, least=least)
             if self.pairs:  # of a pair and its mirror image one is played
                 unordered = np.unique(np.sort(np.stack([own, others], axis=1), axis=1), axis=0)
                 own, others = unordered[:, 0], unordered[:, 1]

@@ -21,7 +21,7 @@ def percent(share: float) -> str:
     >>> percent(0.123), percent(0.0004)
     ('12 %', '0.04 %')
     """
-    return f"{100 * share:.2g} %"
+    return f"{100 * share:.0f} %" if abs(share) >= 0.1 else f"{100 * share:.2g} %"
 
 
 def sentences(found: Analysis) -> str:
@@ -33,10 +33,14 @@ def sentences(found: Analysis) -> str:
         f"Most likely symmetric equilibrium: ({lead}), probability {found.probabilities[k]:.2f}, regret "
         f"{found.regret(k)}, gain {found.gain(k)}. Expected number of symmetric pure equilibria: {found.number.mean:.2f} "
         f"(95 % range {found.number.low:.0f} to {found.number.high:.0f}); {len(found.possible)} of "
-        f"{len(found.labels)} profiles are not refuted. In the mean payoffs best replies have {fixed} fixed "
-        f"points and {cycles} cycles. The best symmetric profile, ({found.labels[found.best]}), has a gain of "
+        f"{len(found.labels)} profiles are not refuted. In the mean payoffs best replies have {_count(fixed, 'fixed point')} "
+        f"and {_count(cycles, 'cycle')}. The best symmetric profile, ({found.labels[found.best]}), has a gain of "
         f"{found.gain(found.best)}; {percent(found.price())} of it is left at the equilibrium."
     )
+
+
+def _count(number: int, name: str) -> str:
+    return f"{number} {name}{'' if number == 1 else 's'}"
 
 
 def profile_table(found: Analysis, also: tuple[tuple[str, int], ...] = ()) -> Table:

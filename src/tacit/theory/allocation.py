@@ -49,7 +49,9 @@ def undecided(probabilities: Floats, sure: float) -> Ints:
     return np.flatnonzero((probabilities > 1 - sure) & (probabilities < sure)).astype(np.int64)
 
 
-def next_entries(table: PayoffTable, sure: float, seed: int, challengers: int = 2) -> tuple[Ints, Ints]:
+def next_entries(
+    table: PayoffTable, sure: float, seed: int, challengers: int = 2, least: int = 0
+) -> tuple[Ints, Ints]:
     """Entries that should get the next batch of sessions: for each undecided profile its own and its challengers'.
 
     A challenger is the own strategy that is best in a draw from what is known of the column, the profile's own left out
@@ -65,13 +67,18 @@ def next_entries(table: PayoffTable, sure: float, seed: int, challengers: int = 
         Of the draws: the same seed, the same entries.
     challengers : int
         Draws for each profile.
+    least : int
+        Profiles whose own entry has fewer sessions are not yet decided either, whatever the probability: verdicts
+        should not rest on an error that itself is hardly known.
 
     Returns
     -------
     own, others : (k,) int arrays
         Different entries; empty if all profiles are decided.
     """
-    columns = undecided(column_probabilities(table), sure)
+    columns = np.union1d(
+        undecided(column_probabilities(table), sure), np.flatnonzero(np.diagonal(table.count) < least)
+    )
     se, freedom = pooled_errors(table)
     rng = np.random.default_rng(seed)
     pairs = {(int(j), int(j)) for j in columns}
