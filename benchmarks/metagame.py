@@ -53,7 +53,10 @@ def main() -> None:
     speed, goal = played * PERIODS / wall, PAIRS * SESSIONS * PERIODS / HOUR
     tables = 2 * 2 * 3 * game.size**2 * 8 / 2**30  # two windows; own and others' payoffs; count, mean, squares
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(f"{given.threads} threads: {speed / 1e6:.1f} million periods/s by the clock, {speed / goal:.2f} of the goal of {goal / 1e6:.1f}")
+    print(
+        f"{given.threads} threads: {speed / 1e6:.1f} million periods/s by the clock, {speed / goal:.2f} of "
+        f"the goal of {goal / 1e6:.1f}"
+    )
     print(f"a period takes {used / (played * PERIODS) * 1e9:.0f} ns of a core; {given.threads} idle cores: "
           f"{given.threads * played * PERIODS / used / 1e6:.1f} million periods/s")  # fmt: skip
     print(f"the whole matrix: {PAIRS * SESSIONS * PERIODS / speed / 60:.0f} minutes at this speed")

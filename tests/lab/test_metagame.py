@@ -193,7 +193,15 @@ def test_an_analysis_and_its_page(result, tmp_path):
 def test_the_command(tmp_path, capsys):
     assert set(shipped_metagames()) == {"bertrand-designers", "drivers-designers"}
     assert load_metagame("bertrand-designers").size == 29
-    words = ["metagame", "bertrand-designers", "periods=50", "sessions=2", "grid.gamma=[0.2]", "--out", str(tmp_path / "m")]
+    words = [
+        "metagame",
+        "bertrand-designers",
+        "periods=50",
+        "sessions=2",
+        "grid.gamma=[0.2]",
+        "--out",
+        str(tmp_path / "m"),
+    ]
     assert guarded(lambda: app(words, standalone_mode=False)) == 0
     assert "Most likely symmetric equilibrium" in capsys.readouterr().out
     manifest = json.loads((tmp_path / "m" / "manifest.json").read_text())

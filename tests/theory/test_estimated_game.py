@@ -169,9 +169,7 @@ def test_the_front_is_what_no_profile_dominates():
     payoffs = np.random.default_rng(9).normal(size=(6, 6))
     game = EstimatedGame.exact(payoffs)
     points = game.payoffs().reshape(-1, 2)
-    brute = {
-        divmod(k, 6) for k, p in enumerate(points) if not any((q >= p).all() and (q > p).any() for q in points)
-    }
+    brute = {divmod(k, 6) for k, p in enumerate(points) if not any((q >= p).all() and (q > p).any() for q in points)}
     assert {tuple(map(int, profile)) for profile in pareto_profiles(game)} == brute
 
 

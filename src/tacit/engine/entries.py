@@ -2,8 +2,9 @@
 
 A *strategy* is a learner with all its numbers; an *entry* is player 0 with strategy ``a`` among others with strategy
 ``b``. :func:`prepare` flattens every strategy once into the rows of a bank, and :func:`play` plays sessions of many
-entries in one compiled call that fills the two groups of the loop from the bank. A session of an entry has the bits that
-it has in the ordinary engine (:mod:`tacit.engine.tabular`): the loop's steps, the streams and their keys are the same.
+entries in one compiled call that fills the two groups of the loop from the bank. A session of an entry has the bits
+that it has in the ordinary engine (:mod:`tacit.engine.tabular`): the loop's steps, the streams and their keys are the
+same.
 """
 
 import hashlib

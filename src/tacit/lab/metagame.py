@@ -35,9 +35,9 @@ class MetaGame(Spec):
     """Environment + strategies that designers choose from + how payoffs are estimated.
 
     A strategy is a learner: the base ``learner`` with every combination of the values in ``grid``, and each of
-    ``others`` as it is. With two players every pair of strategies is an entry. With more, an entry is one deviator among
-    others who are alike. Which designer has which place does not matter where the environment is symmetric, so that
-    pairs are unordered; where moves alternate the places change in every other session.
+    ``others`` as it is. With two players every pair of strategies is an entry. With more, an entry is one deviator
+    among others who are alike. Which designer has which place does not matter where the environment is symmetric, so
+    that pairs are unordered; where moves alternate the places change in every other session.
 
     Examples
     --------

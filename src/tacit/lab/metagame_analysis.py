@@ -138,8 +138,9 @@ class Analysis:
         nash, best = self.scale
         low, high = (float(x[profile, profile]) for x in self.table.interval())
         mean, se = float(self.table.mean[profile, profile]), float(self.table.se()[profile, profile])
-        place = [round((x - nash) / (best - nash), 9) for x in (mean, low, high)]  # equal sessions differ by rounding
-        return Estimate(*place, se / abs(best - nash), int(self.table.count[profile, profile]))
+        # equal sessions differ by rounding
+        centre, bottom, top = (round((x - nash) / (best - nash), 9) for x in (mean, low, high))
+        return Estimate(centre, bottom, top, se / abs(best - nash), int(self.table.count[profile, profile]))
 
     @cached_property
     def best(self) -> int:

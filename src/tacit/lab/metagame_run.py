@@ -116,7 +116,8 @@ def estimate(
     --------
     >>> from tacit.games import PrisonersDilemma
     >>> from tacit.learners import Fixed
-    >>> dilemma = MetaGame(environment=PrisonersDilemma(), others=[Fixed(action=0), Fixed(action=1)], periods=10, sessions=2)
+    >>> fixed = [Fixed(action=0), Fixed(action=1)]
+    >>> dilemma = MetaGame(environment=PrisonersDilemma(), others=fixed, periods=10, sessions=2)
     >>> estimate(dilemma).game.row.mean
     array([[3., 0.],
            [5., 1.]])
@@ -144,9 +145,7 @@ def estimate(
     return result
 
 
-def play_entries(
-    metagame: MetaGame, own: NDArray[Any], others: NDArray[Any], sessions: int, first: int = 0
-) -> Floats:
+def play_entries(metagame: MetaGame, own: NDArray[Any], others: NDArray[Any], sessions: int, first: int = 0) -> Floats:
     """Payoffs of single sessions, shape (entries, sessions, 2 windows, 2): of player 0 and of the mean of the others.
 
     With common random numbers session s of all entries has the same draws, so that differences can be paired.
@@ -326,8 +325,11 @@ def _save(result: MetaResult, path: Path) -> None:
             **{f"crowd_{n}": (dims[1:], np.stack([getattr(result.crowd[w], n) for w in WINDOWS])) for n in SUMS},
         },
         attrs={
-            "count": "sessions", "mean": "mean payoff of strategy against opponent", "squares": "of deviations",
-            "windows": list(WINDOWS), "strategies": result.metagame.labels(),
+            "count": "sessions",
+            "mean": "mean payoff of strategy against opponent",
+            "squares": "of deviations",
+            "windows": list(WINDOWS),
+            "strategies": result.metagame.labels(),
         },
     )
     draft = path / "data.zarr.draft"

@@ -61,7 +61,8 @@ def graph_chart(found: Analysis, x: str, y: str) -> Chart:
         marks.append(Badges(px[at], py[at], [str(number) for number, _ in nodes], name="fixed points and cycles"))
     told = "; ".join(_attractor(found, number) for number, _ in enumerate(found.attractors[:6], 1))
     caption = (
-        f"Every profile in which all have the same strategy, and a line to its best reply. {told}. Places are shifted a "
+        f"Every profile in which all have the same strategy, and a line to its best reply. {told}. Places are "
+        f"shifted a "
         "little so that profiles which differ in other parameters can be told apart."
     )
     return Chart("The best-response graph", Axis(field(x)), Axis(field(y)), marks, caption)
@@ -102,7 +103,8 @@ def front_chart(found: Analysis, marked: Sequence[tuple[str, int]] = ()) -> Char
         *(Points([own[k]], [own[k]], name, reference=True) for name, k in marked),
     ]
     caption = (
-        "Mean payoffs, 0 at the stage game's competitive and 1 at its cooperative benchmark. The front of estimates lies "
+        "Mean payoffs, 0 at the stage game's competitive and 1 at its cooperative benchmark. The front of "
+        "estimates lies "
         "a little too far out."
     )
     return Chart("What designers earn", Axis("gain of one designer"), Axis("gain of the other"), marks, caption)

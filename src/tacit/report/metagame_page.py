@@ -31,9 +31,11 @@ def sentences(found: Analysis) -> str:
     cycles = len(found.attractors) - fixed
     return (
         f"Most likely symmetric equilibrium: ({lead}), probability {found.probabilities[k]:.2f}, regret "
-        f"{found.regret(k)}, gain {found.gain(k)}. Expected number of symmetric pure equilibria: {found.number.mean:.2f} "
+        f"{found.regret(k)}, gain {found.gain(k)}. Expected number of symmetric pure equilibria: "
+        f"{found.number.mean:.2f} "
         f"(95 % range {found.number.low:.0f} to {found.number.high:.0f}); {len(found.possible)} of "
-        f"{len(found.labels)} profiles are not refuted. In the mean payoffs best replies have {_count(fixed, 'fixed point')} "
+        f"{len(found.labels)} profiles are not refuted. In the mean payoffs best replies have "
+        f"{_count(fixed, 'fixed point')} "
         f"and {_count(cycles, 'cycle')}. The best symmetric profile, ({found.labels[found.best]}), has a gain of "
         f"{found.gain(found.best)}; {percent(found.price())} of it is left at the equilibrium."
     )
@@ -60,7 +62,8 @@ def profile_table(found: Analysis, also: tuple[tuple[str, int], ...] = ()) -> Ta
         ("profile", "P(equilibrium)", "regret %", "95 % interval", "rank", "gain", "replies in error", "replicator",
          "alpha-rank"), rows,
         "Regret in per cent of the best reply's payoff; rank among the replies to the profile; gain 0 at the "
-        "competitive and 1 at the cooperative benchmark; replies within error of the best; share of 200 random populations "
+        "competitive and 1 at the cooperative benchmark; replies within error of the best; share of 200 "
+        "random populations "
         "that the replicator equation leads there; share of time under alpha-rank (population 50, intensity 10).",
     )  # fmt: skip
 
@@ -75,15 +78,18 @@ def attractor_table(found: Analysis) -> Table:
         for a in found.attractors
     ]  # fmt: skip
     return Table(
-        ("kind", "basin", "profiles", "gains", "P(equilibrium)"), rows,
-        "In the mean payoffs; noise turns ties into moves. Basin: share of profiles from which best replies lead there.",
+        ("kind", "basin", "profiles", "gains", "P(equilibrium)"),
+        rows,
+        "In the mean payoffs; noise turns ties into moves. Basin: share of profiles from which best replies "
+        "lead there.",
     )
 
 
 def lines(result: MetaResult) -> list[str]:
     """The answer of any meta-game, a paragraph a line."""
     told = [
-        f"{result.metagame.size} strategies, {result.metagame.entries} entries, {result.facts['sessions']:.4g} sessions "
+        f"{result.metagame.size} strategies, {result.metagame.entries} entries, "
+        f"{result.facts['sessions']:.4g} sessions "
         f"of {result.metagame.periods} periods"
     ]
     if result.metagame.symmetric:
@@ -109,7 +115,7 @@ def _unequal(game: EstimatedGame, labels: list[str]) -> str:
 def figures(found: Analysis) -> tuple[Chart, ...]:
     """Heat maps, response graph, probability map and front, as far as the strategies have parameters."""
     names = [name for name in found.axes if len(found.axes[name][0]) > 1 and _numbers(found.axes[name][0])]
-    drawn = [c for c in charts.reply_charts(found)] if len(names) == len(found.axes) else []
+    drawn: list[Chart] = list(charts.reply_charts(found)) if len(names) == len(found.axes) else []
     if len(names) >= 2:
         x, y = names[1], names[0]
         drawn += [charts.graph_chart(found, x, y), charts.probability_chart(found, x, y)]

@@ -92,13 +92,16 @@ class BertrandMetagame(Study):
 
 
 NOTES = (
-    "Baseline: demand 1 - p, the lower price takes all, ties are halved, 24 prices from 0 to 1, simultaneous moves, state = "
+    "Baseline: demand 1 - p, the lower price takes all, ties are halved, 24 prices from 0 to 1, "
+    "simultaneous moves, state = "
     "the rival's last price, initial values uniform on [0, 1], 10,000 periods.",
-    "Regret intervals and the set of best replies allow for the choice of the largest of many noisy means; entries share "
+    "Regret intervals and the set of best replies allow for the choice of the largest of many noisy "
+    "means; entries share "
     "common random numbers, which makes both a little too careful.",
 )
 FACTORS = (
-    "Each row changes one thing about the baseline, on a coarser grid that holds the published equilibrium. Regret of the "
+    "Each row changes one thing about the baseline, on a coarser grid that holds the published "
+    "equilibrium. Regret of the "
     "published equilibrium in per cent of the best reply's payoff."
 )
 ALGORITHMS = "Designers choose the algorithm itself, paid for the whole session or for the last fifth."
@@ -152,13 +155,13 @@ def variants(size: Size) -> list[tuple[str, MetaGame]]:
 def open_questions(size: Size) -> list[tuple[str, MetaGame]]:
     """Algorithms other than Q-learning, and other dilemmas."""
     q = {"memory": 1, "observes": "rivals", "initial": UniformValues()}
-    cournot = Cournot()
+    cournot, game = Cournot(), evidence.algorithm_game
     quantities = cournot.actions().values.shape[1]
     return [
-        ("Bertrand, homogeneous", evidence.algorithm_game("algorithms-bertrand", homogeneous(), (1, 11), size.algorithms, **q)),
-        ("prisoner's dilemma", evidence.algorithm_game("algorithms-dilemma", PrisonersDilemma(), (0, 1), size.algorithms, **q)),
-        ("Cournot", evidence.algorithm_game("algorithms-cournot", cournot, (quantities // 3,), size.algorithms, memory=0)),
-    ]  # fmt: skip
+        ("Bertrand, homogeneous", game("algorithms-bertrand", homogeneous(), (1, 11), size.algorithms, **q)),
+        ("prisoner's dilemma", game("algorithms-dilemma", PrisonersDilemma(), (0, 1), size.algorithms, **q)),
+        ("Cournot", game("algorithms-cournot", cournot, (quantities // 3,), size.algorithms, memory=0)),
+    ]
 
 
 def _table(found: Analysis, at: int) -> Table:
@@ -175,9 +178,9 @@ def _claims(
         claims += [
             evidence.equilibrium_claim(f"{name}: regret of the published equilibrium (%)", close, THESIS,
                                        "from paired sessions; an equilibrium has none"),
-            Claim(f"{name}: probability that it is an equilibrium", chance, note="given the payoff matrix"),
-            Claim(f"{name}: its rank among the replies to itself", a.rank(at), note=f"of {len(a.labels)}"),
-            Claim(f"{name}: gain at it", a.gain(at), source="slightly supra-competitive prices (P)"),
+            Claim(f"{name}: probability that the published is an equilibrium", chance, note="given the payoff matrix"),
+            Claim(f"{name}: rank of the published among replies to itself", a.rank(at), note=f"of {len(a.labels)}"),
+            Claim(f"{name}: gain at the published profile", a.gain(at), source="slightly supra-competitive prices (P)"),
             evidence.number_claim(a, f"{name}: symmetric pure equilibria", "unique (P)", 1.0),
             *evidence.outcome_claims(a, name),
         ]  # fmt: skip
@@ -199,7 +202,8 @@ def _factor_table(results: list[tuple[str, MetaResult]]) -> Table:
             at, k = a.find(**PUBLISHED), a.leading
             regret = a.relative_regret(at)
             rows.append(
-                (title, window, f"{regret.mean:.1f}", f"{regret.low:.1f} to {regret.high:.1f}", f"{a.rank(at).mean:.0f}",
+                (title, window, f"{regret.mean:.1f}", f"{regret.low:.1f} to {regret.high:.1f}",
+                 f"{a.rank(at).mean:.0f}",
                  f"({a.labels[k]})", f"{a.probabilities[k]:.2f}", f"{a.number.mean:.2f}", f"{a.gain(k).mean:.2f}",
                  f"{a.gain(a.best).mean:.2f}", a.sessions)
             )  # fmt: skip
@@ -216,12 +220,16 @@ def _answer(
     main: MetaResult,
 ) -> str:  # fmt: skip
     online, last = found["online"], found["last"]
-    refuted = sum(Analysis(r, "online").relative_regret(Analysis(r, "online").find(**PUBLISHED)).low > 0 for _, r in factors)
+    refuted = sum(
+        Analysis(r, "online").relative_regret(Analysis(r, "online").find(**PUBLISHED)).low > 0 for _, r in factors
+    )
     verdict = "is refuted" if closer[0].low > 0 else "is not refuted"
     return (
-        f"The published equilibrium {verdict} in the baseline: its regret is {closer[0]} % of the best reply's profit when the "
+        f"The published equilibrium {verdict} in the baseline: its regret is {closer[0]} % of the best "
+        f"reply's profit when the "
         f"whole session is paid and {closer[1]} % when the last fifth is; it ranks {online.rank(at).mean:.0f} and "
-        f"{last.rank(at).mean:.0f} of {len(online.labels)}. It is refuted in {refuted} of {len(factors)} variations.\n\n"
+        f"{last.rank(at).mean:.0f} of {len(online.labels)}. It is refuted in {refuted} of {len(factors)} "
+        f"variations.\n\n"
         f"Whole session: {sentences(online)}\n\nLast fifth: {sentences(last)}\n\n"
         f"{main.metagame.entries:,} pairs, {main.facts['periods']:.3g} periods."
     )

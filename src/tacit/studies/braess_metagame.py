@@ -1,4 +1,5 @@
-"""A hundred designers of routing algorithms in Braess's paradox: fixed points and cycles of best replies (Carissimo)."""
+"""A hundred designers of routing algorithms in Braess's paradox: fixed points and cycles of best "
+"replies (Carissimo)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -47,10 +48,13 @@ class BraessMetagame(Study):
     """The meta-game of a hundred drivers' designers who choose alpha, epsilon and gamma."""
 
     name: ClassVar[str] = "braess-metagame"
-    question: ClassVar[str] = "which learning parameters do a hundred designers of drivers choose, and are roads coordinated?"
+    question: ClassVar[str] = (
+        "which learning parameters do a hundred designers of drivers choose, and are roads coordinated?"
+    )
     source: ClassVar[str] = (
         "C. Carissimo, Multi-Agent Learning in the Age of Algorithmic Collusion, PhD thesis, addendum: one designer "
-        "deviates from a symmetric profile of 100 designers in Braess's paradox. Published: the best-response graph has a "
+        "deviates from a symmetric profile of 100 designers in Braess's paradox. Published: the "
+        "best-response graph has a "
         "cycle (1, .011, .44), (.12, .002, .33) and fixed points (.89, .002, .77) and (.23, .002, 0), with highly "
         "coordinated behaviour. Horizon, repeats and initial values are not published."
     )
@@ -69,7 +73,8 @@ class BraessMetagame(Study):
         learned = [
             (name, evidence.learning(play, main.metagame, k, f"learning-{label}", 20))
             for name, k, label in (
-                ("most likely equilibrium", online.leading, "equilibrium"), ("best symmetric profile", online.best, "best"),
+                ("most likely equilibrium", online.leading, "equilibrium"),
+                ("best symmetric profile", online.best, "best"),
                 ("published (.89, .002, .77)", online.find(**FIXED[0]), "published"),
             )
         ]  # fmt: skip
@@ -87,9 +92,11 @@ class BraessMetagame(Study):
 
 
 NOTES = (
-    "Setting: 100 drivers without memory, initial values uniform on [-2, -1], constant exploration. One designer deviates "
+    "Setting: 100 drivers without memory, initial values uniform on [-2, -1], constant exploration. One "
+    "designer deviates "
     "from a profile in which all others have the same parameters.",
-    "A deviator's payoff is that of one driver in each session, which is noisy: many strategies lie within error of the "
+    "A deviator's payoff is that of one driver in each session, which is noisy: many strategies lie "
+    "within error of the "
     "best reply, so that best replies in the mean payoffs follow the noise where the regrets' intervals touch 0.",
 )
 PUBLISHED = "Regret in per cent of the best reply's payoff, from paired sessions with common random numbers."
@@ -137,7 +144,8 @@ def _published_table(found: dict[str, Analysis], closer: dict[int, tuple[Estimat
                  f"({a.labels[a.replies[k]]})", len(a.replies_within_error(k)), str(a.gain(k)))
             )  # fmt: skip
     return Table(
-        ("profile", "published as", "paid", "regret %", "95 % interval", "best reply in the means", "replies in error", "gain"),
+        ("profile", "published as", "paid", "regret %", "95 % interval", "best reply in the means", "replies in error",
+         "gain"),
         rows,
     )  # fmt: skip
 
@@ -180,8 +188,11 @@ def _answer(found: dict[str, Analysis], main: MetaResult) -> str:
     online, last = found["online"], found["last"]
     gains = mean_interval(np.array([online.gain(int(k)).mean for k in online.possible]))
     return (
-        f"{len(online.possible)} of {len(online.labels)} symmetric profiles cannot be refuted as equilibria when the whole session "
-        f"is paid, {len(last.possible)} when the last fifth is. Their welfare is {gains.mean:.2f} on average (0: everybody "
+        f"{len(online.possible)} of {len(online.labels)} symmetric profiles cannot be refuted as equilibria "
+        f"when the whole session "
+        f"is paid, {len(last.possible)} when the last fifth is. Their welfare is {gains.mean:.2f} on average "
+        f"(0: everybody "
         f"crosses, 1: the optimum).\n\nWhole session: {sentences(online)}\n\nLast fifth: {sentences(last)}\n\n"
-        f"{main.metagame.entries:,} entries, {main.facts['sessions']:,.0f} sessions of {main.metagame.periods:,} periods."
+        f"{main.metagame.entries:,} entries, {main.facts['sessions']:,.0f} sessions of "
+        f"{main.metagame.periods:,} periods."
     )

@@ -82,9 +82,13 @@ def outcome_claims(found: Analysis, name: str) -> list[Claim]:
     chance = Estimate(float(found.probabilities[found.leading]), math.nan, math.nan, math.nan, lead.n)
     return [
         Claim(f"{name}: probability of the most likely equilibrium", chance, note=f"({found.labels[found.leading]})"),
-        Claim(f"{name}: gain at it", lead, note="0: competitive benchmark of the stage game, 1: cooperative one"),
+        Claim(
+            f"{name}: gain at the most likely equilibrium",
+            lead,
+            note="0: competitive benchmark of the stage game, 1: cooperative one",
+        ),
         Claim(f"{name}: gain of the best symmetric profile", best, note=f"({found.labels[found.best]})"),
-        Claim(f"{name}: share of that gain left at the equilibrium", left, note="price of the meta-game"),
+        Claim(f"{name}: share of that gain left at the most likely equilibrium", left, note="price of the meta-game"),
     ]
 
 
@@ -128,11 +132,13 @@ def names(strategies: Sequence[TabularLearner]) -> list[str]:
         elif isinstance(s, Ucb1):
             told.append(f"ucb1 {s.width:g}{' with memory' if s.memory else ''}")
         else:
-            told.append(f"fixed {s.action}" if isinstance(s, Fixed) else s.kind)
+            told.append(f"fixed {s.action}" if isinstance(s, Fixed) else str(getattr(s, "kind", "")))
     return told
 
 
-def algorithm_game(name: str, environment: StageGame, fixed: Sequence[int], size: tuple[int, int], **q: Any) -> MetaGame:
+def algorithm_game(
+    name: str, environment: StageGame, fixed: Sequence[int], size: tuple[int, int], **q: Any
+) -> MetaGame:
     """Algorithms against each other; ``size`` is (periods, sessions)."""
     return MetaGame(
         name=name, environment=environment, others=algorithms(fixed, **q), periods=size[0], sessions=size[1], seed=3,
@@ -159,5 +165,3 @@ def algorithm_table(results: Sequence[tuple[str, MetaResult]]) -> Table:
         "Symmetric profiles of algorithms: Q-learning, SARSA, EXP3, UCB1, fixed actions, random play. Gain: 0 "
         "competitive, 1 cooperative benchmark of the stage game.",
     )  # fmt: skip
-
-

@@ -21,7 +21,8 @@ PRIOR = 4.0  # degrees of freedom that the typical variance of all entries count
 def pooled_errors(table: PayoffTable) -> tuple[Floats, Floats]:
     """Standard errors that lean on the typical variance of all entries, and their degrees of freedom.
 
-    With two or three sessions an entry's own variance is worth little. For allocation only: verdicts use the entries' own.
+    With two or three sessions an entry's own variance is worth little. For allocation only: verdicts use the entries'
+    own.
     """
     freedom = np.maximum(table.count - 1, 0)
     own = table.squares[table.known()] / freedom[table.known()]
@@ -49,9 +50,7 @@ def undecided(probabilities: Floats, sure: float) -> Ints:
     return np.flatnonzero((probabilities > 1 - sure) & (probabilities < sure)).astype(np.int64)
 
 
-def next_entries(
-    table: PayoffTable, sure: float, seed: int, challengers: int = 2, least: int = 0
-) -> tuple[Ints, Ints]:
+def next_entries(table: PayoffTable, sure: float, seed: int, challengers: int = 2, least: int = 0) -> tuple[Ints, Ints]:
     """Entries that should get the next batch of sessions: for each undecided profile its own and its challengers'.
 
     A challenger is the own strategy that is best in a draw from what is known of the column, the profile's own left out
@@ -76,9 +75,7 @@ def next_entries(
     own, others : (k,) int arrays
         Different entries; empty if all profiles are decided.
     """
-    columns = np.union1d(
-        undecided(column_probabilities(table), sure), np.flatnonzero(np.diagonal(table.count) < least)
-    )
+    columns = np.union1d(undecided(column_probabilities(table), sure), np.flatnonzero(np.diagonal(table.count) < least))
     se, freedom = pooled_errors(table)
     rng = np.random.default_rng(seed)
     pairs = {(int(j), int(j)) for j in columns}

@@ -1,8 +1,8 @@
 """Games whose payoffs are estimates: means of independent sessions, with what is known of their error.
 
 A :class:`PayoffTable` says what each own strategy earns against each strategy of the others. A symmetric game has one,
-whoever plays: with two players, or with one who deviates among many alike. Another two-player game has two, each seen by
-its player. Only counts, means and sums of squares are kept, so that sessions can be added at any time.
+whoever plays: with two players, or with one who deviates among many alike. Another two-player game has two, each seen
+by its player. Only counts, means and sums of squares are kept, so that sessions can be added at any time.
 """
 
 from dataclasses import dataclass
@@ -58,7 +58,9 @@ class PayoffTable:
         """
         values = np.asarray(payoffs, dtype=np.float64)
         mean = values.mean(axis=1)
-        self.merge(own, others, np.full(len(values), values.shape[1]), mean, ((values - mean[:, None]) ** 2).sum(axis=1))
+        self.merge(
+            own, others, np.full(len(values), values.shape[1]), mean, ((values - mean[:, None]) ** 2).sum(axis=1)
+        )
 
     def merge(self, own: ArrayLike, others: ArrayLike, count: ArrayLike, mean: ArrayLike, squares: ArrayLike) -> None:
         """Add the sums of other sessions, in place (Chan, Golub and LeVeque, The American Statistician 1983).
@@ -171,7 +173,7 @@ class EstimatedGame:
 
 
 def reduced_equilibria(game: EstimatedGame, most: int = 12) -> tuple[list[tuple[Floats, Floats]], Floats]:
-    """Equilibria, mixed ones included, of the mean payoffs on a reduced set of strategies, and their regret in the whole.
+    """Equilibria of the mean payoffs, mixed ones included, on a reduced set of strategies.
 
     The reduced game starts from the pure equilibria (or the profile of least regret) and takes in the best replies to
     whatever it finds, until nothing outside is a better reply or it is as large as allowed (the double-oracle method of

@@ -27,8 +27,8 @@ def regret_interval(
 
     The estimate is the largest mean less the candidate's, which is too large on average where many entries are close to
     the best: the largest of noisy means is lucky. The limits are honest about that. *Upper*: the true best reply is one
-    of the entries, and whichever it is, its gain lies below Student's one-sided limit; so the largest of these limits is
-    one, without any correction. *Lower*: the gain of any entry is a lower bound, and the largest of many limits
+    of the entries, and whichever it is, its gain lies below Student's one-sided limit; so the largest of these limits
+    is one, without any correction. *Lower*: the gain of any entry is a lower bound, and the largest of many limits
     needs Bonferroni's correction, but only over those entries that may be best (Gupta's subset, :func:`contenders`).
 
     Coverage is 95 % where the best reply is clear, and higher (the interval is conservative) where several entries
@@ -158,8 +158,8 @@ def equilibrium_probabilities(game: EstimatedGame) -> Floats:
     """Probability that each pure profile is an equilibrium, shape (rows, columns).
 
     The product of the probabilities that either strategy is a best reply to the other: different entries decide the
-    two, except the profile's own, whose two payoffs are treated as independent. On the diagonal of a symmetric game both
-    are the same event: there the probability is that of one.
+    two, except the profile's own, whose two payoffs are treated as independent. On the diagonal of a symmetric game
+    both are the same event: there the probability is that of one.
 
     Examples
     --------

@@ -99,8 +99,8 @@ def fixation(payoffs: ArrayLike, population: int = 50, intensity: float = 10.0) 
     """Probability that one mutant (axis 1) takes over a population of residents (axis 0).
 
     Two who meet compare what they earn on average against all others, and one imitates the other with probability
-    1 / (1 + exp(-intensity * difference)); payoffs are scaled to a range of 1. With f_j the mutants' lead among j of them,
-    the probability is 1 / (1 + sum_k prod_{j<=k} exp(-intensity f_j)) (Traulsen, Nowak and Pacheco, Physical Review E
+    1 / (1 + exp(-intensity * difference)); payoffs are scaled to a range of 1. With f_j the mutants' lead among j of
+    them, the probability is 1 / (1 + sum_k prod_{j<=k} exp(-intensity f_j)) (Traulsen, Nowak and Pacheco, Physical Review E
     2006).
 
     Returns
@@ -129,11 +129,11 @@ def fixation(payoffs: ArrayLike, population: int = 50, intensity: float = 10.0) 
 
 
 def alpha_rank(payoffs: ArrayLike, population: int = 50, intensity: float = 10.0) -> Floats:
-    """Share of time that a population with rare mutations spends at each strategy (one population), shape (strategies,).
+    """Share of time that a population with rare mutations spends at each strategy, shape (strategies,).
 
-    The Markov chain over populations in which all are alike: a random mutant arises and takes over with the probability of
-    :func:`fixation` (Fudenberg and Imhof, Journal of Economic Theory 2006; alpha-rank of one population, Omidshafiei
-    et al., Scientific Reports 2019).
+    The Markov chain over populations in which all are alike: a random mutant arises and takes over with the
+    probability of :func:`fixation` (Fudenberg and Imhof, Journal of Economic Theory 2006; alpha-rank of one
+    population, Omidshafiei et al., Scientific Reports 2019).
 
     Examples
     --------
@@ -147,8 +147,8 @@ def alpha_rank(payoffs: ArrayLike, population: int = 50, intensity: float = 10.0
 def alpha_rank_profiles(payoffs: ArrayLike, population: int = 50, intensity: float = 10.0) -> Floats:
     """Share of time at each profile of a game between two populations, shape (rows, columns).
 
-    A mutant arises in one population and takes over with probability (1 - exp(-a d)) / (1 - exp(-m a d)), d its lead over
-    the residents, a the intensity and m the size of a population (Omidshafiei et al. 2019, equation 9 in two
+    A mutant arises in one population and takes over with probability (1 - exp(-a d)) / (1 - exp(-m a d)), d its lead
+    over the residents, a the intensity and m the size of a population (Omidshafiei et al. 2019, equation 9 in two
     populations). The chain has rows x columns states: reduce the game first.
 
     Parameters
