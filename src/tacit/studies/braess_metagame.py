@@ -1,5 +1,4 @@
-"""A hundred designers of routing algorithms in Braess's paradox: fixed points and cycles of best "
-"replies (Carissimo)."""
+"""A hundred designers of routing algorithms in Braess's paradox: fixed points and cycles of replies (Carissimo)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -100,8 +100,8 @@ def fixation(payoffs: ArrayLike, population: int = 50, intensity: float = 10.0) 
 
     Two who meet compare what they earn on average against all others, and one imitates the other with probability
     1 / (1 + exp(-intensity * difference)); payoffs are scaled to a range of 1. With f_j the mutants' lead among j of
-    them, the probability is 1 / (1 + sum_k prod_{j<=k} exp(-intensity f_j)) (Traulsen, Nowak and Pacheco, Physical Review E
-    2006).
+    them, the probability is 1 / (1 + sum_k prod_{j<=k} exp(-intensity f_j)) (Traulsen, Nowak and Pacheco, Physical
+    Review E 2006).
 
     Returns
     -------
