@@ -7,6 +7,7 @@ from scipy.stats import t as student
 from tacit.theory.estimated_game import EstimatedGame, PayoffTable, pareto_profiles, reduced_equilibria
 from tacit.theory.estimated_regret import (
     best_probabilities,
+    best_probability,
     contenders,
     equilibrium_probabilities,
     paired_regret,
@@ -117,6 +118,8 @@ def test_probabilities_are_those_of_draws():
     draws = mean + se * student.rvs(freedom, size=(200_000, 4), random_state=rng)
     expected = np.bincount(draws.argmax(axis=1), minlength=4) / len(draws)
     np.testing.assert_allclose(best_probabilities(mean, se, freedom), expected, atol=0.006)
+    one_by_one = [best_probability(mean, se, freedom, k) for k in range(4)]
+    np.testing.assert_allclose(one_by_one, best_probabilities(mean, se, freedom), rtol=1e-9)
 
 
 def test_probabilities_of_profiles():

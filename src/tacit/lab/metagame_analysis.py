@@ -11,7 +11,7 @@ from tacit.lab.metagame_run import MetaResult
 from tacit.measures.statistics import Estimate
 from tacit.theory import evolution
 from tacit.theory.estimated_game import EstimatedGame, PayoffTable, pareto_profiles
-from tacit.theory.estimated_regret import best_probabilities, contenders, symmetric_regrets
+from tacit.theory.estimated_regret import best_probability, contenders, symmetric_regrets
 from tacit.theory.response_graph import Attractor, attractors, best_replies
 
 Floats = NDArray[np.float64]
@@ -68,7 +68,7 @@ class Analysis:
         se, freedom, mean = self.table.se(), self.table.freedom(), self.table.mean
         found = np.zeros(len(mean))
         for j in np.flatnonzero(self.regrets[:, 1] <= 0):  # of the others, some reply is surely better
-            found[j] = best_probabilities(mean[:, j], se[:, j], freedom[:, j])[j]
+            found[j] = best_probability(mean[:, j], se[:, j], freedom[:, j], int(j))
         return found
 
     @cached_property

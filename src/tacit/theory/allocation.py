@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from tacit.theory.estimated_game import PayoffTable
-from tacit.theory.estimated_regret import best_probabilities
+from tacit.theory.estimated_regret import best_probability
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -41,7 +41,7 @@ def column_probabilities(table: PayoffTable) -> Floats:
     own = np.arange(len(found))
     open_ = (mean - reach).max(axis=0) <= mean[own, own] + reach[own, own]
     for j in np.flatnonzero(open_):
-        found[j] = best_probabilities(mean[:, j], se[:, j], freedom[:, j])[j]
+        found[j] = best_probability(mean[:, j], se[:, j], freedom[:, j], int(j))
     return found
 
 

@@ -142,6 +142,26 @@ def best_probabilities(mean: ArrayLike, se: ArrayLike, freedom: ArrayLike) -> Fl
     return found
 
 
+def best_probability(mean: ArrayLike, se: ArrayLike, freedom: ArrayLike, candidate: int) -> float:
+    """Probability that one entry is the largest: an entry of :func:`best_probabilities` at a fraction of its work.
+
+    Examples
+    --------
+    >>> round(best_probability([0.0, 0.0, -9.0], [1.0, 1.0, 1.0], [50, 50, 50], 0), 3)
+    0.5
+    """
+    m, s, v = (np.asarray(x, dtype=np.float64) for x in (mean, se, freedom))
+    others = _running(m, s, v)
+    if candidate not in others:
+        return 0.0
+    others = others[others != candidate]
+    points, weights = _nodes()
+    least = np.maximum(s, 1e-6 * _tie(m))
+    x = m[candidate] + least[candidate] * stdtrit(v[candidate], points) + _tie(m)
+    below = stdtr(v[others, None], (x - m[others, None]) / least[others, None])
+    return float(below.prod(axis=0) @ weights)
+
+
 def reply_probabilities(table: PayoffTable) -> Floats:
     """Probability that each own strategy is a best reply to each strategy of the others, shape (own, others).
 
