@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from tacit.lab.metagame_run import MetaResult
 from tacit.measures.statistics import Estimate
 from tacit.theory import evolution
-from tacit.theory.estimated_game import EstimatedGame, PayoffTable, pareto_profiles
+from tacit.theory.estimated_game import EstimatedGame, PayoffTable, pareto_profiles, reduced_equilibria
 from tacit.theory.estimated_regret import best_probability, contenders, symmetric_regrets
 from tacit.theory.response_graph import Attractor, attractors, best_replies
 
@@ -171,6 +171,11 @@ class Analysis:
     def front(self) -> Ints:
         """Profiles on the Pareto front of two designers, shape (k, 2)."""
         return pareto_profiles(self.game)
+
+    @cached_property
+    def mixed(self) -> tuple[list[tuple[Floats, Floats]], Floats]:
+        """Equilibria of two designers on a reduced set of strategies, mixed ones included, and their regrets."""
+        return reduced_equilibria(self.game)
 
     # --- parameters ------------------------------------------------------------------------------------------------
 

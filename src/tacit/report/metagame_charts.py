@@ -49,11 +49,15 @@ def graph_chart(found: Analysis, x: str, y: str) -> Chart:
     px, py = (places[n] + s * float(np.ptp(places[n])) for n, s in zip((x, y), shift, strict=True))
     arrows = rng.permutation(size)[:MOST_PATHS]
     targets = found.replies
-    lines = [np.array([px[j], px[targets[j]], np.nan]) for j in arrows if targets[j] < size]
-    others = [np.array([py[j], py[targets[j]], np.nan]) for j in arrows if targets[j] < size]
+    inside = [j for j in arrows if targets[j] < size and targets[j] != j]
     marks: list[Mark] = []
-    if lines:
-        marks.append(Line(np.concatenate(lines), np.concatenate(others), "to the best reply", reference=True))
+    if inside:
+        ends = targets[inside]
+        gaps = np.full(len(inside), np.nan)
+        path = (np.stack([c[inside], c[ends], gaps], axis=1).reshape(-1) for c in (px, py))
+        marks.append(Line(*path, "to the best reply", reference=True))
+        near = (c[inside] + 0.8 * (c[ends] - c[inside]) for c in (px, py))
+        marks.append(Points(*near, "on the way, nearer the reply", symbol="diamond"))
     marks.append(Cloud(px, py, name="symmetric profiles"))
     nodes = [(number, p) for number, a in enumerate(found.attractors, 1) for p in a.profiles if p < size]
     if nodes:
@@ -61,9 +65,9 @@ def graph_chart(found: Analysis, x: str, y: str) -> Chart:
         marks.append(Badges(px[at], py[at], [str(number) for number, _ in nodes], name="fixed points and cycles"))
     told = "; ".join(_attractor(found, number) for number, _ in enumerate(found.attractors[:6], 1))
     caption = (
-        f"Every profile in which all have the same strategy, and a line to its best reply. {told}. Places are "
-        f"shifted a "
-        "little so that profiles which differ in other parameters can be told apart."
+        f"Every profile in which all have the same strategy, and a line to its best reply. {told}. Replies outside the "
+        "grid have no line. Places are shifted a little so that profiles which differ in other parameters can be told "
+        "apart."
     )
     return Chart("The best-response graph", Axis(field(x)), Axis(field(y)), marks, caption)
 

@@ -10,6 +10,7 @@ from tacit.report.page import Page, Section, Table
 from tacit.theory.estimated_game import EstimatedGame
 from tacit.theory.estimated_regret import equilibrium_probabilities, profile_regret
 
+TINY = 1e-9  # regret of an equilibrium, relative to the payoffs' range
 SHOWN = 8  # profiles of a table
 
 
@@ -37,7 +38,22 @@ def sentences(found: Analysis) -> str:
         f"{len(found.labels)} profiles are not refuted. In the mean payoffs best replies have "
         f"{_count(fixed, 'fixed point')} "
         f"and {_count(cycles, 'cycle')}. The best symmetric profile, ({found.labels[found.best]}), has a gain of "
-        f"{found.gain(found.best)}; {percent(found.price())} of it is left at the equilibrium."
+        f"{found.gain(found.best)}; {percent(found.price())} of it is left at the equilibrium.{_mixed(found)}"
+    )
+
+
+def _mixed(found: Analysis) -> str:
+    """What is known of equilibria that are not symmetric and pure; of two designers only."""
+    if found.result.metagame.players > 2:
+        return ""
+    pairs, regret = found.mixed
+    whole = [pair for pair, left in zip(pairs, regret, strict=True) if left <= TINY * np.ptp(found.table.mean)]
+    mixed = [pair for pair in whole if max(x.max() for x in pair) < 1 - 1e-9]
+    supports = sorted({len(np.flatnonzero(x > 1e-9)) for pair in mixed for x in pair})
+    told = f", {_count(len(mixed), 'mixed one')} over {' or '.join(map(str, supports))} strategies" if mixed else ""
+    return (
+        f" Among two designers the mean payoffs have {_count(len(found.game.pure_equilibria()), 'pure profile')} that "
+        f"no one would leave, symmetric or not{told}."
     )
 
 

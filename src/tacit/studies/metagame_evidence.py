@@ -153,15 +153,17 @@ def algorithm_table(results: Sequence[tuple[str, MetaResult]]) -> Table:
         told = names(result.metagame.strategies())
         for window in WINDOWS:
             found = Analysis(result, window)
-            k, fixed = found.leading, [a for a in found.attractors if a.fixed]
+            k = found.leading
+            fixed = [a.profiles[0] for a in found.attractors if a.fixed]
+            rest = ", ".join(f"{told[p]} ({found.gain(p).mean:.2f})" for p in fixed if p != k)
+            cycles = sum(not a.fixed for a in found.attractors)
             rows.append(
-                (title, window, told[k], f"{found.probabilities[k]:.2f}", str(found.gain(k)), told[found.best],
-                 f"{found.gain(found.best).mean:.2f}", f"{len(fixed)} + {len(found.attractors) - len(fixed)}",
-                 told[int(found.ranking.argmax())])
+                (title, window, told[k], f"{found.probabilities[k]:.2f}", str(found.gain(k)), rest or "-", cycles,
+                 told[found.best], f"{found.gain(found.best).mean:.2f}", told[int(found.ranking.argmax())])
             )  # fmt: skip
     return Table(
-        ("game", "paid", "most likely equilibrium", "P", "gain at it", "best for all", "its gain",
-         "fixed points + cycles", "first in alpha-rank"), rows,
+        ("game", "paid", "most likely equilibrium", "P", "gain at it", "other fixed points (gain)", "cycles",
+         "best for all", "its gain", "first in alpha-rank"), rows,
         "Symmetric profiles of algorithms: Q-learning, SARSA, EXP3, UCB1, fixed actions, random play. Gain: 0 "
-        "competitive, 1 cooperative benchmark of the stage game.",
+        "competitive, 1 cooperative benchmark of the stage game. Fixed points are those of the mean payoffs.",
     )  # fmt: skip
