@@ -21,14 +21,12 @@ def field(path: str) -> str:
     return path.rsplit(".", 1)[-1]
 
 
-def reply_charts(found: Analysis) -> tuple[Chart, ...]:
-    """One heat map a parameter: how often its values are in the best reply, by the opponents' value."""
+def reply_charts(found: Analysis, paths: Sequence[str]) -> tuple[Chart, ...]:
+    """One heat map for each field: how often its values are in the best reply, by the opponents' value."""
     charts = []
-    for path in found.axes:
+    for path in paths:
         name, shares = field(path), found.reply_shares(path)
         values = np.asarray(found.axes[path][0], dtype=np.float64)
-        if len(values) < 2:
-            continue
         order = np.argsort(values)
         charts.append(
             Chart(
@@ -54,10 +52,10 @@ def graph_chart(found: Analysis, x: str, y: str) -> Chart:
     if inside:
         ends = targets[inside]
         gaps = np.full(len(inside), np.nan)
-        path = (np.stack([c[inside], c[ends], gaps], axis=1).reshape(-1) for c in (px, py))
-        marks.append(Line(*path, "to the best reply", reference=True))
-        near = (c[inside] + 0.8 * (c[ends] - c[inside]) for c in (px, py))
-        marks.append(Points(*near, "on the way, nearer the reply", symbol="diamond"))
+        x_path, y_path = (np.stack([c[inside], c[ends], gaps], axis=1).reshape(-1) for c in (px, py))
+        marks.append(Line(x_path, y_path, "to the best reply", reference=True))
+        x_near, y_near = (c[inside] + 0.8 * (c[ends] - c[inside]) for c in (px, py))
+        marks.append(Points(x_near, y_near, "on the way, nearer the reply", symbol="diamond"))
     marks.append(Cloud(px, py, name="symmetric profiles"))
     nodes = [(number, p) for number, a in enumerate(found.attractors, 1) for p in a.profiles if p < size]
     if nodes:

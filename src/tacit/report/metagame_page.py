@@ -131,7 +131,7 @@ def _unequal(game: EstimatedGame, labels: list[str]) -> str:
 def figures(found: Analysis) -> tuple[Chart, ...]:
     """Heat maps, response graph, probability map and front, as far as the strategies have parameters."""
     names = [name for name in found.axes if len(found.axes[name][0]) > 1 and _numbers(found.axes[name][0])]
-    drawn: list[Chart] = list(charts.reply_charts(found)) if len(names) == len(found.axes) else []
+    drawn: list[Chart] = list(charts.reply_charts(found, names))
     if len(names) >= 2:
         x, y = names[1], names[0]
         drawn += [charts.graph_chart(found, x, y), charts.probability_chart(found, x, y)]

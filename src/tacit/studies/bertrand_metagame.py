@@ -224,8 +224,8 @@ def _answer(
     online, last = found["online"], found["last"]
     refuted = sum(regret.low > 0 for _, windows in looks for regret in windows)
     verdict = " and ".join(
-        f"{'refuted' if regret.low > 0 else 'not refuted'} when the {paid} is paid (regret {regret} % of the best reply's "
-        "profit)" for regret, paid in zip(closer, ("whole session", "last fifth"), strict=True)
+        f"{'refuted' if regret.low > 0 else 'not refuted'} when the {paid} is paid (regret {regret} % "
+        "of the best reply's profit)" for regret, paid in zip(closer, ("whole session", "last fifth"), strict=True)
     )  # fmt: skip
     return (
         f"In the baseline the published equilibrium is {verdict}; it ranks {online.rank(at).mean:.0f} and "

@@ -172,7 +172,7 @@ class EstimatedGame:
         return np.flatnonzero(np.diagonal(mean) >= mean.max(axis=0)).astype(np.int64)
 
 
-def reduced_equilibria(game: EstimatedGame, most: int = 12) -> tuple[list[tuple[Floats, Floats]], Floats]:
+def reduced_equilibria(game: EstimatedGame, most: int = 6) -> tuple[list[tuple[Floats, Floats]], Floats]:
     """Equilibria of the mean payoffs, mixed ones included, on a reduced set of strategies.
 
     The reduced game starts from the pure equilibria (or the profile of least regret) and takes in the best replies to
@@ -207,7 +207,7 @@ def reduced_equilibria(game: EstimatedGame, most: int = 12) -> tuple[list[tuple[
     if not len(start):
         gain = np.maximum(mine.max(axis=0) - mine, (theirs.max(axis=0) - theirs).T)
         start = np.array([np.unravel_index(int(gain.argmin()), gain.shape)])
-    rows, columns = (list(dict.fromkeys(map(int, start[:most, side]))) for side in (0, 1))
+    rows, columns = (list(dict.fromkeys(map(int, start[: most // 2, side]))) for side in (0, 1))
     while True:
         part = np.stack([mine[np.ix_(rows, columns)], theirs[np.ix_(columns, rows)].T], axis=-1)
         found, _ = mixed_nash(part)
