@@ -90,7 +90,7 @@ class MetaGame(Spec):
 
     @property
     def players(self) -> int:
-        return int(self.environment.form().players)
+        return int(self.environment.n_players)
 
     @property
     def entries(self) -> int:

@@ -20,6 +20,8 @@ Ints = NDArray[np.int64]
 MOST_STARTS = 200  # populations of the replicator equation
 DRAWS = 2000  # of independent events, for the number of equilibria
 
+_SCALES: dict[str, tuple[float, float]] = {}  # benchmarks by game
+
 
 @dataclass(frozen=True, eq=False)
 class Analysis:
@@ -130,8 +132,12 @@ class Analysis:
     @cached_property
     def scale(self) -> tuple[float, float]:
         """Mean payoff of the competitive and of the cooperative benchmark of the stage game."""
-        benchmarks = self.result.metagame.environment.benchmarks()
-        return benchmarks.nash.average, benchmarks.optimum.average
+        environment = self.result.metagame.environment
+        key = environment.model_dump_json()
+        if key not in _SCALES:  # solving a game with many actions takes a second
+            benchmarks = environment.benchmarks()
+            _SCALES[key] = benchmarks.nash.average, benchmarks.optimum.average
+        return _SCALES[key]
 
     def gain(self, profile: int) -> Estimate:
         """Profit gain of a symmetric profile, 0 at the competitive and 1 at the cooperative benchmark."""
