@@ -13,11 +13,27 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from tacit.engine import entries
+from tacit.engine import entries, tabular
+from tacit.games import Bertrand
+from tacit.learners import Exponential, QLearning
 from tacit.studies.bertrand_metagame import FINE, metagame
 
 PAIRS, SESSIONS, PERIODS, HOUR, GIGABYTES = 500_500, 20, 10_000, 3600.0, 2.0
 CHUNK = 40  # entries a call
+
+
+def ordinary() -> float:
+    """Nanoseconds a period of the loop that `benchmarks/tabular.py` measures: how busy the machine is."""
+    learner = QLearning(memory=1, exploration=Exponential(beta=4e-6))
+    plan = tabular.prepare(
+        Bertrand().form(), [learner], alternating=False, periods=1_000_000, stable_for=0, window=200_000, windows=5,
+        sessions=1, keep_values=False, trained=lambda *_: (None, np.zeros(0, np.int64)),
+    )  # fmt: skip
+    stop = np.zeros(1, np.bool_)
+    tabular.play(plan, 1, 0, 1, stop)
+    used = time.thread_time()
+    tabular.play(plan, 1, 1, 1, stop)
+    return (time.thread_time() - used) * 1e3
 
 
 def main() -> None:
@@ -38,6 +54,8 @@ def main() -> None:
     start = time.perf_counter()
     entries.play(plan, some(1), 1, stop)
     print(f"first call, compilation or its cache: {time.perf_counter() - start:.1f} s")
+
+    print(f"ordinary loop beside it (Calvano et al., decaying exploration): {ordinary():.0f} ns a period of a core")
 
     def until(end: float) -> tuple[int, float]:
         done, used = 0, time.thread_time()
