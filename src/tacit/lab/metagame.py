@@ -5,18 +5,19 @@ import re
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field, SerializeAsAny, model_validator
 
-from tacit.engine import entries as engine
 from tacit.errors import TacitError
 from tacit.games.base import CongestionForm, NormalForm, StageGame
 from tacit.lab.experiment import AnyEnvironment, AnyLearner, Scalar, _copy, _read, _set, parse_overrides
-from tacit.lab.stage_work import trained_policies
 from tacit.learners.base import TabularLearner
 from tacit.schema import Spec, param, validate
+
+if TYPE_CHECKING:
+    from tacit.engine.entries import EntryPlan
 
 MOST_STRATEGIES = 20_000
 Values = Annotated[list[Scalar], Field(min_length=1)]
@@ -128,7 +129,7 @@ class MetaGame(Spec):
         """The complete description as plain data."""
         return self.model_dump(mode="json")
 
-    def plan(self) -> engine.EntryPlan:
+    def plan(self) -> "EntryPlan":
         """Game and strategies as arrays.
 
         Raises
@@ -136,8 +137,11 @@ class MetaGame(Spec):
         TacitError
             If a strategy cannot play the game.
         """
+        from tacit.engine.entries import prepare  # not for `tacit list`
+        from tacit.lab.stage_work import trained_policies
+
         two = self.players == 2
-        return engine.prepare(
+        return prepare(
             self.environment.form(), self.strategies(), alternating=self.timing == "alternating", periods=self.periods,
             late=self.late, exchange=two and self.symmetric and self.timing == "alternating", trained=trained_policies,
         )  # fmt: skip
