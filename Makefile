@@ -33,12 +33,15 @@ studies: $(READY)
 	$(BIN)/tacit study market-making --preset paper
 	$(BIN)/tacit study auction-bidding --preset paper
 	$(BIN)/tacit study order-flow --preset paper
+	$(BIN)/tacit study bertrand-metagame --preset paper
+	$(BIN)/tacit study braess-metagame --preset paper
 
 benchmarks: $(READY)
 	$(BIN)/pip install -q -c constraints.txt -e '.[bench]'
 	$(BIN)/python benchmarks/tabular.py
 	$(BIN)/python benchmarks/deep.py
 	$(BIN)/python benchmarks/markets.py
+	$(BIN)/python benchmarks/metagame.py
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

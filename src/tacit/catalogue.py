@@ -15,6 +15,7 @@ from tacit.errors import TacitError
 from tacit.games import GAMES
 from tacit.interop import FOREIGN
 from tacit.lab.experiment import Experiment, from_mapping, load, scenarios
+from tacit.lab.metagame import shipped_metagames
 from tacit.learners import LEARNERS
 from tacit.markets import MARKETS
 from tacit.markets.base import Market
@@ -35,7 +36,8 @@ def print_all() -> None:
     out.print(_listing("market", [(_kind(market), _first_line(market)) for market in (*MARKETS, *FOREIGN)]))
     out.print(_listing("learner", [(_kind(learner), _first_line(learner)) for learner in LEARNERS]))
     out.print(_listing("study", [(name, question) for name, (_, question) in STUDIES.items()]))
-    out.print("tacit run SCENARIO, tacit show NAME, tacit study STUDY")
+    out.print(_listing("meta-game", list(shipped_metagames().items())))
+    out.print("tacit run SCENARIO, tacit metagame META-GAME, tacit show NAME, tacit study STUDY")
 
 
 def print_one(name: str, overrides: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""The command line: run, list, show, study, report, export."""
+"""The command line: run, list, show, study, metagame, report, export."""
 
 import sys
 from collections.abc import Callable
@@ -124,6 +124,30 @@ def study(
 
     label = f"study-{name}-{preset}" + ("" if seed is None else f"-seed-{seed}")
     run_study(name, preset, out or Path("runs") / label, threads, seed, figures, suffix)
+
+
+@app.command()
+def metagame(
+    scenario: Annotated[str, typer.Argument(help="a name from `tacit list`, or a YAML file")],
+    overrides: Overrides = None,
+    out: Annotated[Path | None, typer.Option(help="folder; one that is not finished is continued")] = None,
+    threads: Threads = None,
+    no_report: Annotated[bool, typer.Option("--no-report", help="write no report.html")] = False,
+) -> None:
+    """Estimate the game between designers of algorithms, and its equilibria."""
+    from tacit.lab.metagame import load_metagame
+    from tacit.lab.metagame_run import estimate
+    from tacit.report import metagame_page, page, terminal
+
+    game = load_metagame(scenario, overrides or [])
+    folder = out or terminal.free_folder(Path("runs"), game.name)
+    with terminal.progress(game.name) as report:
+        result = estimate(game, folder, threads=threads, progress=report)
+    for line in metagame_page.lines(result):
+        typer.echo(line)
+    typer.echo(f"data    {folder}/data.zarr")
+    if not no_report:
+        typer.echo(f"report  {page.write(metagame_page.build(result), folder / 'report.html')}")
 
 
 def main() -> None:

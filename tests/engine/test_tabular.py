@@ -125,7 +125,7 @@ def reference(form, learners, plan, session, *, alternating=False, stable_for=0,
     agents = []
     for learner, count in zip(learners, sizes, strict=True):
         for _ in range(count):
-            seat = tabular._seat(form, len(agents), learner, 3, periods, lambda *_: None)
+            seat = tabular.seat_of(form, len(agents), learner, 3, periods, lambda *_: None)
             behaviour = learner.behaviour(seat)
             memory, observes = learner.memory_of()
             agents.append(

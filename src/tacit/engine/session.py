@@ -20,7 +20,7 @@ LISTEN = np.uint64(2**20)  # an interruption is heard after about so many steps 
 
 
 @inlined
-def _move(game, table, group, i, u, joint, regime, moved, choosing):
+def move(game, table, group, i, u, joint, regime, moved, choosing):
     """Agent i learns from its last move, if it has moved, then chooses; True if a greedy action changed."""
     agent, rule, changed = table.agents[i], group.rule, False
     if moved and rule != rules.NOTHING and rule != rules.SARSA:
@@ -40,7 +40,7 @@ def _move(game, table, group, i, u, joint, regime, moved, choosing):
 
 
 @native
-def _gather(table):
+def gather(table):
     for g in range(uint64(table.groups.size)):
         group = table.groups[g]
         for i in range(group.start, group.stop):
@@ -73,7 +73,7 @@ def _learn_and_play(game, table, limits, play_key, nature_key, joint, regime, st
                     continue
                 u = uniform(play_key, t * n + i)
                 moved = table.agents[i].waiting != ZERO if game.gathering else t > ZERO
-                if _move(game, table, group, i, u, joint, last_regime, moved, choosing):
+                if move(game, table, group, i, u, joint, last_regime, moved, choosing):
                     changed = True
         if t > ZERO:
             stable = ZERO if changed else stable + ONE
@@ -84,7 +84,7 @@ def _learn_and_play(game, table, limits, play_key, nature_key, joint, regime, st
         joint, mean = settle(game, table, regime, recording)
         squares += mean * mean
         if game.gathering:
-            _gather(table)
+            gather(table)
         last_regime = regime
         if random_nature:
             regime = next_regime(game, regime, uniform(nature_key, t))

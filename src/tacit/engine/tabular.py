@@ -83,8 +83,8 @@ def prepare(
     behaviours: list[Behaviour] = []
     tables: list[NDArray[np.float64]] = []
     for learner, count in zip(learners, counts, strict=True):
-        group = [_seat(form, len(seats) + k, learner, sessions, periods, trained) for k in range(count)]
-        _check(learner, group[0], alternating)
+        group = [seat_of(form, len(seats) + k, learner, sessions, periods, trained) for k in range(count)]
+        check_seat(learner, group[0], alternating)
         if sum(seat.states * seat.actions for seat in seats + group) > MOST_VALUES:
             raise refuse("memory", f"{group[0].states} states an agent need too much memory", "lower memory or actions")
         made = [learner.behaviour(seat) for seat in (group if isinstance(form, NormalForm) else group[:1])]
@@ -93,10 +93,10 @@ def prepare(
         seats += group
     starts, merged = _merge(behaviours)
     return Plan(
-        game=_game_arrays(form, alternating, seats),
-        agents=_agent_rows(form, seats),
-        groups=_group_rows(starts, merged),
-        knots=_knots(merged),
+        game=game_arrays(form, alternating, seats),
+        agents=agent_rows(form, seats),
+        groups=group_rows(starts, merged),
+        knots=knot_rows(merged),
         limits=Limits(*(np.uint64(x) for x in (periods, stable_for, max(window, 1), LIMIT_STEPS, AVERAGE_STEPS))),
         given=_join(tables, sessions),
         windows=windows,
@@ -140,10 +140,11 @@ def new_record(plan: Plan, sessions: int) -> Record:
     )
 
 
-def _seat(
+def seat_of(
     form: NormalForm | CongestionForm, agent: int, learner: TabularLearner, sessions: int, periods: int,
     trained: Callable[[str, int], tuple[NDArray[np.float64] | None, NDArray[np.int64]]],
 ) -> Seat:  # fmt: skip
+    """The place of an agent in a game, as its learner sees it."""
     memory, name = learner.memory_of()
     observes, regimes = Observes[name.upper()], 1
     if isinstance(form, NormalForm):
@@ -161,7 +162,8 @@ def _seat(
     return Seat(form, agent, observes, memory, codes, regimes, sessions, periods, trained)
 
 
-def _check(learner: TabularLearner, seat: Seat, alternating: bool) -> None:
+def check_seat(learner: TabularLearner, seat: Seat, alternating: bool) -> None:
+    """Refuse a learner that cannot play from this seat."""
     if seat.actions > np.iinfo(np.int16).max:
         raise TacitError(f"environment: {seat.actions} actions are too many; the engine takes up to 32767")
     counterfactual = getattr(learner, "updates", "chosen") == "all"
@@ -181,7 +183,8 @@ def _merge(behaviours: list[Behaviour]) -> tuple[list[int], list[Behaviour]]:
     return [*starts, len(behaviours)], [behaviours[i] for i in starts]
 
 
-def _game_arrays(form: NormalForm | CongestionForm, alternating: bool, seats: list[Seat]) -> GameArrays:
+def game_arrays(form: NormalForm | CongestionForm, alternating: bool, seats: list[Seat]) -> GameArrays:
+    """A stage game as the loop reads it."""
     empty, stateless = np.zeros((0, 0)), all(seat.states == 1 for seat in seats)
     if isinstance(form, NormalForm):
         return GameArrays(
@@ -222,7 +225,8 @@ def _cumulated(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
     return total
 
 
-def _group_rows(starts: list[int], behaviours: list[Behaviour]) -> Rows:
+def group_rows(starts: list[int], behaviours: list[Behaviour]) -> Rows:
+    """Behaviours as rows of groups; group g has the agents ``starts[g]`` to before ``starts[g + 1]``."""
     rows = np.zeros(len(behaviours), GROUP)
     for row, start, stop, b in zip(rows, starts, starts[1:], behaviours, strict=False):
         low, high = b.payoff_range
@@ -236,13 +240,14 @@ def _group_rows(starts: list[int], behaviours: list[Behaviour]) -> Rows:
     return rows
 
 
-def _knots(behaviours: list[Behaviour]) -> NDArray[np.float64]:
+def knot_rows(behaviours: list[Behaviour]) -> NDArray[np.float64]:
     """Schedules of all groups, the shorter ones filled with knots that never come."""
     longest, never = max(len(b.knots) for b in behaviours), [2.0**63, 0.0, 1.0, 0.0]
     return np.array([[*b.knots.tolist(), *[never] * (longest - len(b.knots))] for b in behaviours])
 
 
-def _agent_rows(form: NormalForm | CongestionForm, seats: list[Seat]) -> Rows:
+def agent_rows(form: NormalForm | CongestionForm, seats: list[Seat]) -> Rows:
+    """Seats as rows of agents whose tables lie one after the other."""
     rows = np.zeros(len(seats), AGENT)
     rows["n_actions"] = [seat.actions for seat in seats]
     rows["n_states"] = [seat.states for seat in seats]
@@ -253,7 +258,7 @@ def _agent_rows(form: NormalForm | CongestionForm, seats: list[Seat]) -> Rows:
     rows["base"] = [seat.codes for seat in seats]
     rows["span"] = [seat.histories for seat in seats]
     if isinstance(form, NormalForm):
-        rows["stride"] = [np.prod(form.shape[i + 1 :], dtype=np.uint64) for i in range(form.players)]
+        rows["stride"] = [np.prod(form.shape[seat.agent + 1 :], dtype=np.uint64) for seat in seats]
     return rows
 
 

@@ -106,11 +106,11 @@ def _plan(experiment: Experiment) -> tabular.Plan:
         windows=experiment.recorded()[1],
         sessions=experiment.sessions,
         keep_values=experiment.keep_values,
-        trained=_trained,
+        trained=trained_policies,
     )
 
 
-def _trained(folder: str, agent: int) -> tuple[NDArray[np.float64] | None, NDArray[np.int64]]:
+def trained_policies(folder: str, agent: int) -> tuple[NDArray[np.float64] | None, NDArray[np.int64]]:
     """Values and strategies that an agent of an earlier run ended with."""
     from tacit.lab.run import load
 

@@ -67,6 +67,14 @@ STUDIES: dict[str, tuple[str, str]] = {
         "tacit.studies.order_flow:OrderFlow",
         "what do traders without intelligence explain of auctions and of prices?",
     ),
+    "bertrand-metagame": (
+        "tacit.studies.bertrand_metagame:BertrandMetagame",
+        "which learning parameters do competing designers choose, and does collusion survive?",
+    ),
+    "braess-metagame": (
+        "tacit.studies.braess_metagame:BraessMetagame",
+        "which learning parameters do a hundred designers of drivers choose, and are roads coordinated?",
+    ),
 }
 
 

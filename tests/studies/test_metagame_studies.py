@@ -1,0 +1,111 @@
+"""Both studies of meta-games end to end in small, and their statistics on games with known answers."""
+
+import json
+import math
+from typing import ClassVar
+
+import numpy as np
+import pytest
+
+from tacit.lab.metagame import metagame_from
+from tacit.lab.metagame_analysis import Analysis
+from tacit.lab.metagame_run import MetaResult, estimate
+from tacit.measures.statistics import Estimate
+from tacit.studies import bertrand_metagame as bertrand
+from tacit.studies import braess_metagame as braess
+from tacit.studies import metagame_evidence as evidence
+from tacit.studies.base import Player, Verdict, write_report
+from tacit.theory.estimated_game import EstimatedGame, PayoffTable
+
+
+class TinyBertrand(bertrand.BertrandMetagame):
+    presets = ("tiny",)
+    sizes: ClassVar = {
+        "tiny": bertrand.Size(((1, 9), (1, 5), (2,)), 3, ((1,), (0, 5), (2,)), 3, (100, 400), 6, (60, 3))
+    }
+
+
+class TinyBraess(braess.BraessMetagame):
+    presets = ("tiny",)
+    sizes: ClassVar = {"tiny": braess.Size(((1, 8), (1, 5), (0, 7)), 60, 2, 6, 2, 4, (30, 2))}
+
+
+@pytest.mark.parametrize("study", [TinyBertrand(), TinyBraess()], ids=lambda s: s.name)
+def test_a_study_ends_with_a_report(study, tmp_path):
+    play = Player(tmp_path)
+    finding = study.find("tiny", play)
+    again = study.find("tiny", play)  # what lies there is not played again
+    assert again.answer == finding.answer
+    assert len({claim.name for claim in finding.claims}) == len(finding.claims)
+    text = write_report(study, "tiny", finding, tmp_path).read_text()
+    for words in ("best-response graph", "Where symmetric equilibria may lie", "Best replies: alpha", "while learning"):
+        assert words in text
+    found = json.loads((tmp_path / "claims.json").read_text())
+    assert any("regret" in claim["claim"] and claim["published"] == 0 for claim in found["claims"])
+
+
+@pytest.mark.parametrize("places", [bertrand.MIDDLE, bertrand.COARSE])
+def test_grids_hold_the_published_bertrand_equilibrium(places):
+    grid = bertrand.grid(places)
+    for name, value in bertrand.PUBLISHED.items():
+        values = next(v for k, v in grid.items() if k.endswith(name))
+        assert min(abs(v - value) for v in values) < 0.005
+
+
+@pytest.mark.parametrize("places", [braess.MIDDLE, braess.COARSE])
+def test_grids_hold_the_published_braess_profiles(places):
+    for profile in (*braess.FIXED, *braess.CYCLE):
+        for values, chosen, name in zip(
+            (braess.ALPHA, braess.EPSILON, braess.GAMMA), places, ("alpha", "epsilon", "gamma"), strict=True
+        ):
+            assert np.abs(values[list(chosen)] - profile[name]).min() < 0.006
+
+
+def test_the_published_size():
+    game = bertrand.metagame("whole", (bertrand.FINE,) * 3, 20)
+    assert (game.size, game.entries, game.periods, game.sessions) == (1000, 500_500, 10_000, 20)
+
+
+def known(payoffs, noise, sessions, seed=0):
+    """An analysis of a game with known payoffs and known noise."""
+    payoffs = np.asarray(payoffs, dtype=float)
+    others = [{"kind": "fixed", "action": k % 2} for k in range(len(payoffs))]
+    game = metagame_from({"environment": {"kind": "prisoners-dilemma"}, "others": others, "periods": 1, "sessions": 2})
+    table, at = PayoffTable.empty(*payoffs.shape), np.indices(payoffs.shape).reshape(2, -1)
+    rng = np.random.default_rng(seed)
+    table.add(*at, payoffs[tuple(at)][:, None] + noise * rng.standard_normal((payoffs.size, sessions)))
+    games = {window: EstimatedGame((table,)) for window in ("online", "last")}
+    return Analysis(MetaResult(game, games, {}), "online")
+
+
+def test_statistics_of_a_known_game():
+    """Two equilibria, one of them with a larger payoff; the third profile is refuted."""
+    payoffs = [[1.0, 0.0, 3.0], [0.0, 2.5, 0.0], [0.0, 0.0, 2.9]]
+    found = known(payoffs, 0.05, 10)
+    assert found.possible.tolist() == [0, 1]
+    np.testing.assert_allclose(found.probabilities, [1, 1, 0.0], atol=0.02)
+    assert (found.number.low, found.number.high) == (2, 2)
+    assert found.rank(2).mean == 2
+    assert found.best == 2
+    assert found.gain(1).mean == pytest.approx(0.75, abs=0.05)  # between 1, both defect, and 3, both cooperate
+    assert found.price(1) == pytest.approx(1.5 / 1.9, abs=0.05)
+    assert evidence.number_claim(found, "number", "unique", 1.0).judged() is Verdict.NOT
+    assert evidence.number_claim(found, "number", "two", 2.0).judged() is Verdict.REPRODUCED
+    assert found.relative_regret(2).mean == pytest.approx(100 * 0.1 / 3, abs=1)
+    assert math.isclose(found.ranking.sum(), 1)
+
+
+def test_a_published_equilibrium_is_refuted_by_its_lower_limit():
+    assert evidence.equilibrium_claim("x", Estimate(2.0, 0.1, 4.0, 1.0, 9), "P").judged() is Verdict.NOT
+    assert evidence.equilibrium_claim("x", Estimate(2.0, 0.0, 4.0, 1.0, 9), "P").judged() is Verdict.REPRODUCED
+
+
+def test_a_closer_look_finds_what_the_matrix_says():
+    """A fixed high price against itself in a dilemma: the regret is known exactly."""
+    game = metagame_from(
+        {"environment": {"kind": "prisoners-dilemma"}, "others": [{"kind": "fixed", "action": k} for k in (0, 1)],
+         "periods": 5, "sessions": 2}
+    )  # fmt: skip
+    online, last = evidence.closer_look(game, 0, 3)
+    assert online.mean == last.mean == pytest.approx(40.0)  # 5 instead of 3
+    assert Analysis(estimate(game), "online").relative_regret(0).mean == pytest.approx(40.0)
