@@ -108,7 +108,7 @@ def seconds(found: "Evidence") -> Chart:
         Line(np.array(list(by_size), float), [p.seconds for p in by_size.values()], name)
         for name, by_size in found.crowds.items()
     ]
-    caption = "Wall time of all sessions, compilation included, on the machine of this run."
+    caption = "Wall time of all sessions on the machine of this run; most of it is compilation."
     return Chart("Time against the number of agents", Axis("agents"), Axis("time", "s"), marks, caption)
 
 
