@@ -21,6 +21,7 @@ studies: $(READY)
 	$(BIN)/tacit study bertrand-collusion --preset paper
 	$(BIN)/tacit study braess-exploration-fixed --preset paper
 	$(BIN)/tacit study braess-exploration-decay --preset paper
+	$(BIN)/tacit study braess-recommender --preset paper
 	$(BIN)/tacit study execution-collusion --preset paper
 	$(BIN)/tacit study execution-misspecified --preset paper
 	$(BIN)/tacit study resource-cooperation --preset paper

@@ -18,6 +18,8 @@ from tacit.engine import tabular
 from tacit.lab.stage_work import _plan  # the arrays that a run would play
 
 ROUNDS = 5
+STEERED = "tacit, Braess, recommender"  # 100 drivers, 93 states
+STEERED_AGENT_STEPS = 1_000_000  # of one session: 10,000 steps
 
 
 def rate(play: Callable[[], int], seconds: float) -> float:
@@ -117,6 +119,7 @@ def main() -> None:
         "NumPy loop, Bertrand": numpy_loop(),
         "OpenSpiel, Bertrand": open_spiel(),
         "tacit, Braess (agent-steps)": engine("braess", []),
+        STEERED: engine("braess-recommender", []),
     }
     best = {name: 0.0 for name, play in contenders.items() if play is not None}
     for _ in range(ROUNDS):
@@ -127,6 +130,7 @@ def main() -> None:
     print(f"one core, best of {ROUNDS} rounds; {os.cpu_count()} cores in the machine")
     for name, value in best.items():
         print(f"{name:30s} {value:14,.0f} a second   {value / reference:10,.1f} x the NumPy loop")
+    print(f"recommender with 93 states: {STEERED_AGENT_STEPS / best[STEERED]:.2f} s a session of 10,000 steps")
     if contenders["OpenSpiel, Bertrand"] is None:
         print("OpenSpiel is not installed: pip install -c constraints.txt -e '.[bench]'")
     if options.sessions:

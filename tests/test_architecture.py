@@ -17,7 +17,7 @@ LEVELS = [
     {"environment"},
     {"games", "learners", "markets"},
     {"engine", "store"},
-    {"interop"},
+    {"interop", "interventions"},
     {"lab"},
     {"report"},
     {"studies"},

@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tacit import games, learners, markets
+    from tacit import games, interventions, learners, markets
     from tacit.errors import TacitError
     from tacit.lab.experiment import Experiment, Length, Test, Trace
     from tacit.lab.experiment import load as load_scenario
@@ -23,8 +23,8 @@ _HOME = {
 }  # fmt: skip
 
 __all__ = [
-    "Experiment", "Length", "Result", "TacitError", "Test", "Trace", "games", "learners", "load", "load_scenario",
-    "markets", "resume", "run",
+    "Experiment", "Length", "Result", "TacitError", "Test", "Trace", "games", "interventions", "learners", "load",
+    "load_scenario", "markets", "resume", "run",
 ]  # fmt: skip
 
 
@@ -34,6 +34,6 @@ def __getattr__(name: str) -> Any:
         return import_module("tacit.lab.experiment").load
     if name in _HOME:
         return getattr(import_module(_HOME[name]), name)
-    if name in ("games", "learners", "markets"):
+    if name in ("games", "interventions", "learners", "markets"):
         return import_module(f"tacit.{name}")
     raise AttributeError(f"module 'tacit' has no attribute {name!r}")

@@ -14,6 +14,8 @@ from tacit.environment import Environment
 from tacit.errors import TacitError
 from tacit.games import GAMES
 from tacit.interop import FOREIGN
+from tacit.interventions import INTERVENTIONS
+from tacit.interventions.base import Intervention
 from tacit.lab.experiment import Experiment, from_mapping, load, scenarios
 from tacit.lab.metagame import shipped_metagames
 from tacit.learners import LEARNERS
@@ -35,6 +37,7 @@ def print_all() -> None:
     out.print(_listing("game", [(_kind(game), _first_line(game)) for game in GAMES]))
     out.print(_listing("market", [(_kind(market), _first_line(market)) for market in (*MARKETS, *FOREIGN)]))
     out.print(_listing("learner", [(_kind(learner), _first_line(learner)) for learner in LEARNERS]))
+    out.print(_listing("intervention", [(_kind(one), _first_line(one)) for one in INTERVENTIONS]))
     out.print(_listing("study", [(name, question) for name, (_, question) in STUDIES.items()]))
     out.print(_listing("meta-game", list(shipped_metagames().items())))
     out.print("tacit run SCENARIO, tacit metagame META-GAME, tacit show NAME, tacit study STUDY")
@@ -51,7 +54,8 @@ def print_one(name: str, overrides: list[str]) -> None:
         If nothing has that name.
     """
     out = terminal.console()
-    known: dict[str, type[BaseModel]] = {_kind(model): model for model in (*GAMES, *MARKETS, *FOREIGN, *LEARNERS)}
+    everything = (*INTERVENTIONS, *GAMES, *MARKETS, *FOREIGN, *LEARNERS)
+    known: dict[str, type[BaseModel]] = {_kind(model): model for model in everything}
     if name in scenarios() or name.endswith((".yaml", ".yml")):
         experiment = _scenario(name, overrides)
         out.print(f"{experiment.name}: {experiment.description}\n")
@@ -64,7 +68,9 @@ def print_one(name: str, overrides: list[str]) -> None:
         out.print(f"{name}: {STUDIES[name][1]}\n\ntacit study {name} --preset quick, or --preset paper")
         return
     if name not in known:
-        raise TacitError(f"{name}: unknown; `tacit list` shows scenarios, games, markets, learners and studies")
+        raise TacitError(
+            f"{name}: unknown; `tacit list` shows scenarios, games, markets, learners, interventions and studies"
+        )
     model = known[name]
     built = _build(model, overrides)  # it may complain
     out.print(f"{_description(model)}\n")
@@ -92,7 +98,9 @@ def _build(model: type[BaseModel], overrides: list[str]) -> BaseModel | None:
     try:
         return _built(model, kind, pairs)
     except TacitError as error:  # the user wrote no such prefix
-        raise TacitError(str(error).removeprefix("environment.").removeprefix("learners.")) from None
+        raise TacitError(
+            str(error).removeprefix("environment.").removeprefix("learners.").removeprefix("intervention.")
+        ) from None
 
 
 def _built(model: type[BaseModel], kind: dict[str, str], pairs: list[tuple[str, Any]]) -> BaseModel:
@@ -101,6 +109,9 @@ def _built(model: type[BaseModel], kind: dict[str, str], pairs: list[tuple[str, 
         if issubclass(model, Market):
             tree["length"] = {"episodes": 1}
         return from_mapping(tree, [(f"environment.{path}", value) for path, value in pairs]).environment
+    if issubclass(model, Intervention):
+        tree = {"environment": {"kind": "braess"}, "learners": {"kind": "random"}, "intervention": kind}
+        return from_mapping(tree, [(f"intervention.{path}", value) for path, value in pairs]).intervention
     tree = {"environment": {"kind": "prisoners-dilemma"}, "learners": kind}
     return from_mapping(tree, [(f"learners.{path}", value) for path, value in pairs]).learners[0]
 
@@ -169,7 +180,7 @@ def _alternatives(about: Any, prefix: str) -> Iterator[str]:
     model: type[BaseModel] = about if isinstance(about, type) else type(about)
     for name, field in model.model_fields.items():
         value = None if isinstance(about, type) else getattr(about, name)
-        if name in ("environment", "learners"):  # of an experiment: `tacit list` has them
+        if name in ("environment", "learners", "intervention"):  # of an experiment: `tacit list` has them
             several = value if isinstance(value, tuple) else (value,)
             for number, part in enumerate(several):
                 yield from _alternatives(part, f"{name}.{f'{number}.' if len(several) > 1 else ''}")

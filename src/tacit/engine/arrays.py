@@ -4,7 +4,9 @@ Agents and groups are rows of structured arrays: the loop then needs few base ad
 lies together. All counters and indices are unsigned 64-bit (see :mod:`tacit.engine.rules`).
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,6 +119,17 @@ class Table(NamedTuple):
     earned: F64  # (agents or 1,) payoffs earned since then
 
 
+class Scene(NamedTuple):
+    """What an intervention has in a session; it also sees :class:`GameArrays` and :class:`Table`."""
+
+    signals: np.uint64  # number of signals that an agent may see, 1 if the intervention gives none
+    signal: U64  # (agents,) what each agent sees in the coming period
+    numbers: F64  # constants
+    memory: F64  # numbers that change, fresh in every session
+    places: U64  # whole numbers that change, fresh in every session
+    key: np.uint64  # its random stream: draws are `streams.uniform(key, counter)`
+
+
 class Record(NamedTuple):
     """What the sessions of one call leave; first axis: session."""
 
@@ -132,3 +145,40 @@ class Record(NamedTuple):
     last_actions: U64  # (session, agent)
     greedy: NDArray[np.int16]  # (session, cells): greedy action by agent and state
     values: F64  # (session, all values) or (session, 0)
+
+
+def nothing_before(game: Any, table: Any, scene: Any, t: Any) -> None:
+    """Agents see what they see."""
+
+
+def nothing_after(game: Any, table: Any, scene: Any, t: Any, joint: Any, regime: Any) -> None:
+    """Agents are paid what the game pays."""
+
+
+@dataclass(frozen=True)
+class Steering:
+    """An intervention in numbers, ready for the engine.
+
+    Attributes
+    ----------
+    signals : int
+        Number of signals that an agent may see; 1: it gives none.
+    before : function (game, table, scene, t)
+        Called before agents choose; writes ``scene.signal``. Compiled by numba, so it allocates nothing.
+    after : function (game, table, scene, t, joint, regime)
+        Called when a period is settled; may change ``table.agents[i].payoff``.
+    numbers : float64 array
+        Constants that the functions read.
+    memory, places : float64 and uint64 array
+        What they remember, as it is at the start of every session.
+    transfer : bool
+        Payments only move money: what is recorded are payoffs without them. Agents learn from what they are paid.
+    """
+
+    signals: int = 1
+    before: Callable[..., None] = nothing_before
+    after: Callable[..., None] = nothing_after
+    numbers: F64 = field(default_factory=lambda: np.zeros(0))
+    memory: F64 = field(default_factory=lambda: np.zeros(0))
+    places: U64 = field(default_factory=lambda: np.zeros(0, np.uint64))
+    transfer: bool = False

@@ -7,7 +7,9 @@ code would be wrong silently, so the cache folder carries a fingerprint of the e
 import hashlib
 import os
 import shutil
+import threading
 from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +46,21 @@ def inlined(function: Callable[..., Any]) -> Any:
     """Like :func:`native`, and always copied into the caller."""
     options: dict[str, Any] = {"_nrt": False, "forceinline": True}
     return numba.njit(**options)(function)
+
+
+_ONE_AT_A_TIME = threading.Lock()
+
+
+def hook(function: Callable[..., Any], signature: Any) -> Any:
+    """A compiled function with an address, which a loop compiled before can call; compiled once in a process."""
+    with _ONE_AT_A_TIME:
+        return _hook(function, signature)
+
+
+@lru_cache(maxsize=64)
+def _hook(function: Callable[..., Any], signature: Any) -> Any:
+    """It allocates nothing either, like :func:`native`; numba cannot keep it between processes."""
+    return numba.cfunc(signature, _nrt=False)(getattr(function, "py_func", function))
 
 
 def ready() -> bool:

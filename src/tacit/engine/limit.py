@@ -10,8 +10,8 @@ from tacit.engine.streams import uniform
 
 
 @native
-def greedy_step(game, table, t, keys, joint, regime, recording):
-    """One period without exploration and without learning; returns joint action and next regime."""
+def greedy_actions(game, table, t, keys, joint, regime):
+    """Everybody who moves in period t chooses without exploration."""
     n = uint64(table.agents.size)
     for g in range(uint64(table.groups.size)):
         group = table.groups[g]
@@ -26,6 +26,12 @@ def greedy_step(game, table, t, keys, joint, regime, recording):
                 agent.action = scripted(game, table, group, i, u, joint, regime)
             else:
                 agent.action = table.greedy[agent.cell]
+
+
+@native
+def greedy_step(game, table, t, keys, joint, regime, recording):
+    """One period without exploration and without learning; returns joint action and next regime."""
+    greedy_actions(game, table, t, keys, joint, regime)
     joint, _mean = settle(game, table, regime, recording)
     if game.transition.shape[0] > 1:
         regime = next_regime(game, regime, uniform(keys[1], t))

@@ -6,7 +6,7 @@ own moves an agent gathers its discounted payoffs (with two firms, Klein's two-p
 """
 
 import numpy as np
-from numba import uint64
+from numba import njit, uint64
 
 from tacit.engine import rules, streams
 from tacit.engine.arrays import Table
@@ -101,7 +101,7 @@ def _learn_and_play(game, table, limits, play_key, nature_key, joint, regime, st
 
 
 @native
-def _leave_gaps(table, limits, periods, trace):
+def leave_gaps(table, limits, periods, trace):
     """Windows that the session did not finish are NaN; what it had of one is dropped."""
     frequency, payoff, square = trace
     for i in range(table.earned.size):
@@ -117,7 +117,7 @@ def _leave_gaps(table, limits, periods, trace):
 
 
 @native
-def _keep(table, out, slot):
+def keep(table, out, slot):
     """Copy what the session leaves into the record."""
     for i in range(table.agents.size):
         out.history[slot, i] = table.agents[i].history
@@ -143,7 +143,7 @@ def _play_session(game, table, limits, given, seed, session, stop, out, slot, tr
     )
     if stop[0]:
         return False
-    _leave_gaps(table, limits, periods, trace)
+    leave_gaps(table, limits, periods, trace)
     out.periods[slot], out.converged[slot] = periods, converged
     for i in range(table.agents.size):
         table.agents[i].action = table.agents[i].last  # a converged session has drawn actions that it never played
@@ -151,8 +151,29 @@ def _play_session(game, table, limits, given, seed, session, stop, out, slot, tr
     out.cycle_length[slot] = greedy_play(
         game, table, limits, periods, keys, joint, regime, out.limit_frequency, out.limit_payoff, uint64(slot)
     )
-    _keep(table, out, slot)
+    keep(table, out, slot)
     return True
+
+
+@njit
+def new_table(game, agents, groups, knots, given, counted, out):
+    """What changes during a session, at its start; without reference counting the loop could not allocate it."""
+    recorded, most = out.payoff.shape[2], out.frequency.shape[3]
+    last = agents[agents.size - 1]
+    return Table(
+        agents.copy(),
+        groups.copy(),
+        knots,
+        np.empty(given.shape[1]),
+        np.zeros(given.shape[1] if counted else 0),
+        np.zeros(int(last.first_cell + last.n_states), np.uint64),
+        np.zeros(game.own.size, np.uint64),
+        np.zeros(game.values.shape[0], np.uint64),
+        np.zeros(game.own.size),
+        np.zeros(most),
+        np.zeros((recorded, most)),
+        np.zeros(recorded),
+    )
 
 
 @compiled()
@@ -162,23 +183,8 @@ def play_sessions(game, agents, groups, knots, limits, given, counted, seed, fir
     ``given`` holds the initial values, one row for all sessions or one row a session; ``counted`` says whether a rule
     counts its tries. If ``stop[0]`` is set the call returns soon and its record is useless.
     """
-    recorded, most = out.payoff.shape[2], out.frequency.shape[3]
-    last = agents[agents.size - 1]
     for slot in range(out.periods.size):
-        table = Table(
-            agents.copy(),
-            groups.copy(),
-            knots,
-            np.empty(given.shape[1]),
-            np.zeros(given.shape[1] if counted else 0),
-            np.zeros(int(last.first_cell + last.n_states), np.uint64),
-            np.zeros(game.own.size, np.uint64),
-            np.zeros(game.values.shape[0], np.uint64),
-            np.zeros(game.own.size),
-            np.zeros(most),
-            np.zeros((recorded, most)),
-            np.zeros(recorded),
-        )
+        table = new_table(game, agents, groups, knots, given, counted, out)
         trace = (out.frequency[slot], out.payoff[slot], out.payoff_square[slot])
         if not _play_session(game, table, limits, given, seed, first + uint64(slot), stop, out, slot, trace):
             return

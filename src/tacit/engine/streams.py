@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tacit.engine.compilation import inlined
 
-PLAY, INITIAL_STATE, INITIAL_VALUES, NATURE, GREEDY_PLAY = range(5)
+PLAY, INITIAL_STATE, INITIAL_VALUES, NATURE, GREEDY_PLAY, INTERVENTION = range(6)
 
 _GOLDEN = 0x9E3779B97F4A7C15
 _MASK = (1 << 64) - 1

@@ -5,11 +5,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tacit.engine.arrays import AGENT, GROUP, GameArrays, Limits, Record, Rows
+from tacit.engine.arrays import AGENT, GROUP, GameArrays, Limits, Record, Rows, Steering
 from tacit.errors import TacitError
 from tacit.games.base import CongestionForm, NormalForm
 from tacit.learners.base import Behaviour, Observes, Rule, Seat, TabularLearner, group_sizes, refuse
@@ -17,6 +18,7 @@ from tacit.learners.base import Behaviour, Observes, Rule, Seat, TabularLearner,
 MOST_VALUES = 250_000_000  # table entries of one session: 2 GB of values
 LIMIT_STEPS = 1_000_000  # longest search for a limit cycle, periods
 AVERAGE_STEPS = 10_000  # greedy periods averaged where play is random
+STEERED_STEPS = 1_000  # greedy periods averaged where an intervention goes on
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class Plan:
     given: NDArray[np.float64]
     windows: int
     keep_values: bool
+    steering: Steering | None = None
 
     @property
     def pooled(self) -> bool:
@@ -59,6 +62,8 @@ def prepare(
     sessions: int,
     keep_values: bool,
     trained: Callable[[str, int], tuple[NDArray[np.float64] | None, NDArray[np.int64]]],
+    steering: Steering | None = None,
+    paid: NormalForm | CongestionForm | None = None,
 ) -> Plan:
     """Flatten a game and its learners into the arrays of the compiled loop.
 
@@ -72,6 +77,10 @@ def prepare(
         A session ends after ``periods``, or once no greedy action has changed for ``stable_for`` (0: never).
     window, windows : int
         Traces are means over ``window`` periods, for the first ``windows`` windows.
+    steering : Steering, optional
+        What an intervention does; without it the loop that knows of none is played.
+    paid : NormalForm or CongestionForm, optional
+        The game as agents are paid, for their initial values, where it is not ``form``.
 
     Raises
     ------
@@ -83,7 +92,10 @@ def prepare(
     behaviours: list[Behaviour] = []
     tables: list[NDArray[np.float64]] = []
     for learner, count in zip(learners, counts, strict=True):
-        group = [seat_of(form, len(seats) + k, learner, sessions, periods, trained) for k in range(count)]
+        signals = 1 if steering is None else steering.signals
+        group = [
+            seat_of(paid or form, len(seats) + k, learner, sessions, periods, trained, signals) for k in range(count)
+        ]
         check_seat(learner, group[0], alternating)
         if sum(seat.states * seat.actions for seat in seats + group) > MOST_VALUES:
             raise refuse("memory", f"{group[0].states} states an agent need too much memory", "lower memory or actions")
@@ -92,15 +104,19 @@ def prepare(
         behaviours += made if len(made) == count else made * count
         seats += group
     starts, merged = _merge(behaviours)
+    average = AVERAGE_STEPS if steering is None else STEERED_STEPS
+    if steering is not None:
+        _hooks(steering)  # a user's mistake shows before anything is played
     return Plan(
         game=game_arrays(form, alternating, seats),
         agents=agent_rows(form, seats),
         groups=group_rows(starts, merged),
         knots=knot_rows(merged),
-        limits=Limits(*(np.uint64(x) for x in (periods, stable_for, max(window, 1), LIMIT_STEPS, AVERAGE_STEPS))),
+        limits=Limits(*(np.uint64(x) for x in (periods, stable_for, max(window, 1), LIMIT_STEPS, average))),
         given=_join(tables, sessions),
         windows=windows,
         keep_values=keep_values,
+        steering=steering,
     )
 
 
@@ -110,14 +126,50 @@ def play(plan: Plan, seed: int, first: int, count: int, stop: NDArray[np.bool_])
     The record of a session depends on ``(plan, seed, session)`` alone. If another thread sets ``stop[0]``, the call
     returns soon and its record must be dropped.
     """
-    from tacit.engine.session import play_sessions  # numba is imported only where something is played
-
     record = new_record(plan, count)
-    play_sessions(
+    everything = (
         plan.game, plan.agents, plan.groups, plan.knots, plan.limits, plan.given,
         bool((plan.groups["rule"] == Rule.AVERAGE).any()), np.uint64(seed), np.uint64(first), stop, record,
     )  # fmt: skip
+    if plan.steering is None:
+        from tacit.engine.session import play_sessions  # numba is imported only where something is played
+
+        play_sessions(*everything)
+    else:
+        _steer(plan.steering, everything)
     return record
+
+
+def _steer(steering: Steering, everything: tuple[Any, ...]) -> None:
+    from tacit.engine.steered import play_steered
+
+    before, after = _hooks(steering)
+    writable = type(everything[0])(*(_writable(part) for part in everything[0]))
+    play_steered(
+        writable, *everything[1:], np.uint64(steering.signals), _writable(steering.numbers), _writable(steering.memory),
+        _writable(steering.places), before, after, steering.transfer,
+    )  # fmt: skip
+
+
+def _hooks(steering: Steering) -> tuple[Any, Any]:
+    """The two functions of an intervention, compiled."""
+    from numba.core.errors import NumbaError
+
+    from tacit.engine.steered import after_hook, before_hook
+
+    try:
+        return before_hook(steering.before), after_hook(steering.after)
+    except NumbaError as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        cause = next((line for line in lines if not line.startswith("Failed in")), lines[0])
+        raise TacitError(
+            f"intervention: its functions cannot be compiled ({cause}); see docs/interventions.md"
+        ) from None
+
+
+def _writable(part: Any) -> Any:
+    """An array of the one type that the functions of an intervention are compiled for."""
+    return np.require(part, requirements=["C", "W"]) if isinstance(part, np.ndarray) else part
 
 
 def new_record(plan: Plan, sessions: int) -> Record:
@@ -142,7 +194,7 @@ def new_record(plan: Plan, sessions: int) -> Record:
 
 def seat_of(
     form: NormalForm | CongestionForm, agent: int, learner: TabularLearner, sessions: int, periods: int,
-    trained: Callable[[str, int], tuple[NDArray[np.float64] | None, NDArray[np.int64]]],
+    trained: Callable[[str, int], tuple[NDArray[np.float64] | None, NDArray[np.int64]]], signals: int = 1,
 ) -> Seat:  # fmt: skip
     """The place of an agent in a game, as its learner sees it."""
     memory, name = learner.memory_of()
@@ -159,7 +211,7 @@ def seat_of(
         codes = form.actions
         if observes in (Observes.EVERYBODY, Observes.RIVALS) and memory:
             raise refuse("observes", f"{name!r} needs a game with a payoff table", "choose crowd or own, or memory: 0")
-    return Seat(form, agent, observes, memory, codes, regimes, sessions, periods, trained)
+    return Seat(form, agent, observes, memory, codes, regimes, sessions, periods, trained, signals)
 
 
 def check_seat(learner: TabularLearner, seat: Seat, alternating: bool) -> None:

@@ -86,8 +86,11 @@ class Bertrand(PriceGame):
         """Product quality of each firm, shape (players,)."""
         return spread(self.quality, self.players)
 
-    def demand(self, prices: Array, regime: int | None = None) -> Array:
+    def demand(self, prices: Array, regime: int | None = None, shown: NDArray[np.bool_] | None = None) -> Array:
         """Market shares, shape (..., players), at prices of that shape: in a regime, or their long-run average.
+
+        With ``shown``, shape (..., players) or (players,), customers know of those firms only, and choose among them
+        and the outside option.
 
         Raises
         ------
@@ -96,18 +99,24 @@ class Bertrand(PriceGame):
         """
         joint = self._joint(prices)
         regimes = range(self._regimes) if regime is None else [regime]
-        shares = [logit.shares(self._utilities(joint, r), self._outside[r] / self.mu) for r in regimes]
+        shares = [logit.shares(self._utilities(joint, r, shown), self._outside[r] / self.mu) for r in regimes]
         return np.mean(shares, axis=0)
 
-    def profits(self, prices: Array, regime: int | None = None) -> Array:
+    def profits(self, prices: Array, regime: int | None = None, shown: NDArray[np.bool_] | None = None) -> Array:
         """Profit of each firm, shape (..., players): in a regime, or its long-run average."""
-        return (self._joint(prices) - self.costs) * self.demand(prices, regime)
+        return (self._joint(prices) - self.costs) * self.demand(prices, regime, shown)
 
-    def consumer_surplus(self, prices: Array, regime: int | None = None) -> Array:
+    def consumer_surplus(
+        self, prices: Array, regime: int | None = None, shown: NDArray[np.bool_] | None = None
+    ) -> Array:
         """mu ln(sum_i exp((a_i - p_i)/mu) + exp(a_0/mu)), shape (...): in a regime, or its long-run average."""
         joint = self._joint(prices)
         regimes = range(self._regimes) if regime is None else [regime]
-        values = [logit.inclusive_value(self._utilities(joint, r), self._outside[r] / self.mu) for r in regimes]
+        values = []
+        for r in regimes:
+            utilities, outside = self._utilities(joint, r, shown), self._outside[r] / self.mu
+            values.append(np.logaddexp.reduce(utilities, axis=-1, initial=outside) if shown is not None
+                          else logit.inclusive_value(utilities, outside))  # fmt: skip
         return self.mu * np.mean(values, axis=0)
 
     def nash_prices(self) -> Array:
@@ -188,8 +197,9 @@ class Bertrand(PriceGame):
         stay = 0.5 if self.entry_persistence is None else self.entry_persistence
         return np.array([[stay, 1.0 - stay], [1.0 - stay, stay]])
 
-    def _utilities(self, prices: Array, regime: int) -> Array:
-        return np.where(self._active[regime], (self.qualities - prices) / self.mu, -np.inf)
+    def _utilities(self, prices: Array, regime: int, shown: NDArray[np.bool_] | None = None) -> Array:
+        there = self._active[regime] if shown is None else self._active[regime] & shown
+        return np.where(there, (self.qualities - prices) / self.mu, -np.inf)
 
     def _information(self) -> list[list[int]]:
         """The regimes, grouped by what firms can tell apart."""

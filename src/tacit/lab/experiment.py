@@ -15,6 +15,7 @@ from tacit.errors import TacitError
 from tacit.games import GAMES
 from tacit.games.base import StageGame
 from tacit.interop import FOREIGN
+from tacit.interventions import INTERVENTIONS, Intervention, NoIntervention, OwnIntervention
 from tacit.learners import LEARNERS
 from tacit.learners.base import Learner, group_sizes
 from tacit.learners.exploration import EXPLORATIONS
@@ -27,6 +28,7 @@ from tacit.markets.token_parts import PRICINGS, UTILITIES
 from tacit.schema import Spec, param, register, shorten, validate
 
 AnyEnvironment = Annotated[Union[*GAMES, *MARKETS, *FOREIGN], Field(discriminator="kind")]  # type: ignore[valid-type]
+AnyIntervention = Annotated[Union[*INTERVENTIONS], Field(discriminator="kind")]  # type: ignore[valid-type]
 AnyLearner = Annotated[Union[*LEARNERS], Field(discriminator="kind")]  # type: ignore[valid-type]
 Scalar = bool | int | float | str | list[Any] | dict[str, Any] | None
 
@@ -79,6 +81,11 @@ def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, Mapping | Learner) else value
 
 
+def _written_down(value: Any) -> Any:
+    """A user's intervention as what a scenario file can hold."""
+    return OwnIntervention.of(value) if isinstance(value, Intervention) and type(value) not in INTERVENTIONS else value
+
+
 class Experiment(Spec):
     """Environment + learners + length + sessions + seed.
 
@@ -96,6 +103,9 @@ class Experiment(Spec):
     environment: SerializeAsAny[AnyEnvironment] = param(..., "the stage game or market")
     learners: Annotated[tuple[SerializeAsAny[AnyLearner], ...], BeforeValidator(_as_list)] = param(
         ..., "how the agents learn: one learner for all, or a list with numbers of agents", min_length=1
+    )
+    intervention: Annotated[SerializeAsAny[AnyIntervention], BeforeValidator(_written_down)] = param(
+        NoIntervention(), "what an outsider adds to a stage game to steer the agents"
     )
     timing: Literal["simultaneous", "alternating"] = param("simultaneous", "all move in a period, or one, in turn")
     length: Length = param(Length(), "when a session ends")
@@ -120,6 +130,7 @@ class Experiment(Spec):
                 raise ValueError(f"sweep.{path}: no values; list at least one")
             if path.split(".")[0] in ("name", "description", "sessions", "sweep", "trace", "keep_values"):
                 raise ValueError(f"sweep.{path}: it must be the same in all cells; run one experiment for each value")
+        self.intervention.check(self.environment, self.learners, self.timing)
         if isinstance(self.environment, Market):
             self._check_market()
         elif self.length.episodes is not None:
@@ -251,6 +262,7 @@ class Experiment(Spec):
 
 
 register(*GAMES, *MARKETS, *FOREIGN, *KERNELS, *CURVES, *PRICINGS, *UTILITIES, *LEARNERS, *EXPLORATIONS, *INITIALS)
+register(*INTERVENTIONS)
 
 
 def from_mapping(data: Mapping[str, Any], overrides: Sequence[tuple[str, Any]] = ()) -> Experiment:

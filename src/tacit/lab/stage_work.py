@@ -95,9 +95,9 @@ def _joined(records: list[Record]) -> Record:
 
 
 def _plan(experiment: Experiment) -> tabular.Plan:
-    game = experiment.game
+    game, form = experiment.game, experiment.game.form()
     return tabular.prepare(
-        game.form(),
+        form,
         experiment.learners,
         alternating=experiment.timing == "alternating",
         periods=experiment.length.periods,
@@ -107,6 +107,8 @@ def _plan(experiment: Experiment) -> tabular.Plan:
         sessions=experiment.sessions,
         keep_values=experiment.keep_values,
         trained=trained_policies,
+        steering=experiment.intervention.steering(game, form),
+        paid=experiment.intervention.paid(game, form),
     )
 
 

@@ -10,6 +10,7 @@ from tacit.learners.dqn import DQN, Memory, Network
 from tacit.learners.exp3 import Exp3
 from tacit.learners.exploration import Boltzmann, Constant, Exponential, Geometric, Schedule
 from tacit.learners.initial import (
+    AlignedValues,
     ConstantValue,
     GivenValues,
     StrategyValues,
@@ -34,9 +35,9 @@ LEARNERS: tuple[type[Learner], ...] = (
 )  # fmt: skip
 
 __all__ = [
-    "COMA", "DDPG", "DQN", "LEARNERS", "MADDPG", "MAPPO", "PPO", "QMIX", "VDN", "ActorCritic", "BestReply",
-    "BestResponse", "Boltzmann", "Centralised", "Constant", "ConstantValue", "Exp3", "Exponential", "Fixed",
-    "FixedSchedule", "Geometric", "GivenValues", "JointQLearning", "Learner", "Memory", "Network", "QLearning",
-    "Random", "Rule", "Sarsa", "Schedule", "StrategyValues", "TabularLearner", "Trained", "TrainedValues", "Ucb1",
-    "UniformRivals", "UniformValues",
+    "COMA", "DDPG", "DQN", "LEARNERS", "MADDPG", "MAPPO", "PPO", "QMIX", "VDN", "ActorCritic", "AlignedValues",
+    "BestReply", "BestResponse", "Boltzmann", "Centralised", "Constant", "ConstantValue", "Exp3", "Exponential",
+    "Fixed", "FixedSchedule", "Geometric", "GivenValues", "JointQLearning", "Learner", "Memory", "Network",
+    "QLearning", "Random", "Rule", "Sarsa", "Schedule", "StrategyValues", "TabularLearner", "Trained",
+    "TrainedValues", "Ucb1", "UniformRivals", "UniformValues",
 ]  # fmt: skip

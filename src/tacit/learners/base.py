@@ -68,12 +68,15 @@ class Seat:
     codes : int
         Number of different observations of one period.
     regimes : int
-        Number of observed payoff regimes, 1 if none are seen. State = history + codes**memory * regime.
+        Number of observed payoff regimes, 1 if none are seen.
+        State = history + codes**memory * (regime + regimes * signal).
     sessions, periods : int
         Size of the experiment.
     trained : callable
         ``trained(run, agent)`` gives the values and the greedy actions that an agent of an earlier run ended with:
         arrays of shape (sessions, states, actions) or None, and (sessions, states).
+    signals : int
+        Number of signals that an intervention may give, 1 if it gives none.
     """
 
     form: NormalForm | CongestionForm
@@ -85,6 +88,7 @@ class Seat:
     sessions: int
     periods: int
     trained: Callable[[str, int], tuple[NDArray[np.float64] | None, NDArray[np.int64]]]
+    signals: int = 1
 
     @property
     def actions(self) -> int:
@@ -96,7 +100,7 @@ class Seat:
 
     @property
     def states(self) -> int:
-        return self.histories * self.regimes
+        return self.histories * self.regimes * self.signals
 
     def payoff_range(self) -> tuple[float, float]:
         """Least and greatest payoff that the agent can meet (bounds in a congestion game)."""

@@ -37,7 +37,7 @@ class UniformRivals(Spec):
         if seat.regimes == 1:
             return _everywhere(seat, form.tensor()[..., seat.agent].mean(axis=others) / (1 - gamma))
         rows = [_mean_active(form, regime, seat.agent) / (1 - gamma) for regime in range(seat.regimes)]
-        return np.repeat(np.array(rows), seat.histories, axis=0)[None], None
+        return np.tile(np.repeat(np.array(rows), seat.histories, axis=0), (seat.signals, 1))[None], None
 
 
 class ConstantValue(Spec):
@@ -90,6 +90,33 @@ class GivenValues(Spec):
         return _everywhere(seat, table)
 
 
+class AlignedValues(Spec):
+    """State k believes in action k: ``best`` there, ``rest`` elsewhere; for agents whose state is a recommendation.
+
+    With ``shift`` 1 state k believes in action k + 1 (the first after the last), and the tables are misaligned with a
+    recommender whose signal k means action k. States beyond the actions begin again.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> AlignedValues(shift=1).values(SimpleNamespace(states=3, actions=3), 0.0)[0][0]
+    array([[-2., -1., -2.],
+           [-2., -2., -1.],
+           [-1., -2., -2.]])
+    """
+
+    kind: Literal["aligned"] = "aligned"
+    best: float = param(-1.0, "value of the action that the state believes in", "payoff", ge=-MOST, le=MOST)
+    rest: float = param(-2.0, "value of the others", "payoff", ge=-MOST, le=MOST)
+    shift: int = param(0, "state k believes in action k + shift", ge=0)
+
+    def values(self, seat: Seat, gamma: float) -> Values:
+        states = np.arange(seat.states)
+        table = np.full((1, seat.states, seat.actions), self.rest)
+        table[0, states, (states + self.shift) % seat.actions] = self.best
+        return table, None
+
+
 class StrategyValues(Spec):
     """What every action is worth if all players follow given strategies from the next period on.
 
@@ -103,7 +130,7 @@ class StrategyValues(Spec):
     def values(self, seat: Seat, gamma: float) -> Values:
         form = seat.form
         seen = seat.memory == 0 or seat.observes is Observes.EVERYBODY
-        if isinstance(form, CongestionForm) or seat.regimes > 1 or not seen:
+        if isinstance(form, CongestionForm) or seat.regimes > 1 or seat.signals > 1 or not seen:
             raise refuse(
                 "initial.kind", f"{self.kind!r} needs a payoff table and agents who observe everybody",
                 "choose uniform-rivals or constant",
@@ -168,8 +195,10 @@ def _against_random_crowd(form: CongestionForm) -> NDArray[np.float64]:
     return payoffs
 
 
-INITIALS = (UniformRivals, ConstantValue, UniformValues, GivenValues, StrategyValues, TrainedValues)
+INITIALS = (
+    UniformRivals, ConstantValue, UniformValues, GivenValues, AlignedValues, StrategyValues, TrainedValues,
+)  # fmt: skip
 Initial = Annotated[
-    UniformRivals | ConstantValue | UniformValues | GivenValues | StrategyValues | TrainedValues,
+    UniformRivals | ConstantValue | UniformValues | GivenValues | AlignedValues | StrategyValues | TrainedValues,
     Field(discriminator="kind"),
 ]

@@ -92,7 +92,7 @@ def answer(result: Result, cell: int = 0) -> Answer:
     place = outcome.gain(payoff, data)
     gain = mean_interval(place.values) if bool(place.notnull().all()) else None
     labels = names_of(benchmarks)
-    length = result.cells[cell].length
+    length, added = result.cells[cell].length, result.cells[cell].intervention.note()
     return Answer(
         tuple(findings),
         gain,
@@ -100,7 +100,7 @@ def answer(result: Result, cell: int = 0) -> Answer:
         _convergence(length, data),
         f"{int(data['converged'].sum())} of {data.sizes['session']}" if length.stable_for else "-",
         labels,
-        benchmarks.notes,
+        (*benchmarks.notes, *([added] if added else [])),
     )
 
 

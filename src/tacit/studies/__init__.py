@@ -19,6 +19,10 @@ STUDIES: dict[str, tuple[str, str]] = {
         "tacit.studies.braess_exploration_decay:BraessExplorationDecay",
         "do drivers whose exploration decays settle above the Nash equilibrium? (Carissimo 2024)",
     ),
+    "braess-recommender": (
+        "tacit.studies.braess_recommender:BraessRecommender",
+        "can a recommender steer drivers who learn to the social optimum? (Carissimo et al. 2025)",
+    ),
     "execution-collusion": (
         "tacit.studies.execution_collusion:ExecutionCollusion",
         "do deep Q-learners that liquidate the same asset collude? (Macrì and Lillo 2024)",

@@ -1,0 +1,61 @@
+"""The study on recommenders, end to end in small, and its verdicts on made-up numbers."""
+
+import json
+from typing import ClassVar
+
+import numpy as np
+import pytest
+
+from tacit.report import printed
+from tacit.studies import braess_recommender as study
+from tacit.studies.base import Player, Verdict, write_report
+
+
+class Tiny(study.BraessRecommender):
+    presets = ("tiny",)
+    sizes: ClassVar = {"tiny": study.Size(3, (100, 20), (3, 5), 2, 2, 3, periods=1_000)}
+
+
+@pytest.fixture(scope="module")
+def finding(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("study")
+    return Tiny().find("tiny", Player(folder)), folder
+
+
+def by_name(found):
+    assert len({claim.name for claim in found.claims}) == len(found.claims)
+    return {claim.name: claim.measured.mean for claim in found.claims}
+
+
+def test_recommendations_and_tolls_do_what_they_should_even_in_short_runs(finding):
+    welfare = by_name(finding[0])
+    assert welfare["welfare, optimised, 93 states"] > 0.6
+    assert welfare["welfare, random, 3 states"] < welfare["welfare, optimised, 93 states"] - 0.3
+    assert welfare["Braess, marginal toll"] > 0.9
+    assert welfare["Braess, aligned tables, recommender aligned"] > 0.95  # they begin at the optimum and stay there
+    assert welfare["nine nodes, marginal toll"] > welfare["nine nodes, no recommendation"]
+
+
+def test_the_report_tells_all(finding):
+    found, folder = finding
+    for section in found.sections:
+        for number, chart in enumerate(section.charts):
+            assert printed.save(chart, folder / f"{number}.png").stat().st_size > 5_000
+    html = write_report(Tiny(), "tiny", found, folder).read_text()
+    assert "Optimised recommender: how many states it needs" in html
+    assert "nine nodes, recommender optimised, 93 states" in html
+    claims = json.loads((folder / "claims.json").read_text())["claims"]
+    assert [claim["published"] for claim in claims[:4]] == [0.58, 0.18, 0.62, 0.957]
+
+
+def test_no_published_error_is_taken_from_our_own_spread():
+    rng = np.random.default_rng(0)
+    runs = {}
+    for rule, states, value, *_ in study.REFERENCE:
+        closing = value + 0.1 * rng.standard_normal(40)
+        closing += value - closing.mean()
+        runs[rule, states] = study.Welfare(np.arange(1), closing[:, None], closing)
+    claims = study._published(runs)
+    assert [claim.judged() for claim in claims] == [Verdict.REPRODUCED] * 4
+    assert claims[0].published_se == pytest.approx(0.05 / np.sqrt(3))
+    assert claims[3].published_se == pytest.approx(runs["optimised", 93].closing.std(ddof=1), rel=0.01)
