@@ -16,7 +16,7 @@ from tacit.errors import TacitError
 from tacit.lab.experiment import Experiment
 from tacit.lab.result import benchmark_payoffs
 from tacit.lab.work import Played, Shard, cores
-from tacit.store.layout import Layout, Variable, shard_length
+from tacit.store.layout import MOST_BYTES, Arrays, Layout, Variable, shard_length
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,16 @@ class StageWork:
         for shard, record in _play(self, todo, threads or cores()):
             yield Played(shard, _data(record), _policies(record, self.plans[shard[1]]))
             report(shard[3])
+
+    def alone(self) -> Arrays:
+        """All sessions of a single cell in this thread: a pool would cost more than a tiny cell does."""
+        (plan,), stop, sessions = self.plans, np.zeros(1, np.bool_), self.layout.sessions
+        most = max(1, MOST_BYTES // plan.bytes_per_session())
+        parts = [
+            _data(tabular.play(plan, self.seeds[0], first, min(most, sessions - first), stop))
+            for first in range(0, sessions, most)
+        ]
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def _play(work: StageWork, todo: Sequence[Shard], workers: int) -> Iterator[tuple[Shard, Record]]:
