@@ -147,11 +147,14 @@ class Leaves(NamedTuple):
     ----------
     variables : dict of (dims, Variable)
         For each array all of its dimensions, and its description, whose shape is that of a cell.
+    known : tuple of str
+        Those that are known before anything is played: action values, benchmarks.
     shared : dict of (first, step, unit)
         Evenly spaced coordinates that all cells share but for their length.
     """
 
     variables: dict[str, tuple[tuple[str, ...], Variable]]
+    known: tuple[str, ...]
     shared: dict[str, tuple[float, float, str]]
 
 
@@ -177,7 +180,8 @@ def leaves(experiment: Experiment, keep: Sequence[str]) -> Leaves:
             shared[name] = (first, int(values[1]) - first if len(values) > 1 else max(first, 1), unit)
     if unknown := [name for name in keep if name not in found]:
         raise TacitError(f"keep: {unknown[0]!r} is no variable of this experiment; choose from {', '.join(found)}")
-    return Leaves({name: entry for name, entry in found.items() if name in keep or not keep}, shared)
+    kept = {name: entry for name, entry in found.items() if name in keep or not keep}
+    return Leaves(kept, tuple(name for name in layout.coordinates if name in kept), shared)
 
 
 def arrays(experiment: Experiment, keep: Sequence[str]) -> Arrays:

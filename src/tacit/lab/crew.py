@@ -1,5 +1,6 @@
 """Who plays the cells of a sweep: what the driver asks of workers, and a crew of processes on this machine."""
 
+import contextlib
 import subprocess
 import sys
 import tempfile
@@ -55,7 +56,7 @@ class _Worker:
     """A process that plays one batch after the other, and ends with this one, however this one ends."""
 
     def __init__(self, order: Order) -> None:
-        self.complaints: IO[bytes] = tempfile.TemporaryFile()
+        self.complaints: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 (it lives as long as the worker)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tacit.lab.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=self.complaints, start_new_session=True,  # Ctrl-C is the driver's to answer
@@ -80,10 +81,8 @@ class _Worker:
         self.process.kill()
         self.process.wait()
         for stream in (self.process.stdin, self.process.stdout, self.complaints):
-            try:
+            with contextlib.suppress(OSError):
                 stream.close()  # type: ignore[union-attr]
-            except OSError:
-                pass
         for connection in (self.to, self.back):
             connection._handle = None  # type: ignore[attr-defined]  # closed with its stream
 

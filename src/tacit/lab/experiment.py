@@ -255,6 +255,29 @@ def from_mapping(data: Mapping[str, Any], overrides: Sequence[tuple[str, Any]] =
         raise TacitError(str(error).replace("learners.0.", "learners.") if single else str(error)) from None
 
 
+def described(experiment: Experiment, path: str) -> tuple[str, str]:
+    """Unit and meaning of a dotted field; empty where they are not known.
+
+    Examples
+    --------
+    >>> from tacit.games import Braess
+    >>> from tacit.learners import QLearning
+    >>> described(Experiment(environment=Braess(), learners=QLearning(), length=Length(periods=9)), "length.periods")
+    ('periods', 'longest session of a stage game')
+    """
+    node: Any = experiment
+    *way, last = path.split(".")
+    for part in way:
+        if isinstance(node, tuple):
+            node = node[min(int(part), len(node) - 1)] if part.isdigit() else getattr(node[0], part, None)
+        else:
+            node = getattr(node, part, None)
+    node = node[0] if isinstance(node, tuple) and node else node
+    field = type(node).model_fields.get(last) if isinstance(node, Spec) else None
+    extra = field.json_schema_extra if field and isinstance(field.json_schema_extra, dict) else {}
+    return str(extra.get("unit", "")), (field.description or "") if field else ""
+
+
 def load(source: str, overrides: Sequence[str] = ()) -> Experiment:
     """An experiment from a YAML file, or a scenario that ships with the package, by its name.
 

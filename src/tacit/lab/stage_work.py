@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from tacit.engine import tabular
 from tacit.engine.arrays import Record
 from tacit.errors import TacitError
+from tacit.games.base import CongestionForm, NormalForm, StageGame
 from tacit.lab.experiment import Experiment
 from tacit.lab.result import benchmark_payoffs
 from tacit.lab.work import Played, Shard, cores
@@ -104,10 +106,15 @@ def _joined(records: list[Record]) -> Record:
     return Record(*(np.concatenate(parts) for parts in zip(*records, strict=True)))
 
 
+@lru_cache(maxsize=16)
+def _form_of(game: StageGame) -> NormalForm | CongestionForm:
+    """The payoffs of a game, computed once however many consecutive cells play it."""
+    return game.form()
+
+
 def _plan(experiment: Experiment) -> tabular.Plan:
-    game = experiment.game
     return tabular.prepare(
-        game.form(),
+        _form_of(experiment.game),
         experiment.learners,
         alternating=experiment.timing == "alternating",
         periods=experiment.length.periods,

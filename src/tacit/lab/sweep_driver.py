@@ -15,7 +15,8 @@ import numpy as np
 from tacit.errors import Interrupted, TacitError
 from tacit.lab.cell import Job, Leaves, Order, Played, address, check, fingerprint_of, leaves
 from tacit.lab.crew import Crew, LocalCrew
-from tacit.lab.experiment import Experiment
+from tacit.lab.design import short_names
+from tacit.lab.experiment import Experiment, described
 from tacit.lab.sweep import Progress, Status, Sweep, status
 from tacit.lab.work import cores
 from tacit.markets.base import Market
@@ -99,10 +100,7 @@ class Driver:
         self.order = Order(sweep.experiment.dump(), sweep.keep, ranks, found.computes)
         self.market = isinstance(found.experiment.environment, Market)
         self.window = found.experiment.recorded()[0] if any("time" in dims for dims, _ in kept.values()) else None
-        dims, coordinates = self.design.coordinates()
-        self.table = Table(
-            folder.path / DATA, dims, self.design.shape, coordinates, kept, found.leaves.shared, sweep.name, folder.mend
-        )
+        self.table = _table(folder, sweep, found)
         size = 1 + sum(math.prod(v.shape) * np.dtype(v.dtype).itemsize for _, v in kept.values())
         self.most_jobs = max(1, min(MOST_JOBS, MOST_BYTES // size))
         self.away: dict[int, bytes] = {}  # addresses of cells that are ready or with the workers
@@ -301,6 +299,23 @@ class Driver:
         over = f"{len(self.codes) - self.left} of {len(self.codes)} cells are safe in {self.folder.path}"
         on = f" --ray {ray}" if ray else ""
         raise Interrupted(f"interrupted: {over}; continue with `tacit sweep --resume {self.folder.path}{on}`") from None
+
+
+def _table(folder: SweepFolder, sweep: Sweep, found: Probe) -> Table:
+    dims, coordinates = sweep.design.coordinates()
+    paths = dict(zip(short_names(sweep.design.fields), sweep.design.fields, strict=True))
+    said = {name: described(found.experiment, paths.get(name, name)) for name in coordinates}
+    return Table(
+        path=folder.path / DATA,
+        dims=dims,
+        shape=sweep.design.shape,
+        coordinates={name: (*entry, *said[name]) for name, entry in coordinates.items()},
+        variables=found.leaves.variables,
+        known=found.leaves.known,
+        shared=found.leaves.shared,
+        title=sweep.name,
+        mend=folder.mend,
+    )
 
 
 def _on_processor() -> bool:

@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 from tacit.store.atomic import explained
 from tacit.store.layout import Arrays, Variable
 
+Stored = tuple[tuple[str, ...], NDArray[Any], str, str]  # dimensions, values, unit, meaning
+
 MOST_CELLS = 1024  # of a block
 MOST_BYTES = 16_000_000  # of a block
 SMALL = ("bool", "int8", "uint8", "int16", "float32")  # types whose values 32-bit floating-point numbers hold exactly
@@ -34,10 +36,12 @@ class Table:
     path : Path
     dims, shape : tuple
         The sweep's dimensions; cells lie in row-major order.
-    coordinates : dict of (dims, values)
+    coordinates : dict of (dims, values, unit, meaning)
         Values of the swept fields.
     variables : dict of (dims, Variable)
         What the first cell leaves: dimensions and sizes after those of the sweep.
+    known : tuple of str
+        Variables that are known of a cell before it is played, such as benchmarks: coordinates for xarray.
     shared : dict of (first, step, unit)
         Coordinates that all cells share but for their length, such as time: evenly spaced.
     title : str
@@ -46,8 +50,9 @@ class Table:
     path: Path
     dims: tuple[str, ...]
     shape: tuple[int, ...]
-    coordinates: Mapping[str, tuple[tuple[str, ...], NDArray[Any]]]
+    coordinates: Mapping[str, Stored]
     variables: Mapping[str, tuple[tuple[str, ...], Variable]]
+    known: tuple[str, ...] = ()
     shared: Mapping[str, tuple[float, float, str]] = field(default_factory=dict)
     title: str = ""
     mend: str = "what was finished is safe: mend that and continue"
@@ -112,18 +117,20 @@ class Table:
 
     def _lay_out(self, group: Any) -> None:
         group.attrs.update({"title": self.title} if self.title else {})
-        for name, (dims, values) in self.coordinates.items():
-            _coordinate(group, name, dims, values, {})
+        beside = [name for name in (*self.coordinates, *self.known) if name not in self.dims]
+        group.attrs.update({"coordinates": " ".join(beside)} if beside else {})  # as the CF conventions have it
+        for name, (dims, values, unit, meaning) in self.coordinates.items():
+            _coordinate(group, name, dims, values, _said(unit, meaning))
         sizes: dict[str, int] = {}
         for name, (dims, variable) in self.variables.items():
             sizes |= dict(zip(dims, variable.shape, strict=True))
             chunks = tuple(max(1, n) for n in variable.shape)
-            attributes = {k: v for k, v in (("units", variable.unit), ("long_name", variable.meaning)) if v}
+            attributes = _said(variable.unit, variable.meaning)
             self._array(group, name, dims, variable.shape, chunks, _missing(variable.dtype), math.nan, attributes)
         for name, (first, step, unit) in self.shared.items():
             if name in sizes:
                 values = _spaced(first, step, sizes[name])
-                _coordinate(group, name, (name,), values, {"units": unit} if unit else {})
+                _coordinate(group, name, (name,), values, _said(unit, ""))
         for name, meaning in (("finished", "the cell is finished"), ("failed", "the cell failed")):
             self._array(group, name, (), (), (), "bool", False, {"long_name": meaning})
         _consolidate(group)
@@ -191,6 +198,10 @@ class Table:
 def _missing(dtype: str) -> str:
     """The type of floating-point numbers that holds the values of another type, and NaN."""
     return "float32" if dtype in SMALL else "float64"
+
+
+def _said(unit: str, meaning: str) -> dict[str, str]:
+    return {name: text for name, text in (("units", unit), ("long_name", meaning)) if text}
 
 
 def _spaced(first: float, step: float, length: int) -> NDArray[Any]:
