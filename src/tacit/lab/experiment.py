@@ -248,7 +248,7 @@ def from_mapping(data: Mapping[str, Any], overrides: Sequence[tuple[str, Any]] =
             _set(tree, path.split("."), value, path)
     except RecursionError:
         raise TacitError("scenario: nested without end; remove the anchor that contains itself") from None
-    single = isinstance(tree.get("learners"), Mapping)
+    single = isinstance(tree.get("learners"), Mapping) or len(tree.get("learners") or ()) == 1
     try:
         return validate(Experiment, tree)
     except TacitError as error:

@@ -121,6 +121,11 @@ def _design(
         {name: value for name, value in (("kind", kind), ("count", count), ("seed", seed)) if value is not None}
     )
     plan.setdefault("kind", "grid")
+    ranges = [path for path, values in plan["over"].items() if isinstance(values, Mapping)]
+    if ranges and plan["kind"] in ("grid", "list"):
+        raise TacitError(
+            f"over.{ranges[0]}: a range has no values of its own; add --design sobol --count 64, or random"
+        )
     return plan
 
 
@@ -196,7 +201,7 @@ def status(folder: str | os.PathLike[str], played: int = 0) -> Status:
     found = SweepFolder(Path(folder))
     state, design = State(found, readonly=True), None
     finished, failed = state.count()
-    causes = []
+    causes: list[tuple[str, int, str]] = []
     for cause, count, first in state.causes(MOST_CAUSES):
         design = design or stored(found).design
         causes.append((cause, count, ", ".join(f"{path}={shorten(v)}" for path, v in design.settings(first))))

@@ -55,7 +55,11 @@ def said_plainly(path: Path, doing: str, mend: str) -> Iterator[None]:
 def connect(path: Path, readonly: bool = False) -> sqlite3.Connection:
     """A database that other processes may read and write at the same time; transactions survive a kill."""
     if readonly:
-        return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=60)
+        for mode in ("rw", "ro"):  # who may write clears away SQLite's own files when the last reader goes
+            with contextlib.suppress(sqlite3.OperationalError):
+                database = sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=60)
+                database.execute("SELECT count(*) FROM sqlite_master")
+                return database
     database = sqlite3.connect(path, timeout=60)
     database.execute("PRAGMA journal_mode=WAL")
     database.execute("PRAGMA synchronous=NORMAL")  # a kill loses nothing; a power cut at most the last seconds
