@@ -43,6 +43,12 @@ def dilemma(over=tuple(GRID), more=(), **options) -> sweep.Sweep:
     return sweep.load("prisoners-dilemma", [*SHORT, *more], list(over), **options)
 
 
+def slow(cells: int) -> sweep.Sweep:
+    """A sweep whose cells take some hundredths of a second."""
+    more = ["length.periods=10_000", "trace.window=2000", "sessions=100"]
+    return dilemma(["learners.alpha={low: 0.1, high: 0.9}"], more, design="random", count=cells)
+
+
 def files(table: Path) -> dict[str, bytes]:
     """Every file of a table and its bytes."""
     return {str(p.relative_to(table)): p.read_bytes() for p in sorted(table.rglob("*")) if p.is_file()}

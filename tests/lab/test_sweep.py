@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
-from sweeping import SHORT, Alone, dilemma, files
+from sweeping import SHORT, Alone, dilemma, files, slow
 
 import tacit
 from tacit.errors import Interrupted, TacitError
@@ -123,30 +123,27 @@ def test_an_interrupted_sweep_keeps_what_is_finished_and_goes_on(tmp_path, alone
 PATHS = {**os.environ, "PYTHONPATH": f"{Path(__file__).parent}:{os.environ.get('PYTHONPATH', '')}"}
 KILLED = """
 import sys
-from sweeping import dilemma
+from sweeping import slow
 from tacit.lab import sweep
-sweep.run(dilemma(["learners.alpha={low: 0.1, high: 0.9}"], ["length.periods=4000", "trace.window=800", "sessions=100"],
-                  design="random", count=400), sys.argv[1], workers=2)
+sweep.run(slow(150), sys.argv[1], workers=2)
 """
 
 
 def test_a_killed_sweep_ends_with_the_bytes_of_an_uninterrupted_one(tmp_path):
-    more = ["length.periods=4000", "trace.window=800", "sessions=100"]
-    plan = dilemma(["learners.alpha={low: 0.1, high: 0.9}"], more, design="random", count=400)
-    sweep.run(plan, tmp_path / "whole")
+    sweep.run(slow(150), tmp_path / "whole")
     process = subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path / "s")], env=PATHS)
     until = time.monotonic() + 60
     while time.monotonic() < until:
-        if sweep_folder.holds_sweep(tmp_path / "s") and sweep.status(tmp_path / "s").finished > 20:
+        if sweep_folder.holds_sweep(tmp_path / "s") and sweep.status(tmp_path / "s").finished > 15:
             break
         time.sleep(0.01)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     left = sweep.status(tmp_path / "s")
-    assert 20 < left.finished < 400
+    assert 15 < left.finished < 150
     done = sweep.resume(tmp_path / "s")
-    assert done.finished == 400
-    assert done.played <= 400 - left.finished
+    assert done.finished == 150
+    assert done.played <= 150 - left.finished
     assert files(tmp_path / "s/data.zarr") == files(tmp_path / "whole/data.zarr")
 
 

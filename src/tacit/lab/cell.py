@@ -205,9 +205,7 @@ def _play(order: Order, job: Job) -> Played:
         experiment = order.resolve(job)
         here = fingerprint_of(experiment)
         if here != order.computes:
-            raise TacitError(
-                f"this worker computes with other code ({here}); install what the driver has: {order.computes}"
-            )
+            raise TacitError(f"worker: its code or libraries differ ({here}); install the driver's: {order.computes}")
         found = arrays(experiment, order.keep)
         check(found, order.ranks)
         content, cause = pack(found), ""

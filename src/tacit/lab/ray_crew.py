@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import socket
 import time
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -11,8 +12,10 @@ from tacit.errors import TacitError
 from tacit.lab import cell
 from tacit.lab.cell import Job, Order, Played
 from tacit.lab.crew import AHEAD, Lost
+from tacit.lab.work import cores
 
 RETRIES = 5  # by Ray, of a task whose node or process dies
+HERE = ("local", "localhost", "127.0.0.1", "[::1]")
 COUNTED = 5.0  # seconds after which processors are counted again: nodes come and go
 
 
@@ -36,6 +39,9 @@ class RayCrew:
 
     def __init__(self, order: Order, address: str) -> None:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported to anybody
+        if _reachable(address) in HERE:
+            # Ray's name for "use this machine's own address as it is"; it would take one that others reach instead.
+            os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
         try:
             import ray
         except ImportError:
@@ -52,7 +58,7 @@ class RayCrew:
     def _join(self, address: str) -> None:
         options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
         if address == "local":
-            options |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+            options |= {"include_dashboard": False, "_node_ip_address": "127.0.0.1", "num_cpus": cores()}
         try:
             self.ray.init(address=address, **options)
         except Exception as error:  # Ray raises many kinds; all mean the same here
@@ -94,3 +100,20 @@ class RayCrew:
         self.batches.clear()
         if self.mine:
             self.ray.shutdown()
+
+
+def _reachable(address: str) -> str:
+    """The host of an address, of which it is known that something answers there: Ray itself would try for minutes."""
+    if address in ("auto", "local"):
+        return address
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon or not port.isdigit():
+        raise TacitError(f"ray: {address!r} is no address; write HOST:PORT, auto or local")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
+    except (OSError, OverflowError) as error:
+        reason = (getattr(error, "strerror", None) or str(error) or "no answer").lower()
+        raise TacitError(
+            f"ray: no cluster answers at {address} ({reason}); name the HOST:PORT that `ray start --head` prints"
+        ) from None
+    return host

@@ -121,11 +121,11 @@ def _design(
         {name: value for name, value in (("kind", kind), ("count", count), ("seed", seed)) if value is not None}
     )
     plan.setdefault("kind", "grid")
-    ranges = [path for path, values in plan["over"].items() if isinstance(values, Mapping)]
-    if ranges and plan["kind"] in ("grid", "list"):
-        raise TacitError(
-            f"over.{ranges[0]}: a range has no values of its own; add --design sobol --count 64, or random"
-        )
+    if isinstance(plan["over"], Mapping) and plan["kind"] in ("grid", "list"):
+        for path, values in plan["over"].items():
+            if isinstance(values, Mapping):
+                mend = "add --design sobol --count 64, or random"
+                raise TacitError(f"over.{path}: a range has no values of its own; {mend}")
     return plan
 
 
