@@ -45,7 +45,7 @@ def dilemma(over=tuple(GRID), more=(), **options) -> sweep.Sweep:
 
 def slow(cells: int) -> sweep.Sweep:
     """A sweep whose cells take some hundredths of a second."""
-    more = ["length.periods=10_000", "trace.window=2000", "sessions=100"]
+    more = ["length.periods=5000", "trace.window=1000", "sessions=100"]
     return dilemma(["learners.alpha={low: 0.1, high: 0.9}"], more, design="random", count=cells)
 
 

@@ -125,12 +125,12 @@ KILLED = """
 import sys
 from sweeping import slow
 from tacit.lab import sweep
-sweep.run(slow(150), sys.argv[1], workers=2)
+sweep.run(slow(100), sys.argv[1], workers=2)
 """
 
 
 def test_a_killed_sweep_ends_with_the_bytes_of_an_uninterrupted_one(tmp_path):
-    sweep.run(slow(150), tmp_path / "whole")
+    sweep.run(slow(100), tmp_path / "whole")
     process = subprocess.Popen([sys.executable, "-c", KILLED, str(tmp_path / "s")], env=PATHS)
     until = time.monotonic() + 60
     while time.monotonic() < until:
@@ -140,10 +140,10 @@ def test_a_killed_sweep_ends_with_the_bytes_of_an_uninterrupted_one(tmp_path):
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     left = sweep.status(tmp_path / "s")
-    assert 15 < left.finished < 150
+    assert 15 < left.finished < 100
     done = sweep.resume(tmp_path / "s")
-    assert done.finished == 150
-    assert done.played <= 150 - left.finished
+    assert done.finished == 100
+    assert done.played <= 100 - left.finished
     assert files(tmp_path / "s/data.zarr") == files(tmp_path / "whole/data.zarr")
 
 

@@ -16,7 +16,7 @@ from tacit.lab.ray_crew import RayCrew
 from tacit.store.cells import CellStore
 from tacit.store.sweep_folder import State, SweepFolder
 
-CELLS = 240
+CELLS = 160
 ON_RAY = f"""
 import json, os, sys
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
