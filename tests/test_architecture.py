@@ -101,9 +101,12 @@ def _names(node: ast.AST) -> set[str]:
     return {alias.name.split(".")[0] for alias in node.names} if isinstance(node, ast.Import) else set()
 
 
-@pytest.mark.parametrize("command", [["list"], ["show", "execution"], ["show", "dqn"], ["--help"]], ids=" ".join)
+COMMANDS = [["list"], ["show", "execution"], ["show", "dqn"], ["--help"], ["sweep", "--help"]]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_listing_and_showing_start_without_jax(command):
     code = "import sys; from tacit.cli import guarded, app; guarded(lambda: app(sys.argv[1:], standalone_mode=False)); "
-    code += "sys.exit('jax' in sys.modules)"
+    code += "sys.exit(bool({'jax', 'ray'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code, *command], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
