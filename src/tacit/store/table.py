@@ -166,8 +166,8 @@ class Table:
             for name, (dims, variable) in self.variables.items():
                 values = np.full((len(cells), *(sizes[d] for d in dims)), math.nan, _missing(variable.dtype))
                 for number, arrays in finished.items():
-                    found = arrays[name]
-                    values[(number - cells[0], *(slice(n) for n in found.shape))] = found
+                    found, row = arrays[name], values[number - cells[0]]
+                    row[tuple(slice(n) for n in found.shape)] = found
                 group[name][(*place, ...)] = values.reshape(*shape, *values.shape[1:])
             for name, marked in (("failed", failed), ("finished", finished)):
                 flags = np.array([number in marked for number in cells])
