@@ -173,6 +173,9 @@ def test_a_sweep_from_the_command_line(tacit, tmp_path):
     import xarray as xr
 
     assert xr.open_zarr(tmp_path / "s/data.zarr")["limit_payoff"].dims == ("alpha", "session", "agent")
+    code, out, _ = tacit("export", "s", "--to", "csv")
+    assert code == 0
+    assert "s/export/alpha-session-agent.csv" in out
     code, out, _ = tacit("sweep", "--resume", "s")
     assert "2 of 3 cells finished" in out
     code, _, err = tacit(*words, "seed=9")

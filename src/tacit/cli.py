@@ -145,15 +145,17 @@ def report(
 
 @app.command()
 def export(
-    folder: Annotated[Path, typer.Argument(help="a run folder")],
+    folder: Annotated[Path, typer.Argument(help="a run folder, or that of a sweep")],
     to: Annotated[str, typer.Option(help="csv, parquet or netcdf")] = "parquet",
     out: Annotated[Path | None, typer.Option(help="where to; FOLDER/export if left out")] = None,
 ) -> None:
-    """Copy a run's data into files that R, Stata and spreadsheets read."""
+    """Copy a run's or a sweep's data into files that R, Stata and spreadsheets read."""
+    from tacit.lab import sweep as sweeps
     from tacit.lab.run import load
     from tacit.store.export import export as write
 
-    for path in write(load(folder).data, out or folder / "export", to):
+    data = sweeps.status(folder).data() if sweeps.holds_sweep(folder) else load(folder).data
+    for path in write(data, out or folder / "export", to):
         typer.echo(path)
 
 

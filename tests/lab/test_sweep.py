@@ -137,6 +137,7 @@ def test_a_killed_sweep_ends_with_the_bytes_of_an_uninterrupted_one(tmp_path):
         if sweep_folder.holds_sweep(tmp_path / "s") and sweep.status(tmp_path / "s").finished > 15:
             break
         time.sleep(0.01)
+    assert int(sweep.status(tmp_path / "s").data()["finished"].sum()) < 100  # others may read while it runs
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     left = sweep.status(tmp_path / "s")
@@ -371,6 +372,33 @@ try:
 except TacitError as error:
     print(error)
 """
+
+
+def test_partial_results_are_readable_while_it_runs(tmp_path, monkeypatch):
+    monkeypatch.setattr(sweep_driver, "BEHIND", 0.0)
+    seen = []
+
+    def look(over, total):
+        if over:
+            data = xr.open_zarr(tmp_path / "s/data.zarr").load()
+            marked = data["finished"].values
+            assert np.array_equal(np.isfinite(data["limit_payoff"]).all(["session", "agent"]), marked)
+            seen.append(int(marked.sum()))
+
+    sweep.run(
+        dilemma(["learners.alpha={low: 0.1, high: 0.9}"], design="random", count=60), tmp_path / "s", progress=look
+    )
+    assert any(0 < count < 60 for count in seen)
+    assert seen == sorted(seen)
+
+
+def test_a_cell_that_is_too_large_fails_alone(tmp_path, monkeypatch):
+    from tacit.lab import cell
+
+    monkeypatch.setattr(cell, "MOST_BYTES", 10)
+    done = sweep.run(dilemma(), tmp_path / "s")
+    assert done.failed == 6
+    assert "bytes are too many for one cell; keep fewer variables" in done.causes[0][0]
 
 
 def test_a_full_disk_is_one_line_and_loses_nothing(tmp_path, alone):

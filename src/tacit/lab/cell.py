@@ -17,7 +17,7 @@ from tacit.lab.design import FIXED, Scalar
 from tacit.lab.experiment import Experiment, from_mapping
 from tacit.lab.run import prepare
 from tacit.markets.base import Market
-from tacit.store.cells import pack
+from tacit.store.cells import MOST_BYTES, pack
 from tacit.store.layout import Arrays, Variable
 
 #: Source that decides what a stage game leaves; a market needs the rest as well.
@@ -209,6 +209,8 @@ def _play(order: Order, job: Job) -> Played:
         found = arrays(experiment, order.keep)
         check(found, order.ranks)
         content, cause = pack(found), ""
+        if len(content) > MOST_BYTES:
+            raise TacitError(f"results: {len(content):.2g} bytes are too many for one cell; keep fewer variables")
     except TacitError as error:
         content, cause = None, str(error)
     except Exception as error:  # whatever a cell meets, the others go on
