@@ -280,6 +280,14 @@ def test_other_code_or_another_sweep_is_refused(tmp_path, monkeypatch):
         sweep.resume(tmp_path / "s")
 
 
+def test_two_processes_do_not_write_at_once(tmp_path):
+    from tacit.store import atomic
+
+    sweep.run(dilemma(), tmp_path / "s")
+    with atomic.locked(tmp_path / "s"), pytest.raises(TacitError, match="another process is writing to it"):
+        sweep.resume(tmp_path / "s")
+
+
 def test_a_worker_with_other_code_fails_its_cells(tmp_path, monkeypatch):
     from tacit.lab import cell
 

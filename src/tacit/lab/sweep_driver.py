@@ -106,7 +106,10 @@ class Driver:
         self.away: dict[int, bytes] = {}  # addresses of cells that are ready or with the workers
         self.ready: deque[Job] = deque()
         self.twins: list[Job] = []  # cells that equal one of those
-        self.played = 0
+        self.dirty: set[int] = set()  # blocks that the table does not have as they are
+        self.touched: set[int] = set()  # those that changed since the last look
+        self.codes = np.zeros(self.design.size, np.uint8)
+        self.left, self.played = self.design.size, 0
         self.pace = 0.0  # seconds a cell; 0: not known yet
 
     # --- the loop ----------------------------------------------------------------------------------------------
@@ -150,7 +153,6 @@ class Driver:
         finished, failed = self.table.marks()
         differing = np.flatnonzero((finished != (self.codes == FINISHED)) | (failed != (self.codes == FAILED)))
         self.dirty = {self.table.block_of(int(cell)) for cell in differing}
-        self.touched: set[int] = set()
         self.written, self.pause = time.perf_counter(), BEHIND
         self.tell(len(self.codes) - self.left, len(self.codes))
 

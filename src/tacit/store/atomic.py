@@ -58,7 +58,9 @@ def locked(folder: Path) -> Iterator[None]:
     """
     import fcntl
 
-    with open(folder / LOCK, "w") as lock:
+    with explained(folder, "locking the folder", "make it writable"):
+        file = open(folder / LOCK, "w")  # noqa: SIM115 (closed below, without taking the body's errors for its own)
+    with file as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
