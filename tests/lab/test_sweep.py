@@ -280,6 +280,16 @@ def test_other_code_or_another_sweep_is_refused(tmp_path, monkeypatch):
         sweep.resume(tmp_path / "s")
 
 
+@pytest.mark.parametrize("seconds", [0.0, 1e9])
+def test_long_and_short_cells_are_all_played(tmp_path, monkeypatch, alone, seconds):
+    monkeypatch.setattr(alone, "batch_seconds", seconds)  # cells longer than a batch go one by one
+    monkeypatch.setattr(sweep_driver, "LOOKED_UP", 4)
+    plan = dilemma(["learners.alpha={low: 0.1, high: 0.9}"], design="random", count=30)
+    done = sweep.run(plan, tmp_path / "s")
+    assert (done.finished, done.played, len(set(alone.counted))) == (30, 30, 30)
+    assert bool(done.data()["finished"].all())
+
+
 def test_two_processes_do_not_write_at_once(tmp_path):
     from tacit.store import atomic
 

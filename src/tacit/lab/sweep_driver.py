@@ -122,6 +122,7 @@ class Driver:
             try:
                 self._prepare()
                 self._play(self._crew(workers, ray))
+                assert not self.left, f"{self.left} cells were forgotten"
                 self._write(self.dirty | self.touched)
                 self._enter("complete")
             except KeyboardInterrupt:
@@ -194,10 +195,11 @@ class Driver:
 
     def _next(self, crew: Crew | None) -> list[Job]:
         """The next batch: one cell until it is known how long they take."""
-        most = min(self.most_jobs, int(crew.batch_seconds / self.pace)) if crew and self.pace else 1
+        fitting = int(crew.batch_seconds / self.pace) if crew and self.pace else 1
+        most = max(1, min(self.most_jobs, fitting))
         while len(self.ready) < most and self._look_up():
             pass
-        return [self.ready.popleft() for _ in range(min(max(1, most), len(self.ready)))]
+        return [self.ready.popleft() for _ in range(min(most, len(self.ready)))]
 
     def _look_up(self) -> bool:
         """Settle some more cells that need not be played, and make the others ready; False if there are no more."""

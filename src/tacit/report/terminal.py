@@ -139,7 +139,7 @@ def print_sweep(found: "Status") -> None:
     told = f"{found.finished:,} of {found.cells:,} cells finished"
     told += f", {found.failed:,} failed" if found.failed else ""
     told += f", {waiting:,} to go" if waiting else ""
-    out.print(f"{told}; {found.seconds:,.1f} s so far." if found.seconds else f"{told}.")
+    out.print(f"{told}, in {found.seconds:,.1f} s." if found.complete else f"{told}.")
     for cause, count, first in found.causes:
         out.print(f"failed  {count:,} {'cell' if count == 1 else 'cells, first'} at {first}: {cause}")
     if found.failed:
