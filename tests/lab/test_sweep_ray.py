@@ -25,7 +25,7 @@ from ray.cluster_utils import Cluster
 from sweeping import slow
 from tacit.lab import ray_crew, sweep
 
-ray_crew.RayCrew.batch_seconds = 0.3
+ray_crew.BATCH = 0.3
 small = dict(num_cpus=1, node_ip_address="127.0.0.1", object_store_memory=80_000_000)
 cluster = Cluster(initialize_head=True, head_node_args=dict(small, num_cpus=0, include_dashboard=False))
 nodes = [cluster.add_node(**small), cluster.add_node(**small)]

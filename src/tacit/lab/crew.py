@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
-from typing import IO, Any, ClassVar, Protocol
+from typing import IO, Any, Protocol
 
 from tacit.errors import TacitError
 from tacit.lab.cell import Job, Order, Played
@@ -20,7 +20,7 @@ TRIES = 2  # of a cell whose worker dies
 class Crew(Protocol):
     """Workers that play batches of cells, in any order."""
 
-    batch_seconds: ClassVar[float]  # how long a batch should take: what is lost when a worker dies
+    batch_seconds: float  # how long a batch should take: what is lost when a worker dies
 
     def room(self) -> int:
         """How many more batches the workers can take now."""
@@ -90,7 +90,7 @@ class _Worker:
 class LocalCrew:
     """Processes on this machine, each on one core."""
 
-    batch_seconds: ClassVar[float] = 0.5
+    batch_seconds: float = 0.5
 
     def __init__(self, order: Order, workers: int) -> None:
         self.order, self.most = order, workers

@@ -6,7 +6,7 @@ import os
 import socket
 import time
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from tacit.errors import TacitError
 from tacit.lab import cell
@@ -16,6 +16,8 @@ from tacit.lab.work import cores
 
 RETRIES = 5  # by Ray, of a task whose node or process dies
 HERE = ("local", "localhost", "127.0.0.1", "[::1]")
+BATCH = 2.0  # seconds that a batch should take, at least
+MOST_TASKS = 100  # a second
 COUNTED = 5.0  # seconds after which processors are counted again: nodes come and go
 
 
@@ -35,8 +37,6 @@ class RayCrew:
         If Ray is not installed, or there is no such cluster.
     """
 
-    batch_seconds: ClassVar[float] = 2.0
-
     def __init__(self, order: Order, address: str) -> None:
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported to anybody
         if _reachable(address) in HERE:
@@ -53,7 +53,7 @@ class RayCrew:
         if self.mine:
             self._join(address)
         self.play = ray.remote(num_cpus=1, max_retries=RETRIES)(cell.play)
-        self.processors, self.counted = 1, -COUNTED
+        self.processors, self.counted, self.batch_seconds = 1, -COUNTED, BATCH
 
     def _join(self, address: str) -> None:
         options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
@@ -71,6 +71,8 @@ class RayCrew:
         if time.monotonic() - self.counted > COUNTED:
             self.processors = max(1, int(self.ray.cluster_resources().get("CPU", 0)))
             self.counted = time.monotonic()
+            # A task costs the driver a millisecond, whatever is in it: so many batches a second are a tenth of a core.
+            self.batch_seconds = max(BATCH, self.processors / MOST_TASKS)
         return max(0, AHEAD * self.processors - len(self.batches))
 
     def submit(self, jobs: Sequence[Job]) -> None:
