@@ -16,7 +16,7 @@ from tacit.lab.ray_crew import RayCrew
 from tacit.store.cells import CellStore
 from tacit.store.sweep_folder import State, SweepFolder
 
-CELLS = 160
+CELLS = 100
 ON_RAY = f"""
 import json, os, sys
 os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
@@ -25,22 +25,29 @@ from ray.cluster_utils import Cluster
 from sweeping import slow
 from tacit.lab import ray_crew, sweep
 
+def open_to_others():
+    lines = [line.split() for name in ("tcp", "tcp6") for line in list(open("/proc/net/" + name))[1:]]
+    return {{line[1] for line in lines if line[3] == "0A" and not line[1].split(":")[0].endswith("0100007F")}}
+
 ray_crew.BATCH = 0.3
+before = open_to_others()
 small = dict(num_cpus=1, node_ip_address="127.0.0.1", object_store_memory=80_000_000)
 cluster = Cluster(initialize_head=True, head_node_args=dict(small, num_cpus=0, include_dashboard=False))
 nodes = [cluster.add_node(**small), cluster.add_node(**small)]
-killed = []
+killed, listening = [], set()
 
 def kill(over, total):
     if over >= total // 4 and not killed:
         killed.append(over)
+        listening.update(open_to_others() - before)
         cluster.remove_node(nodes[0], allow_graceful=False)
 
 try:
     found = sweep.run(slow({CELLS}), sys.argv[1], ray=cluster.address, progress=kill)
 finally:
     cluster.shutdown()
-print(json.dumps(dict(killed=killed, finished=found.finished, failed=found.failed, played=found.played)))
+print(json.dumps(dict(killed=killed, finished=found.finished, failed=found.failed, played=found.played,
+                      listening=list(listening))))
 """
 
 
@@ -56,6 +63,7 @@ def test_a_node_that_dies_loses_nothing_doubles_nothing_and_changes_no_bit(tmp_p
     assert done.returncode == 0, done.stderr[-3000:]
     told = json.loads(done.stdout.splitlines()[-1])
     assert CELLS // 4 <= told["killed"][0] < CELLS
+    assert told["listening"] == []  # nothing but loopback
     assert (told["finished"], told["failed"], told["played"]) == (CELLS, 0, CELLS)
     held = State(SweepFolder(tmp_path / "ray")).addresses(0, CELLS)
     assert len(set(held.values())) == CELLS
