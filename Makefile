@@ -43,6 +43,7 @@ benchmarks: $(READY)
 	$(BIN)/python benchmarks/deep.py
 	$(BIN)/python benchmarks/markets.py
 	$(BIN)/python benchmarks/metagame.py
+	$(BIN)/python benchmarks/sweep.py
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -89,9 +89,24 @@ def test_jax_is_imported_only_where_it_is_used(path):
     assert not heavy or place.startswith(WITH_JAX), f"{place} imports {heavy}"
 
 
-@pytest.mark.parametrize("command", [["list"], ["show", "execution"], ["show", "dqn"], ["--help"]], ids=" ".join)
+def test_only_the_crew_on_a_cluster_imports_ray():
+    for path in MODULES:
+        names = {name for node in ast.walk(ast.parse(path.read_text())) for name in _names(node)}
+        assert "ray" not in names or path.name == "ray_crew.py", path
+
+
+def _names(node: ast.AST) -> set[str]:
+    if isinstance(node, ast.ImportFrom):
+        return {(node.module or "").split(".")[0]}
+    return {alias.name.split(".")[0] for alias in node.names} if isinstance(node, ast.Import) else set()
+
+
+COMMANDS = [["list"], ["show", "execution"], ["show", "dqn"], ["--help"], ["sweep", "--help"]]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_listing_and_showing_start_without_jax(command):
     code = "import sys; from tacit.cli import guarded, app; guarded(lambda: app(sys.argv[1:], standalone_mode=False)); "
-    code += "sys.exit('jax' in sys.modules)"
+    code += "sys.exit(bool({'jax', 'ray'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code, *command], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

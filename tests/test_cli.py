@@ -124,6 +124,26 @@ def test_list_and_show(tacit):
         (["export", "nowhere"], "no such folder"),
         (["study", "bertrand"], "no such study"),
         (["study", "bertrand-collusion", "--preset", "huge"], "quick, paper"),
+        (["sweep"], "scenario: missing"),
+        (["sweep", "bertrand"], "over: missing; say what to sweep over"),
+        (["sweep", "bertrand", "--over", "learners.alpha=0.1"], "names no values; write field=[value, value]"),
+        (
+            ["sweep", "bertrand", "--over", "learners.alhpa=[0.1]"],
+            "learners.alhpa: no such field; did you mean 'alpha'",
+        ),
+        (["sweep", "bertrand", "--over", "learners.alpha={low: 0, high: 1}"], "add --design sobol --count 64"),
+        (["sweep", "bertrand", "--over", "seed={low: 0, high: 1}", "--design", "sobl"], "did you mean 'sobol'"),
+        (
+            ["sweep", "bertrand", "--over", "seed={low: 0, high: 9}", "--design", "sobol", "--count", "6"],
+            "choose 4 or 8",
+        ),
+        (
+            ["sweep", "bertrand", "--over", "seed=[1, 2]", "--to", "/proc/none"],
+            "/proc/none: creating the sweep's folder",
+        ),
+        (["sweep", "--status", "nowhere"], "nowhere: no such folder; name a folder that `tacit sweep` made"),
+        (["sweep", "--resume", "nowhere"], "nowhere: no such folder"),
+        (["sweep", "bertrand", "--resume", "x"], "--resume: it takes a folder alone"),
         (["dance"], "No such command"),
         (["run", "bertrand", "--fast"], "--fast"),
     ],
@@ -135,6 +155,39 @@ def test_mistakes_are_one_line_and_exit_code_2(tacit, words, message):
     assert err.count("\n") == 1
     assert err.startswith("tacit: ")
     assert not out
+
+
+def test_a_sweep_from_the_command_line(tacit, tmp_path):
+    words = ["sweep", "bertrand", *SMALL, "sessions=2", "--over", "learners.alpha=[0.1, 0.5, 2]", "--to", "s"]
+    code, out, err = tacit(*words)
+    assert code == 1  # a cell failed
+    assert "2 of 3 cells finished, 1 failed" in out
+    assert "failed  1 cell at learners.alpha=2: learners.alpha: 2 is too large; it must be at most 1" in out
+    assert "`tacit sweep --resume s --retry`" in out
+    assert "data    s/data.zarr" in out
+    assert "3/3 cells" in err
+    assert "left" in err
+    state = tacit("sweep", "--status", "s")
+    assert state[0] == 0
+    assert state[1] == out
+    import xarray as xr
+
+    assert xr.open_zarr(tmp_path / "s/data.zarr")["limit_payoff"].dims == ("alpha", "session", "agent")
+    code, out, _ = tacit("export", "s", "--to", "csv")
+    assert code == 0
+    assert "s/export/alpha-session-agent.csv" in out
+    code, out, _ = tacit("sweep", "--resume", "s")
+    assert "2 of 3 cells finished" in out
+    code, _, err = tacit(*words, "seed=9")
+    assert code == 2
+    assert "s: it holds another sweep; name another folder, or continue that one with --resume" in err
+    code, out, _ = tacit(
+        "sweep", "bertrand", *SMALL, "--over", "learners.alpha={low: 0.1, high: 0.9}", "--design", "sobol",
+        "--count", "4", "--seed", "3", "--keep", "limit_payoff",
+    )  # fmt: skip
+    assert code == 0
+    assert "data    runs/sweep-bertrand-1/data.zarr" in out
+    assert xr.open_zarr(tmp_path / "runs/sweep-bertrand-1/data.zarr")["alpha"].dims == ("cell",)
 
 
 def test_wrong_export_format(tacit):
@@ -167,11 +220,11 @@ def test_the_first_run_says_why_it_begins_with_a_pause(monkeypatch, tmp_path, ca
 def test_progress_of_sessions_that_advance_together_is_a_share():
     from rich.progress import Task
 
-    from tacit.report.terminal import Sessions
+    from tacit.report.terminal import Done
 
     def shown(done):
         task = Task(0, "run", 20, done, _get_time=lambda: 0.0)
-        return Sessions().render(task).plain.strip()
+        return Done("sessions").render(task).plain.strip()
 
     assert [shown(done) for done in (3, 0.0, 9.5, 19.99, 20.0)] == [
         "3/20 sessions", "0% of 20 sessions", "47% of 20 sessions", "99% of 20 sessions", "100% of 20 sessions",
@@ -180,7 +233,7 @@ def test_progress_of_sessions_that_advance_together_is_a_share():
 
 def test_help_imports_nothing_heavy():
     code = "import sys; sys.argv=['tacit','--help']\nfrom tacit.cli import main\ntry: main()\nexcept SystemExit: pass\n"
-    code += "assert not {'numba','numpy','xarray','pydantic','plotly','jax'} & set(sys.modules), sys.modules.keys()"
+    code += "assert not {'numba','numpy','xarray','pydantic','plotly','jax','ray'} & set(sys.modules), sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 

@@ -1,4 +1,4 @@
-"""The command line: run, list, show, study, metagame, report, export."""
+"""The command line: run, sweep, list, show, study, metagame, report, export."""
 
 import sys
 from collections.abc import Callable
@@ -57,6 +57,54 @@ def run(
         typer.echo(f"report  {run_page.write(result, result.folder / 'report.html')}")
 
 
+@app.command()
+def sweep(
+    source: Annotated[str | None, typer.Argument(help="a scenario, or a YAML file of a scenario or a sweep")] = None,
+    overrides: Overrides = None,
+    to: Annotated[Path | None, typer.Option(help="folder; runs/sweep-NAME-1, -2, ... if left out")] = None,
+    over: Annotated[
+        list[str] | None,
+        typer.Option(help="field=[value, ...], or field={low: 0.01, high: 1, log: true}; again for more fields"),
+    ] = None,
+    design: Annotated[str | None, typer.Option(help="grid (if left out), list, random or sobol")] = None,
+    count: Annotated[int | None, typer.Option(help="number of cells of a random or sobol design")] = None,
+    seed: Annotated[int | None, typer.Option(help="seed of such a design")] = None,
+    keep: Annotated[list[str] | None, typer.Option(help="a variable to keep, again for more; all if left out")] = None,
+    cells: Annotated[Path | None, typer.Option(help="file of finished cells that several sweeps share")] = None,
+    ray: Annotated[str | None, typer.Option(help="play on the Ray cluster at HOST:PORT, auto or local")] = None,
+    resume: Annotated[Path | None, typer.Option(help="continue the sweep in this folder")] = None,
+    retry: Annotated[bool, typer.Option("--retry", help="play cells again that failed")] = False,
+    status: Annotated[Path | None, typer.Option(help="only say where the sweep in this folder stands")] = None,
+    threads: Threads = None,
+) -> None:
+    """Play an experiment over a grid, a list, or a random or Sobol design of its fields."""
+    from tacit.lab import sweep as lab
+    from tacit.report import terminal
+
+    if status is not None or resume is not None:
+        if source is not None or (status is not None and resume is not None):
+            raise TacitError(f"{'--status' if status else '--resume'}: it takes a folder alone; leave out the rest")
+    elif source is None:
+        raise TacitError(
+            "scenario: missing; name one, for example `tacit sweep bertrand --over learners.alpha=[0.1,0.2]`"
+        )
+    if status is not None:
+        terminal.print_sweep(lab.status(status))
+        return
+    if resume is not None:
+        with terminal.progress(str(resume), "cells") as report:
+            found = lab.resume(resume, workers=threads, ray=ray, retry=retry, progress=report)
+    else:
+        assert source is not None
+        plan = lab.load(source, overrides or [], over or [], design, count, seed, keep or [])
+        folder = to or terminal.free_folder(Path("runs"), f"sweep-{plan.name}")
+        with terminal.progress(plan.name, "cells") as report:
+            found = lab.run(plan, folder, cells=cells, workers=threads, ray=ray, retry=retry, progress=report)
+    terminal.print_sweep(found)
+    if found.failed:
+        raise typer.Exit(1)
+
+
 @app.command("list")
 def list_everything() -> None:
     """Scenarios, games, markets, learners and studies."""
@@ -97,15 +145,17 @@ def report(
 
 @app.command()
 def export(
-    folder: Annotated[Path, typer.Argument(help="a run folder")],
+    folder: Annotated[Path, typer.Argument(help="a run folder, or that of a sweep")],
     to: Annotated[str, typer.Option(help="csv, parquet or netcdf")] = "parquet",
     out: Annotated[Path | None, typer.Option(help="where to; FOLDER/export if left out")] = None,
 ) -> None:
-    """Copy a run's data into files that R, Stata and spreadsheets read."""
+    """Copy a run's or a sweep's data into files that R, Stata and spreadsheets read."""
+    from tacit.lab import sweep as sweeps
     from tacit.lab.run import load
     from tacit.store.export import export as write
 
-    for path in write(load(folder).data, out or folder / "export", to):
+    data = sweeps.status(folder).data() if sweeps.holds_sweep(folder) else load(folder).data
+    for path in write(data, out or folder / "export", to):
         typer.echo(path)
 
 

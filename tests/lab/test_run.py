@@ -291,7 +291,7 @@ def test_trained_strategies_meet_again(duopoly, tmp_path):
 
 
 def test_names_that_a_sweep_must_not_take(duopoly):
-    from tacit.lab.experiment import TAKEN
+    from tacit.lab.design import TAKEN
 
     data = tacit.run(duopoly).data
     assert {*data.variables, *data.dims} <= TAKEN

@@ -5,6 +5,7 @@ Both forms are plain arrays, so that every engine reads the same definition.
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,6 +73,10 @@ class NormalForm:
 
     def stationary(self) -> NDArray[np.float64]:
         """Long-run share of each regime, shape (regimes,)."""
+        return self._stationary
+
+    @cached_property
+    def _stationary(self) -> NDArray[np.float64]:
         regimes = len(self.transition)
         system = np.vstack([self.transition.T - np.eye(regimes), np.ones(regimes)])
         return np.linalg.lstsq(system, np.append(np.zeros(regimes), 1.0), rcond=None)[0]

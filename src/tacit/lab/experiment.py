@@ -1,6 +1,5 @@
 """An experiment: environment, learners, length, sessions and seed; read from YAML, changed by dotted overrides."""
 
-import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
@@ -16,6 +15,7 @@ from tacit.games import GAMES
 from tacit.games.base import StageGame
 from tacit.interop import FOREIGN
 from tacit.interventions import INTERVENTIONS, Intervention, NoIntervention, OwnIntervention
+from tacit.lab.design import Grid, Scalar, short_names
 from tacit.learners import LEARNERS
 from tacit.learners.base import Learner, group_sizes
 from tacit.learners.exploration import EXPLORATIONS
@@ -30,19 +30,10 @@ from tacit.schema import Spec, param, register, shorten, validate
 AnyEnvironment = Annotated[Union[*GAMES, *MARKETS, *FOREIGN], Field(discriminator="kind")]  # type: ignore[valid-type]
 AnyIntervention = Annotated[Union[*INTERVENTIONS], Field(discriminator="kind")]  # type: ignore[valid-type]
 AnyLearner = Annotated[Union[*LEARNERS], Field(discriminator="kind")]  # type: ignore[valid-type]
-Scalar = bool | int | float | str | list[Any] | dict[str, Any] | None
 
 
 LONGEST = 1_000_000_000  # periods of a session that has no other bound
 LEAST_WINDOWS = 5  # so that the last fifth of a session is at least one window
-
-#: Names of a result's own dimensions and variables.
-TAKEN = frozenset(
-    """session agent time action cell periods converged cycle_length payoff payoff_square frequency limit_payoff
-    limit_frequency action_value nash_payoff optimum_payoff episode step loss value failure failed_at test_payoff rule
-    baseline_payoff
-    """.split()  # noqa: SIM905
-)
 
 
 class Length(Spec):
@@ -245,20 +236,16 @@ class Experiment(Spec):
 
     def sweep_dimensions(self) -> dict[str, list[Any]]:
         """Dimension name (last part of the path, or the whole where that is taken) and values of the sweep."""
-        short = [path.rsplit(".", 1)[-1] for path in self.sweep]
-        return {
-            (name if short.count(name) == 1 and name not in TAKEN else path): values
-            for (path, values), name in zip(self.sweep.items(), short, strict=True)
-        }
+        return dict(zip(short_names(list(self.sweep)), self.sweep.values(), strict=True))
 
     def cells(self) -> "Iterator[Experiment]":
         """The experiments of the sweep, last field fastest; the experiment itself where nothing is swept."""
         if not self.sweep:
             yield self
             return
-        plain = {**self.dump(), "sweep": {}}
-        for values in itertools.product(*self.sweep.values()):
-            yield from_mapping(plain, list(zip(self.sweep, values, strict=True)))
+        plain, grid = {**self.dump(), "sweep": {}}, Grid(over=self.sweep)
+        for cell in range(grid.size):
+            yield from_mapping(plain, grid.settings(cell))
 
 
 register(*GAMES, *MARKETS, *FOREIGN, *KERNELS, *CURVES, *PRICINGS, *UTILITIES, *LEARNERS, *EXPLORATIONS, *INITIALS)
@@ -273,11 +260,34 @@ def from_mapping(data: Mapping[str, Any], overrides: Sequence[tuple[str, Any]] =
             _set(tree, path.split("."), value, path)
     except RecursionError:
         raise TacitError("scenario: nested without end; remove the anchor that contains itself") from None
-    single = isinstance(tree.get("learners"), Mapping)
+    single = isinstance(tree.get("learners"), Mapping) or len(tree.get("learners") or ()) == 1
     try:
         return validate(Experiment, tree)
     except TacitError as error:
         raise TacitError(str(error).replace("learners.0.", "learners.") if single else str(error)) from None
+
+
+def described(experiment: Experiment, path: str) -> tuple[str, str]:
+    """Unit and meaning of a dotted field; empty where they are not known.
+
+    Examples
+    --------
+    >>> from tacit.games import Braess
+    >>> from tacit.learners import QLearning
+    >>> described(Experiment(environment=Braess(), learners=QLearning(), length=Length(periods=9)), "length.periods")
+    ('periods', 'longest session of a stage game')
+    """
+    node: Any = experiment
+    *way, last = path.split(".")
+    for part in way:
+        if isinstance(node, tuple):
+            node = node[min(int(part), len(node) - 1)] if part.isdigit() else getattr(node[0], part, None)
+        else:
+            node = getattr(node, part, None)
+    node = node[0] if isinstance(node, tuple) and node else node
+    field = type(node).model_fields.get(last) if isinstance(node, Spec) else None
+    extra = field.json_schema_extra if field and isinstance(field.json_schema_extra, dict) else {}
+    return str(extra.get("unit", "")), (field.description or "") if field else ""
 
 
 def load(source: str, overrides: Sequence[str] = ()) -> Experiment:
@@ -290,7 +300,7 @@ def load(source: str, overrides: Sequence[str] = ()) -> Experiment:
     overrides : sequence of str
         ``field.path=value`` with a YAML value.
     """
-    data = _read(source)
+    data = read(source)
     data.setdefault("name", re.sub(r"[^A-Za-z0-9_.-]+", "-", Path(source).stem).strip("-._") or "experiment")
     return from_mapping(data, parse_overrides(overrides))
 
@@ -313,10 +323,10 @@ def scenarios() -> dict[str, str]:
     """Names and descriptions of the scenarios that ship with the package."""
     folder = resources.files("tacit") / "scenarios"
     names = sorted(f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith(".yaml"))
-    return {name: _read(name).get("description", "") for name in names}
+    return {name: read(name).get("description", "") for name in names}
 
 
-def _read(source: str) -> dict[str, Any]:
+def read(source: str) -> dict[str, Any]:
     path = Path(source)
     if path.suffix in (".yaml", ".yml") or path.is_file():
         try:

@@ -84,6 +84,11 @@ class MarketWork:
             if checkpoint:
                 checkpoint.remove()
 
+    def alone(self) -> Arrays:
+        """All sessions of a single cell on one device: its bits do not depend on how many there are."""
+        parts = [played.data for played in self.play(list(self.layout.shards()), 1, None, lambda more: None)]
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
     @devices.single_precision
     def _play_shard(
         self, crew: deep.Crew, shard: Shard, checkpoint: Checkpoint | None, report: Callable[[float], None]

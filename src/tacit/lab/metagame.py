@@ -12,7 +12,7 @@ from pydantic import Field, SerializeAsAny, model_validator
 
 from tacit.errors import TacitError
 from tacit.games.base import CongestionForm, NormalForm, StageGame
-from tacit.lab.experiment import AnyEnvironment, AnyLearner, Scalar, _copy, _read, _set, parse_overrides
+from tacit.lab.experiment import AnyEnvironment, AnyLearner, Scalar, _copy, _set, parse_overrides, read
 from tacit.learners.base import TabularLearner
 from tacit.schema import Spec, param, validate
 
@@ -177,7 +177,7 @@ def is_symmetric(form: NormalForm | CongestionForm) -> bool:
 def load_metagame(source: str, overrides: Sequence[str] = ()) -> MetaGame:
     """A meta-game from a YAML file or a name that ships with the package, with overrides ``field=value``."""
     shipped = _folder() / f"{source}.yaml"
-    data = _read(str(shipped) if "/" not in source and shipped.is_file() else source)
+    data = read(str(shipped) if "/" not in source and shipped.is_file() else source)
     data.setdefault("name", re.sub(r"[^A-Za-z0-9_.-]+", "-", Path(source).stem).strip("-._") or "metagame")
     return metagame_from(data, parse_overrides(overrides))
 

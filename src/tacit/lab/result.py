@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from tacit.environment import Environment
 from tacit.errors import TacitError
+from tacit.lab.design import axis
 from tacit.lab.experiment import Experiment
 from tacit.store.folder import Stored
 from tacit.theory.benchmarks import Benchmarks
@@ -120,7 +121,7 @@ def label(experiment: Experiment, variables: Mapping[str, Stored], coordinates: 
         {name: unstacked(entry) for name, entry in variables.items()},
         coords={
             **{name: unstacked(entry) for name, entry in coordinates.items()},
-            **{name: _axis(values) for name, values in sweep.items()},
+            **{name: axis(values) for name, values in sweep.items()},
             **(
                 {"rule": np.array(rules)}
                 if (rules := experiment.baselines()) and "baseline_payoff" in variables
@@ -128,10 +129,3 @@ def label(experiment: Experiment, variables: Mapping[str, Stored], coordinates: 
             ),
         },
     )
-
-
-def _axis(values: Sequence[Any]) -> NDArray[Any]:
-    """Coordinate of a sweep dimension: numbers as numbers, anything else as text."""
-    if all(isinstance(v, int | float) and not isinstance(v, bool) for v in values):
-        return np.array(values)
-    return np.array([v if isinstance(v, str) else str(v) for v in values])

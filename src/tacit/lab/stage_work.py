@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,10 +14,11 @@ from numpy.typing import NDArray
 from tacit.engine import tabular
 from tacit.engine.arrays import Record
 from tacit.errors import TacitError
+from tacit.games.base import CongestionForm, NormalForm, StageGame
 from tacit.lab.experiment import Experiment
 from tacit.lab.result import benchmark_payoffs
 from tacit.lab.work import Played, Shard, cores
-from tacit.store.layout import Layout, Variable, shard_length
+from tacit.store.layout import MOST_BYTES, Arrays, Layout, Variable, shard_length
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,16 @@ class StageWork:
             yield Played(shard, _data(record), _policies(record, self.plans[shard[1]]))
             report(shard[3])
 
+    def alone(self) -> Arrays:
+        """All sessions of a single cell in this thread: a pool would cost more than a tiny cell does."""
+        (plan,), stop, sessions = self.plans, np.zeros(1, np.bool_), self.layout.sessions
+        most = max(1, MOST_BYTES // plan.bytes_per_session())
+        parts = [
+            _data(tabular.play(plan, self.seeds[0], first, min(most, sessions - first), stop))
+            for first in range(0, sessions, most)
+        ]
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
 
 def _play(work: StageWork, todo: Sequence[Shard], workers: int) -> Iterator[tuple[Shard, Record]]:
     if not todo:
@@ -94,8 +106,14 @@ def _joined(records: list[Record]) -> Record:
     return Record(*(np.concatenate(parts) for parts in zip(*records, strict=True)))
 
 
+@lru_cache(maxsize=16)
+def _form_of(game: StageGame) -> NormalForm | CongestionForm:
+    """The payoffs of a game, computed once however many consecutive cells play it."""
+    return game.form()
+
+
 def _plan(experiment: Experiment) -> tabular.Plan:
-    game, form = experiment.game, experiment.game.form()
+    game, form = experiment.game, _form_of(experiment.game)
     return tabular.prepare(
         form,
         experiment.learners,

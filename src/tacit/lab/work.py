@@ -40,6 +40,9 @@ class Work(Protocol):
         are done, in fractions where an engine knows them.
         """
 
+    def alone(self) -> Arrays:
+        """All sessions of a single cell, on one core or device, without policies: how a worker plays a sweep's cell."""
+
 
 def cores() -> int:
     """Cores that this process may use."""

@@ -24,34 +24,39 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from tacit.lab.result import Result
+    from tacit.lab.sweep import Status
     from tacit.report.answer import Answer
 
 MOST_ROWS = 30  # cells of a sweep that are printed
 LOOP = 100_000  # bytes: a compiled market has at least as many, what prepares it far less
 
 
-class Sessions(ProgressColumn):
-    """How many sessions are done; how much of all of them, where they advance together."""
+class Done(ProgressColumn):
+    """How many sessions or cells are done; how much of all of them, where they advance together."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(table_column=Column(no_wrap=True))
+        self.what = what
 
     def render(self, task: Task) -> Text:
         done, total = task.completed, int(task.total or 0)
         if isinstance(done, int):
-            return Text(f"{done}/{total} sessions")
-        return Text(f"{int(100 * done / max(total, 1)):3}% of {total} sessions")  # 100% only at the end
+            return Text(f"{done}/{total} {self.what}")
+        return Text(f"{int(100 * done / max(total, 1)):3}% of {total} {self.what}")  # 100% only at the end
 
 
 @contextmanager
-def progress(name: str) -> Iterator[Callable[[float, int], None]]:
+def progress(name: str, what: str = "sessions") -> Iterator[Callable[[float, int], None]]:
     """A progress bar with the time left, on standard error."""
-    with bars() as add:
+    with bars(what) as add:
         yield add(name)
 
 
 @contextmanager
-def bars() -> Iterator[Callable[[str], Callable[[float, int], None]]]:
+def bars(what: str = "sessions") -> Iterator[Callable[[str], Callable[[float, int], None]]]:
     """Progress bars, one for each name that is asked for."""
     columns = (
-        TextColumn("{task.description}"), BarColumn(), Sessions(table_column=Column(no_wrap=True)),
+        TextColumn("{task.description}"), BarColumn(), Done(what),
         TimeElapsedColumn(), TextColumn("+"), TimeRemainingColumn(), TextColumn("{task.fields[now]}"),
     )  # fmt: skip
     display = Progress(*columns, console=Console(stderr=True))
@@ -125,6 +130,23 @@ def print_answer(result: "Result") -> None:
     if len(found) > MOST_ROWS:
         out.print(f"... and {len(found) - MOST_ROWS} cells more in the report")
     out.print(sweep_sentence(result, found))
+
+
+def print_sweep(found: "Status") -> None:
+    """Where a sweep stands: cells that are finished, those that failed and why, and how to go on."""
+    out = console()
+    waiting = found.cells - found.finished - found.failed
+    told = f"{found.finished:,} of {found.cells:,} cells finished"
+    told += f", {found.failed:,} failed" if found.failed else ""
+    told += f", {waiting:,} to go" if waiting else ""
+    out.print(f"{told}, in {found.seconds:,.1f} s." if found.complete else f"{told}.")
+    for cause, count, first in found.causes:
+        out.print(f"failed  {count:,} {'cell' if count == 1 else 'cells, first'} at {first}: {cause}")
+    if found.failed:
+        out.print(f"        mend that, then `tacit sweep --resume {found.folder} --retry`; the others are not touched")
+    elif waiting:
+        out.print(f"        if nothing plays it now, continue with `tacit sweep --resume {found.folder}`")
+    out.print(f"data    {found.table}")
 
 
 def _print_cell(out: Console, found: "Answer") -> None:

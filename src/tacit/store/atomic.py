@@ -8,6 +8,8 @@ from pathlib import Path
 
 from tacit.errors import TacitError
 
+LOCK = ".lock"
+
 
 def write(path: str | os.PathLike[str], content: bytes) -> Path:
     """Write a file so that a reader sees the old content or the new, never a part.
@@ -43,6 +45,28 @@ def explained(run: Path, doing: str, mend: str = "") -> Iterator[None]:
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
         raise TacitError(f"{run}: {doing} failed ({reason}); {mend}") from None
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Only one process may write to a folder; the lock goes with the process, however that ends.
+
+    Raises
+    ------
+    TacitError
+        If another process holds it.
+    """
+    import fcntl
+
+    with explained(folder, "locking the folder", "make it writable"):
+        file = open(folder / LOCK, "w")  # noqa: SIM115 (closed below, without taking the body's errors for its own)
+    with file as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise TacitError(f"{folder}: another process is writing to it; wait until that ends") from None
+        yield
+        (folder / LOCK).unlink(missing_ok=True)
 
 
 def replace(path: str | os.PathLike[str], content: bytes) -> Path:

@@ -31,7 +31,7 @@ from tacit.store import atomic
 from tacit.store.layout import Arrays, Layout, digest
 
 SCENARIO, MANIFEST, JOURNAL, DATA, POLICIES = "scenario.yaml", "manifest.json", "journal.jsonl", "data.zarr", "policies"
-LOCK, SCRATCH = ".lock", "checkpoints"
+SCRATCH = "checkpoints"
 Stored = tuple[tuple[str, ...], NDArray[np.generic], str, str]  # dimensions, values, unit, meaning
 FORMAT = 1
 
@@ -141,15 +141,8 @@ class RunFolder:
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Only one process may write; the lock goes with the process, however that ends."""
-        import fcntl
-
-        with open(self.path / LOCK, "w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise TacitError(f"{self.path}: another process is writing to it; wait until that ends") from None
+        with atomic.locked(self.path):
             yield
-            (self.path / LOCK).unlink(missing_ok=True)
 
     def write_shard(self, index: int, cell: int, first: int, data: Arrays, policies: Arrays) -> None:
         """Store one shard, then enter it into the journal."""
