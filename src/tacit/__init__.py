@@ -31,8 +31,8 @@ _RENAMED = {
 }  # fmt: skip
 
 __all__ = [
-    "Experiment", "Length", "Result", "Sweep", "TacitError", "Test", "Trace", "games", "interventions", "learners", "load",
-    "load_scenario", "load_sweep", "markets", "resume", "run", "run_sweep",
+    "Experiment", "Length", "Result", "Sweep", "TacitError", "Test", "Trace", "games", "interventions", "learners",
+    "load", "load_scenario", "load_sweep", "markets", "resume", "run", "run_sweep",
 ]  # fmt: skip
 
 

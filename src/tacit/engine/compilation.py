@@ -60,7 +60,8 @@ def hook(function: Callable[..., Any], signature: Any) -> Any:
 @lru_cache(maxsize=64)
 def _hook(function: Callable[..., Any], signature: Any) -> Any:
     """It allocates nothing either, like :func:`native`; numba cannot keep it between processes."""
-    return numba.cfunc(signature, _nrt=False)(getattr(function, "py_func", function))
+    options: dict[str, Any] = {"_nrt": False}
+    return numba.cfunc(signature, **options)(getattr(function, "py_func", function))
 
 
 def ready() -> bool:

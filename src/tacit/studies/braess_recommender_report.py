@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tacit.measures.statistics import Estimate, curve_interval
-from tacit.report.chart import Axis, Chart, HeatMap, HLine, Line
+from tacit.report.chart import Axis, Chart, HeatMap, HLine, Line, Mark
 from tacit.report.page import Table
 
 Floats = NDArray[np.float64]
@@ -15,12 +15,12 @@ Floats = NDArray[np.float64]
 
 def path_chart(runs: Mapping[tuple[str, int], Any], periods: int) -> Chart:
     """Welfare over time, mean over sessions with its pointwise interval."""
-    lines = []
+    lines: list[Mark] = []
     for (rule, states), run in runs.items():
         band = curve_interval(run.path)
         centres = run.time - run.time[0] / 2
         lines.append(Line(centres, band.centre, f"{rule}, {states} states", low=band.low, high=band.high))
-    marks = (*lines, HLine(0.0, "Nash 0"), HLine(1.0, "optimum 1"))
+    marks: list[Mark] = [*lines, HLine(0.0, "Nash 0"), HLine(1.0, "optimum 1")]
     sessions = len(next(iter(runs.values())).path)
     caption = f"100 drivers; means over {sessions} sessions with pointwise 95 % intervals; exploration exp(-8 t / T)."
     return Chart(
@@ -41,13 +41,13 @@ def size_charts(
                   (HeatMap(drivers, states, means, "welfare, last fifth"),),
                   f"Means over sessions; 95 % intervals reach at most {widest:.2f} to either side.")
         )  # fmt: skip
-    lines = []
+    lines: list[Mark] = []
     for column, n in enumerate(drivers):
         row = [grid["optimised"][k, column] for k in range(len(states))]
         lines.append(Line(states, [e.mean for e in row], f"{n} drivers", [e.low for e in row], [e.high for e in row]))
     charts.append(
         Chart("Optimised recommender: how many states it needs", Axis("states"), Axis("welfare, last fifth"),
-              (*lines, HLine(1.0, "optimum 1")), "Means over sessions with 95 % intervals.")
+              (*lines, HLine(1.0, "optimum 1")], "Means over sessions with 95 % intervals.")
     )  # fmt: skip
     return tuple(charts)
 
