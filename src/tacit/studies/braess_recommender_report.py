@@ -47,7 +47,7 @@ def size_charts(
         lines.append(Line(states, [e.mean for e in row], f"{n} drivers", [e.low for e in row], [e.high for e in row]))
     charts.append(
         Chart("Optimised recommender: how many states it needs", Axis("states"), Axis("welfare, last fifth"),
-              (*lines, HLine(1.0, "optimum 1")], "Means over sessions with 95 % intervals.")
+              (*lines, HLine(1.0, "optimum 1")), "Means over sessions with 95 % intervals.")
     )  # fmt: skip
     return tuple(charts)
 
