@@ -74,9 +74,12 @@ def theirs(path: Path, algorithm: str, seeds: int, updates: int, batch: int) -> 
     """Train with JaxMARL's script, so many seeds at a time."""
     import jax
 
+    # Their logging reads arrays inside a callback, which on a processor may wait for the very program that called it.
+    jax.config.update("jax_cpu_enable_async_dispatch", False)
     logged: list[Any] = []
     wandb, hydra, omegaconf = (types.ModuleType(name) for name in ("wandb", "hydra", "omegaconf"))
-    wandb.log = lambda metrics: logged.append(np.asarray(metrics["returns"])) if "returns" in metrics else None  # type: ignore[attr-defined]
+    mappo = algorithm == "mappo"  # of IPPO the program itself returns the curve
+    wandb.log = lambda metrics: logged.append(np.asarray(metrics["returns"])) if mappo else None  # type: ignore[attr-defined]
     hydra.main = lambda **_: lambda function: function  # type: ignore[attr-defined]
     omegaconf.OmegaConf = None  # type: ignore[attr-defined]
     sys.modules |= {"wandb": wandb, "hydra": hydra, "omegaconf": omegaconf}
