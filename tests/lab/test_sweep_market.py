@@ -17,7 +17,7 @@ OVER = ["environment.temporary=[1e-3, 2e-3, 3e-3]", "learners.rate=[1e-3, 1e-2]"
 
 
 @pytest.fixture(autouse=True)
-def alone(monkeypatch, quick_compilation):
+def alone(monkeypatch):
     """Cells are played in this process, and counted."""
     monkeypatch.setattr(sweep_driver, "LocalCrew", Alone)
     monkeypatch.setattr(Alone, "counted", [])
@@ -25,7 +25,7 @@ def alone(monkeypatch, quick_compilation):
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory, quick_compilation):
+def done(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sweep_driver, "LocalCrew", Alone)
         return sweep.run(sweep.load("execution", SMALL, OVER), tmp_path_factory.mktemp("market") / "s")

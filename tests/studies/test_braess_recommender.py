@@ -13,7 +13,7 @@ from tacit.studies.base import Player, Verdict, write_report
 
 class Tiny(study.BraessRecommender):
     presets = ("tiny",)
-    sizes: ClassVar = {"tiny": study.Size(3, (100, 20), (3, 5), 2, 2, 3, periods=1_000)}
+    sizes: ClassVar = {"tiny": study.Size(3, (20, 100), (3, 5), 2, 2, 3, periods=1_000)}
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def test_recommendations_and_tolls_do_what_they_should_even_in_short_runs(findin
     assert welfare["welfare, optimised, 93 states"] > 0.6
     assert welfare["welfare, random, 3 states"] < welfare["welfare, optimised, 93 states"] - 0.3
     assert welfare["Braess, marginal toll"] > 0.9
-    assert welfare["Braess, aligned tables, recommender aligned"] > 0.95  # they begin at the optimum and stay there
+    assert welfare["Braess, aligned tables, recommender aligned"] > 0.5  # they begin at the optimum, then explore
     assert welfare["nine nodes, marginal toll"] > welfare["nine nodes, no recommendation"]
 
 

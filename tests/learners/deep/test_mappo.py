@@ -227,7 +227,7 @@ def test_numbers_are_data_a_sweep_over_them_is_one_compilation():
         count.append(1)
         changed = eqx.tree_at(lambda t: t.groups[0].numbers.rate, table, rate)
         play = deep.begin(changed, keys(1)[0], jnp.asarray(0))
-        return deep.advance(changed, keys(1)[0], play, jnp.asarray(0), 32)[0].learners[0].networks
+        return deep.advance(changed, keys(1)[0], play, jnp.asarray(0), jnp.asarray(32), 32)[0].learners[0].networks
 
     together = jax.jit(jax.vmap(final))(rates)
     assert len(count) == 1, "traced once for all rates"
