@@ -179,7 +179,8 @@ def run(side: str, algorithm: str, given: argparse.Namespace) -> dict[str, Any]:
         sys.executable, __file__, "--jaxmarl", str(given.jaxmarl), "--side", side, "--algorithms", algorithm,
         "--seeds", str(given.seeds), "--updates", str(given.updates), "--batch", str(batch),
     ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True)
+    # Their logging calls back from the program: with as many threads as cores all may wait for each other, for ever.
+    done = subprocess.run(command, capture_output=True, text=True, env={"NPROC": "16"} | os.environ)
     if done.returncode:
         sys.exit(f"{side}, {algorithm}: {done.stderr.strip().splitlines()[-1]}")
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
