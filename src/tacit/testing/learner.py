@@ -73,8 +73,8 @@ def check_learner(
 
     Examples
     --------
-    >>> from tacit.learners import JointQLearning
-    >>> check_learner(JointQLearning(), steps=4)
+    >>> from tacit.learners import Random
+    >>> check_learner(Random(), steps=4)
     """
     market = market or RepeatedGame(game=PrisonersDilemma(), horizon_periods=4)
     copies = copies or (COPIES if learner.many_copies else 1)
