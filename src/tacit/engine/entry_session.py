@@ -6,13 +6,12 @@ Only the two groups' mean payoffs are kept. What a period does is shared with th
 import numpy as np
 from numba import uint64
 
-from tacit.engine import streams
 from tacit.engine.arrays import Table
 from tacit.engine.compilation import compiled, native
 from tacit.engine.kernel import ONE, ZERO, remember, settle
-from tacit.engine.nature import advance_schedule, first_regime, initial_state, initial_values, next_regime
-from tacit.engine.session import LISTEN, gather, move
-from tacit.engine.streams import stream_key, uniform
+from tacit.engine.nature import advance_schedule, next_regime
+from tacit.engine.session import begin, deafness, gather, move
+from tacit.engine.streams import uniform
 
 
 @native
@@ -48,9 +47,7 @@ def _learn_and_earn(game, table, span, play_key, nature_key, joint, regime, stop
     random_nature = game.transition.shape[0] > 1
     last_regime = regime
     own, others, own_late, others_late = 0.0, 0.0, 0.0, 0.0
-    deaf = LISTEN - ONE
-    while deaf > ZERO and deaf * n > LISTEN:
-        deaf = deaf >> ONE
+    deaf = deafness(n)
     for t in range(span.periods):
         for g in range(uint64(2)):
             advance_schedule(table, g, t)
@@ -93,13 +90,7 @@ def _play_entry(game, table, bank, own, others, span, nothing, seed, session, st
     if swapped:
         own, others = others, own
     _sit_down(table, bank, own, others)
-    initial_key = stream_key(seed, session, uint64(streams.INITIAL_STATE))
-    play_key = stream_key(seed, session, uint64(streams.PLAY))
-    nature_key = stream_key(seed, session, uint64(streams.NATURE))
-    value_key = stream_key(seed, session, uint64(streams.INITIAL_VALUES))
-    initial_values(table, nothing, ZERO, value_key)
-    regime = first_regime(game, initial_key)
-    joint = initial_state(game, table, initial_key, regime)
+    play_key, nature_key, joint, regime = begin(game, table, nothing, seed, session)
     if not _learn_and_earn(game, table, span, play_key, nature_key, joint, regime, stop, paid):
         return False
     if swapped:

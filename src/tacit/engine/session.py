@@ -40,6 +40,28 @@ def move(game, table, group, i, u, joint, regime, moved, choosing):
 
 
 @native
+def deafness(n):
+    """An interruption is heard where no bit of this is set in the number of periods played by n agents."""
+    deaf = LISTEN - ONE
+    while deaf > ZERO and deaf * n > LISTEN:
+        deaf = deaf >> ONE
+    return deaf
+
+
+@native
+def begin(game, table, given, seed, session):
+    """Values, memories and regime before the first period; the keys of play and of nature, joint action, regime."""
+    initial_key = stream_key(seed, session, uint64(streams.INITIAL_STATE))
+    play_key = stream_key(seed, session, uint64(streams.PLAY))
+    nature_key = stream_key(seed, session, uint64(streams.NATURE))
+    value_key = stream_key(seed, session, uint64(streams.INITIAL_VALUES))
+    initial_values(table, given, session % uint64(given.shape[0]), value_key)
+    regime = first_regime(game, initial_key)
+    joint = initial_state(game, table, initial_key, regime)
+    return play_key, nature_key, joint, regime
+
+
+@native
 def gather(table):
     for g in range(uint64(table.groups.size)):
         group = table.groups[g]
@@ -57,9 +79,7 @@ def _learn_and_play(game, table, limits, play_key, nature_key, joint, regime, st
     windows, window, in_window = uint64(payoff.shape[0]), ZERO, ZERO
     random_nature = game.transition.shape[0] > 1
     stable, t, last_regime, squares = ZERO, ZERO, regime, 0.0
-    deaf = LISTEN - ONE
-    while deaf > ZERO and deaf * n > LISTEN:
-        deaf = deaf >> ONE
+    deaf = deafness(n)
     while True:
         changed, choosing = False, t < limits.periods
         for g in range(n_groups):
@@ -131,13 +151,7 @@ def keep(table, out, slot):
 @native
 def _play_session(game, table, limits, given, seed, session, stop, out, slot, trace):
     """Play one session into row ``slot``; False if it was interrupted and its row is useless."""
-    initial_key = stream_key(seed, session, uint64(streams.INITIAL_STATE))
-    play_key = stream_key(seed, session, uint64(streams.PLAY))
-    nature_key = stream_key(seed, session, uint64(streams.NATURE))
-    value_key = stream_key(seed, session, uint64(streams.INITIAL_VALUES))
-    initial_values(table, given, session % uint64(given.shape[0]), value_key)
-    regime = first_regime(game, initial_key)
-    joint = initial_state(game, table, initial_key, regime)
+    play_key, nature_key, joint, regime = begin(game, table, given, seed, session)
     periods, converged, joint, regime = _learn_and_play(
         game, table, limits, play_key, nature_key, joint, regime, stop, trace
     )

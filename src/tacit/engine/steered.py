@@ -17,8 +17,8 @@ from tacit.engine.arrays import AGENT, GROUP, GameArrays, Scene, Table
 from tacit.engine.compilation import compiled, hook, native
 from tacit.engine.kernel import ONE, ZERO, empty_sums, remember, settle
 from tacit.engine.limit import greedy_actions
-from tacit.engine.nature import advance_schedule, first_regime, initial_state, initial_values, next_regime
-from tacit.engine.session import LISTEN, keep, leave_gaps, move, new_table
+from tacit.engine.nature import advance_schedule, next_regime
+from tacit.engine.session import begin, deafness, keep, leave_gaps, move, new_table
 from tacit.engine.streams import stream_key, uniform
 
 
@@ -105,9 +105,7 @@ def _learn_and_play(
     frequency, payoff, square = trace
     windows, window, in_window = uint64(payoff.shape[0]), ZERO, ZERO
     stable, t, last_regime, squares = ZERO, ZERO, regime, 0.0
-    deaf = LISTEN - ONE
-    while deaf > ZERO and deaf * n > LISTEN:
-        deaf = deaf >> ONE
+    deaf = deafness(n)
     while True:
         changed, choosing = False, t < limits.periods
         for phase in range(2):
@@ -166,13 +164,7 @@ def _greedy_play(game, table, scene, before, after, transfer, limits, t, keys, j
 @native
 def _play_session(game, table, scene, before, after, transfer, limits, given, seed, session, stop, out, slot, trace):
     """Play one session into row ``slot``; False if it was interrupted and its row is useless."""
-    initial_key = stream_key(seed, session, uint64(streams.INITIAL_STATE))
-    play_key = stream_key(seed, session, uint64(streams.PLAY))
-    nature_key = stream_key(seed, session, uint64(streams.NATURE))
-    value_key = stream_key(seed, session, uint64(streams.INITIAL_VALUES))
-    initial_values(table, given, session % uint64(given.shape[0]), value_key)
-    regime = first_regime(game, initial_key)
-    joint = initial_state(game, table, initial_key, regime)
+    play_key, nature_key, joint, regime = begin(game, table, given, seed, session)
     periods, converged, joint, regime = _learn_and_play(
         game, table, scene, before, after, transfer, limits, play_key, nature_key, joint, regime, stop, trace
     )
