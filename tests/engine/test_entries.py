@@ -1,10 +1,13 @@
 """Entries of a meta-game have the bits of ordinary sessions, for every kind of learner, game and timing."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from tacit.engine import entries, tabular
-from tacit.games import Bertrand, Braess, PrisonersDilemma
+from tacit.engine.duel import is_duel
+from tacit.games import Bertrand, Braess, Matrix, PrisonersDilemma
 from tacit.games.bertrand_homogeneous import HomogeneousBertrand
 from tacit.learners import (
     BestReply,
@@ -74,6 +77,42 @@ def test_entries_are_ordinary_sessions(game, alternating):
         both = np.stack([payoff[..., 0], payoff[..., 1:].mean(axis=-1)], axis=-1)
         np.testing.assert_allclose(found[:, 0], both.mean(axis=1), rtol=1e-12, atol=1e-12)
         np.testing.assert_allclose(found[:, 1], both[:, -1], rtol=1e-12, atol=1e-12)
+
+
+DUELISTS = [
+    QLearning(alpha=0.3, gamma=0.5, exploration=Constant(epsilon=0.2), initial=UniformValues(), **SEEN),
+    QLearning(alpha=0.7, gamma=0.9, exploration=Exponential(total_decay=3), observes="own", memory=1),
+    QLearning(alpha=0.05, gamma=0.99, exploration=Constant(epsilon=0.5), memory=1),
+    QLearning(alpha=1.0, gamma=0.0, exploration=Constant(epsilon=0.0), memory=0),
+]
+
+
+LOPSIDED = Matrix(payoffs=[[[1, 5, 2], [3, 0, 4]], [[2, 1, 4], [0, 3, 1]]])  # two actions against three
+
+
+def duels(plan, own, others):
+    """Whether the entry is played by the faster loop."""
+    agents, groups = plan.bank.agents[[0, 1], [own, others]], plan.bank.groups[[0, 1], [own, others]]
+    return is_duel.py_func(plan.game, SimpleNamespace(agents=agents.view(np.recarray), groups=groups.view(np.recarray)))
+
+
+@pytest.mark.parametrize("game", [HomogeneousBertrand(n_prices=7), LOPSIDED], ids=["bertrand", "lopsided"])
+def test_duels_are_ordinary_sessions(game, monkeypatch):
+    form, pairs = game.form(), [(i, j) for i in range(4) for j in range(4)]
+    plan = plan_of(form, DUELISTS)
+    paid = entries.play(plan, jobs(pairs), SESSIONS, np.zeros(1, np.bool_))
+    assert all(duels(plan, *pair) for pair in pairs)
+    for (i, j), found in zip(pairs, paid, strict=True):
+        payoff = ordinary(form, [seated(DUELISTS[i], 1), seated(DUELISTS[j], 1)])
+        np.testing.assert_allclose(found[:, 0], payoff.mean(axis=1), rtol=1e-12, atol=1e-12)
+        np.testing.assert_allclose(found[:, 1], payoff[:, -1], rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("number", range(1, len(STRATEGIES)))
+def test_other_learners_do_not_duel(number):
+    plan = plan_of(HomogeneousBertrand(n_prices=5).form(), STRATEGIES)
+    assert not duels(plan, 0, number)
+    assert not duels(plan, number, 0)
 
 
 def test_one_driver_deviates():

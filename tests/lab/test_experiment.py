@@ -4,7 +4,7 @@ import math
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tacit.errors import TacitError
@@ -205,6 +205,7 @@ PATHS = st.sampled_from(
 )
 
 
+@example([("learners", True)])
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.tuples(PATHS, JUNK), min_size=1, max_size=3))
 def test_junk_is_refused_in_one_line_or_accepted(overrides):

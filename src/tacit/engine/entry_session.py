@@ -8,6 +8,7 @@ from numba import uint64
 
 from tacit.engine.arrays import Table
 from tacit.engine.compilation import compiled, native
+from tacit.engine.duel import duel, is_duel
 from tacit.engine.kernel import ONE, ZERO, remember, settle
 from tacit.engine.nature import advance_schedule, next_regime
 from tacit.engine.session import begin, deafness, gather, move
@@ -91,7 +92,11 @@ def _play_entry(game, table, bank, own, others, span, nothing, seed, session, st
         own, others = others, own
     _sit_down(table, bank, own, others)
     play_key, nature_key, joint, regime = begin(game, table, nothing, seed, session)
-    if not _learn_and_earn(game, table, span, play_key, nature_key, joint, regime, stop, paid):
+    if is_duel(game, table):
+        finished = duel(game, table, span, play_key, stop, paid)
+    else:
+        finished = _learn_and_earn(game, table, span, play_key, nature_key, joint, regime, stop, paid)
+    if not finished:
         return False
     if swapped:
         for w in range(paid.shape[0]):

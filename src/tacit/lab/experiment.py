@@ -1,7 +1,7 @@
 """An experiment: environment, learners, length, sessions and seed; read from YAML, changed by dotted overrides."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Sized
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Union
@@ -260,7 +260,8 @@ def from_mapping(data: Mapping[str, Any], overrides: Sequence[tuple[str, Any]] =
             _set(tree, path.split("."), value, path)
     except RecursionError:
         raise TacitError("scenario: nested without end; remove the anchor that contains itself") from None
-    single = isinstance(tree.get("learners"), Mapping) or len(tree.get("learners") or ()) == 1
+    learners = tree.get("learners")
+    single = isinstance(learners, Mapping) or (isinstance(learners, Sized) and len(learners) == 1)
     try:
         return validate(Experiment, tree)
     except TacitError as error:
