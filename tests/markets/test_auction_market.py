@@ -54,11 +54,28 @@ def played(market, seed=0, widest=0.999, actions=None):
         actions = rng.integers(0, role.actions.size, (AUCTIONS, 1, market.bidders, 1)).astype(float)
     with jax.enable_x64(True):
         found = paths(market, actions, seed)
-        bids = jax.vmap(market.dynamics().bids)(jnp.asarray(actions[:, 0]))
-    return found["states"].signals[:, 0], np.asarray(bids), found["rewards"][:, 0], found["info"]
+        signals = found["states"].signals[:, 0]
+        bids = jax.vmap(market.dynamics().bids)(jnp.asarray(actions[:, 0]), jnp.asarray(signals))
+    return signals, np.asarray(bids), found["rewards"][:, 0], found["info"]
 
 
-@pytest.mark.parametrize("market", SINGLE + SEVERAL, ids=label)
+def test_shares_are_of_the_own_signal():
+    """The same actions, once bids and once shares, and what an equilibrium of bids is in shares."""
+    bids, shares = (Auction(format="all-pay", bid_as=unit) for unit in ("money", "share"))
+    signals, money, _, _ = played(bids)
+    np.testing.assert_allclose(played(shares)[1], money * signals[..., None], atol=1e-12)
+    with jax.enable_x64(True):
+        dynamics, seen = shares.dynamics(), jnp.asarray([0.8])
+        action = dynamics.follow("bayes-nash", shares.roles()[0], seen, jnp.zeros(1))
+        np.testing.assert_allclose(dynamics.bids(action[None], seen), 0.8**2 / 2, atol=1e-6)
+    with pytest.raises(TacitError, match="bid_as"):
+        Auction(bids=5, bid_as="share")
+
+
+SHARES = [Auction(bidders=3, format="first-price", values="common", bid_as="share")]
+
+
+@pytest.mark.parametrize("market", SINGLE + SEVERAL + SHARES, ids=label)
 def test_auctions_are_those_of_theory(market):
     """Without ties; grids are below."""
     signals, bids, rewards, info = played(market)
@@ -131,7 +148,7 @@ def test_rules(market):
             wanted["bayes-nash"] = market.equilibrium.bids(signal)
         assert set(wanted) == set(market.rules())
         for rule, bid in wanted.items():
-            found = dynamics.bids(dynamics.follow(rule, role, seen, draws)[None])[0]
+            found = dynamics.bids(dynamics.follow(rule, role, seen, draws)[None], seen)[0]
             step = 1e-3 if market.bids == "continuous" else market.levels[1] / 2 + 1e-6
             np.testing.assert_allclose(found, np.broadcast_to(bid, market.demand), atol=step)
     with pytest.raises(NotImplementedError, match="no rule fold"):

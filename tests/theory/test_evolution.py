@@ -118,3 +118,16 @@ def test_profiles_get_a_least_number_of_sessions():
     table.add(own, others, np.array([[3.0, 0.0], [5.0, 1.0]]).reshape(-1, 1) + [[-0.01, 0.01]])
     assert len(next_entries(table, 0.99, 0)[0]) == 0
     assert set(zip(*next_entries(table, 0.99, 0, least=4), strict=True)) == {(0, 0), (1, 0), (0, 1), (1, 1)}
+
+
+def test_alpha_rank_is_that_of_open_spiel():
+    """Both of its models; it is installed for benchmarks only."""
+    alpharank = pytest.importorskip("open_spiel.python.egt.alpharank")
+    rng = np.random.default_rng(0)
+    for _ in range(5):
+        one, two = rng.random((4, 4)), rng.random((3, 4, 2))
+        one, two = one / np.ptp(one), two / np.ptp(two)
+        found = alpharank.compute([one], m=50, alpha=3.0, use_local_selection_model=False)[2]
+        np.testing.assert_allclose(alpha_rank(one, 50, 3.0), found, atol=1e-9)
+        found = alpharank.compute([two[..., 0], two[..., 1]], m=50, alpha=3.0)[2]
+        np.testing.assert_allclose(alpha_rank_profiles(two, 50, 3.0).ravel(), found, atol=1e-9)

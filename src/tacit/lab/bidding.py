@@ -56,10 +56,12 @@ def learned(result: Result, cell: int = 0, points: int = POINTS, types: int = TY
         raise TacitError(f"{experiment.name}: no auction; give the run of one")
     good = _good(result, cell)
     if market.bids == "continuous":
-        made = actions(result, np.linspace(0, 1, points)[:, None], cell, draws=2)[good]
+        signals = np.linspace(0, 1, points)[:, None]
+        made = actions(result, signals, cell, draws=2)[good]
         if not np.array_equal(made[..., 0, :], made[..., 1, :]):
             raise TacitError("learners: continuous bids are random in the test; set deterministic_test: true")
-        return measures.continuous(market.game, market.top * np.clip((1 + made[..., 0, :]) / 2, 0, 1))
+        bids = market.top * np.clip((1 + made[..., 0, :]) / 2, 0, 1)
+        return measures.continuous(market.game, bids * signals if market.bid_as == "share" else bids)
     if (grid := market.grid) is None:
         raise TacitError("environment.demand: with several units each, grids are judged for two bidders")
     return measures.on_grid(grid.with_types(types), _behaviours(result, cell, types, len(grid.actions))[good])

@@ -43,6 +43,7 @@ class DDPG(Learner):
     kind: Literal["ddpg"] = "ddpg"
     rate: float = param(1e-3, "learning rate of the critics' Adam", gt=0)
     actor_rate: float = param(1e-4, "learning rate of the actor's Adam", gt=0)
+    anneal: bool = param(False, "the learning rates fall linearly to 0 over the session")
     gamma: float = param(0.99, "discount factor", ge=0, le=1)
     batch: int = param(64, "transitions of an update", ge=1, le=65_536)
     memory: int = param(

@@ -38,6 +38,7 @@ class VDN(Learner):
     parameters: Literal["own", "shared"] = param("shared", "networks of each agent's own, or one for the whole group")
     agent_ids: bool = param(True, "agents that share a network are told apart by an input of their own each")
     rate: float = param(5e-4, "learning rate of Adam", gt=0)
+    anneal: bool = param(False, "the learning rate falls linearly to 0 over the session")
     gamma: float = param(0.99, "discount factor", ge=0, le=1)
     batch: int = param(32, "transitions, or sequences of them, of a gradient step", ge=1, le=65_536)
     capacity: int = param(5_000, "most steps remembered, the oldest forgotten first", "steps", ge=2, le=10_000_000)

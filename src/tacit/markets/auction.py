@@ -39,8 +39,9 @@ class Auction(Market):
 
     A continuous action a means the bid ``highest_bid (1 + a)/2``, clipped to what is allowed, and networks see
     ``2 signal - 1``, so that a bid proportional to the signal is linear in what they see. Learners begin near half the
-    highest bid whatever they see: nothing of the equilibrium is built in. With ``bids: 21`` agents choose among 21
-    equally spaced bids, and are compared with the equilibrium on that grid.
+    highest bid whatever they see: nothing of the equilibrium is built in. With ``bid_as: share`` the same number is
+    what they bid for each unit of their signal, as those who shade bids by a factor do. With ``bids: 21`` agents choose
+    among 21 equally spaced bids, and are compared with the equilibrium on that grid.
 
     ``first-price-auction`` is the stage game in which everybody knows all values.
 
@@ -76,8 +77,11 @@ class Auction(Market):
         "highest-rejected", "which bid is the price in a uniform-price auction"
     )
     bids: Literal["continuous"] | int = param("continuous", "any bid, or one of so many, equally spaced from 0")
+    bid_as: Literal["money", "share"] = param(
+        "money", "what a continuous action means: a bid, or a share of the own signal that is bid"
+    )
     highest_bid: float | None = param(
-        None, "bids are at most this; none: 1, or the number of bidders with a common value", "money", gt=0
+        None, "bids (or shares) are at most this; none: 1, or the number of bidders with a common value", gt=0
     )
     rounds: int = param(1, "auctions of an episode, each with new signals", "auctions", ge=1, le=1_000_000)
 
@@ -91,6 +95,8 @@ class Auction(Market):
             raise ValueError(str(error)) from None
         if self.reserve >= self.top:
             raise ValueError(f"highest_bid: {self.top:g} does not exceed the reserve of {game.reserve:g}; raise it")
+        if isinstance(self.bids, int) and self.bid_as == "share":
+            raise ValueError(f"bid_as: shares have no grid of {self.bids} bids; set bids to continuous")
         if isinstance(self.bids, int) and self.bids < 2:
             raise ValueError(f"bids: {self.bids} are too few; give 2 or more, or continuous")
         if isinstance(self.bids, int) and (count := count_combinations(self.bids, self.demand)) > MOST_ACTIONS:

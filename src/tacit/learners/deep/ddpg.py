@@ -13,6 +13,7 @@ from jaxtyping import Array, Bool, Float, Int, Key, PRNGKeyArray
 
 from tacit.learners.base import MarketSeat, refuse
 from tacit.learners.deep.actions import UNIFORM, Real, Relaxed
+from tacit.learners.deep.annealing import last_step, share_left
 from tacit.learners.deep.base import Clock, Group, Health, Transition, nothing_learned
 from tacit.learners.deep.exploration import Epsilon
 from tacit.learners.deep.group_replay import GroupReplay, Rows
@@ -30,6 +31,7 @@ class Numbers(eqx.Module):
 
     rate: Float[Array, ""]  # of the critics' Adam
     actor_rate: Float[Array, ""]
+    last: Float[Array, ""]  # step at which annealed rates reach 0; infinite: they stay
     discount: Float[Array, ""]
     blend: Float[Array, ""]  # share of the networks that enters their targets with each actor's step
     largest_slope: Float[Array, ""]  # norm of a gradient
@@ -244,12 +246,13 @@ class Ddpg(Group):
         """One agent's update: a step of its critics, and one of its actor and the targets if it is their turn."""
         after = self.values(targets.critics, sight.next_around, sight.next_action).min(axis=0)
         goal = sight.reward + self.numbers.discount * jnp.where(sight.terminated, 0.0, after)
+        left = share_left(clock, self.numbers.last)
         (_, health), slope = jax.value_and_grad(self.critic_loss, has_aux=True)(networks.critics, sight, goal)
-        critics, of_critics = self._step(self.numbers.rate, networks.critics, slope, optimisers[1])
+        critics, of_critics = self._step(left * self.numbers.rate, networks.critics, slope, optimisers[1])
 
         def late() -> tuple[Networks, Networks, Any]:
             slope = jax.grad(self.actor_loss)(networks.actor, critics, sight)
-            actor, of_actor = self._step(self.numbers.actor_rate, networks.actor, slope, optimisers[0])
+            actor, of_actor = self._step(left * self.numbers.actor_rate, networks.actor, slope, optimisers[0])
             moved = Networks(actor, critics)
             blended = jax.tree.map(lambda old, new: old + self.numbers.blend * (new - old), targets, moved)
             return moved, blended, of_actor
@@ -312,6 +315,7 @@ def common(learner: "DDPG", seat: MarketSeat, world: int = 0) -> dict[str, Any]:
         "numbers": Numbers(
             rate=_single(learner.rate),
             actor_rate=_single(learner.actor_rate),
+            last=last_step(learner.anneal, seat),
             discount=_single(learner.gamma),
             blend=_single(learner.target_blend),
             largest_slope=_single(learner.clip_gradient),

@@ -11,6 +11,7 @@ import optax
 from jaxtyping import Array, Float, Int, Key, PRNGKeyArray, Shaped
 
 from tacit.learners.deep.advantage import generalised
+from tacit.learners.deep.annealing import share_left
 from tacit.learners.deep.base import Carry, Clock, Group, Health, Policy, Transition, nothing_learned
 from tacit.learners.deep.moments import LEAST, Moments
 from tacit.learners.deep.policy import ACTOR_GAIN, CRITIC_GAIN, Distribution, Gaussian, Networks
@@ -364,7 +365,7 @@ class OnPolicy(Group):
     def _descended(self, clock: Clock, networks: Any, slope: Any, optimiser: Any) -> tuple[Any, Any]:
         """Networks, or some of them, a step down a slope."""
         change, optimiser = self._optimiser().update(slope, optimiser)
-        rate = self.numbers.rate * jnp.maximum(1 - clock / self.numbers.last, 0.0)
+        rate = self.numbers.rate * share_left(clock, self.numbers.last)
         return jax.tree.map(lambda old, new: old - rate * new, networks, change), optimiser
 
     def _optimisers(self, networks: Networks) -> Any:

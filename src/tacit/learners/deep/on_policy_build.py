@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from tacit.learners.base import MarketSeat, refuse
+from tacit.learners.deep.annealing import last_step
 from tacit.learners.deep.on_policy import Numbers
 from tacit.learners.deep.policy import Categorical, Distribution, Gaussian
 from tacit.learners.deep.rollout import Rollout
@@ -34,7 +35,7 @@ def common(learner: "PolicyGradient", seat: MarketSeat, sees: Sees = "own") -> d
         "dynamics": seat.dynamics,
         "numbers": Numbers(
             rate=_single(learner.rate),
-            last=_single(float(seat.steps) if learner.anneal else float("inf")),
+            last=last_step(learner.anneal, seat),
             discount=_single(learner.gamma),
             trace=_single(learner.trace),
             value_weight=_single(learner.value_weight),

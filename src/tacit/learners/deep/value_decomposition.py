@@ -12,6 +12,7 @@ import optax
 from jaxtyping import Array, Bool, Float, Int, Key, PRNGKeyArray, Shaped
 
 from tacit.learners.base import MarketSeat, refuse
+from tacit.learners.deep.annealing import last_step, share_left
 from tacit.learners.deep.base import Carry, Clock, Group, Health, Transition, nothing_learned
 from tacit.learners.deep.exploration import Epsilon
 from tacit.learners.deep.group_replay import GroupReplay
@@ -30,6 +31,7 @@ class Numbers(eqx.Module):
     """What may differ between cells of a sweep without compiling again."""
 
     rate: Float[Array, ""]  # of Adam
+    last: Float[Array, ""]  # step at which an annealed rate reaches 0; infinite: it stays
     discount: Float[Array, ""]
     clip: Float[Array, ""]  # of the gradient's norm
     reset_every: Int[Array, ""]  # steps after which the target networks become the main ones
@@ -93,7 +95,7 @@ class ValueDecomposition(Group):
         if self.mixing:
             mixer = monotonic(jax.random.fold_in(keys[0], 1), self.agents, self.replay.world, *self.mixing)
         main = Team(values, mixer)
-        return TeamState(main, main, self._optimiser().init(main), self.replay.empty())
+        return TeamState(main, main, self._optimiser(0.0).init(main), self.replay.empty())
 
     def policy(self, state: TeamState) -> Trunk:
         return state.main.values
@@ -185,7 +187,8 @@ class ValueDecomposition(Group):
         sample = self.replay.sequences(state.rows, key, count, self.batch, self.sequence)
         goals = self.targets(state, sample)
         (loss, size), slope = jax.value_and_grad(self.loss, has_aux=True)(state.main, sample, goals)
-        change, optimiser = self._optimiser().update(slope, state.optimiser)
+        rate = share_left(count, self.numbers.last) * self.numbers.rate
+        change, optimiser = self._optimiser(rate).update(slope, state.optimiser)
         everybody = (jnp.full(self.agents, x) for x in (loss, size))
         return (optax.apply_updates(state.main, change), optimiser), Health(*everybody)
 
@@ -237,8 +240,8 @@ class ValueDecomposition(Group):
         answer = jax.vmap(jax.vmap(lambda t, m, x: respond(t, m, x, self.activation)[0], in_axes=(None, 0, 0)))
         return self._unfold(answer(trunk, memory, inputs))
 
-    def _optimiser(self) -> optax.GradientTransformation:
-        return optax.flatten(optax.chain(optax.clip_by_global_norm(self.numbers.clip), optax.adam(self.numbers.rate)))
+    def _optimiser(self, rate: Float[Array, ""] | float) -> optax.GradientTransformation:
+        return optax.flatten(optax.chain(optax.clip_by_global_norm(self.numbers.clip), optax.adam(rate)))
 
 
 def build(learner: "VDN", seat: MarketSeat) -> ValueDecomposition:
@@ -268,6 +271,7 @@ def build(learner: "VDN", seat: MarketSeat) -> ValueDecomposition:
         dynamics=dynamics,
         numbers=Numbers(
             rate=single(learner.rate),
+            last=last_step(learner.anneal, seat),
             discount=single(learner.gamma),
             clip=single(learner.clip),
             reset_every=jnp.asarray(learner.target_every),

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tacit.markets.auction import Auction
 
 NO_BID = -1.0  # stands for bids below the reserve
+TINY = 1e-6  # signals below are worth nothing
 TABLE = 2049  # signals at which equilibrium bids are known; linear in between
 
 
@@ -39,6 +40,7 @@ class AuctionDynamics(Dynamics):
     reserve: Float[Array, ""]
     common: Float[Array, ""]  # 1: a unit is worth the sum of signals
     highest: Float[Array, ""]
+    by_share: Float[Array, ""]  # 1: continuous actions are shares of the own signal
     shares: Float[Array, " bidders"]  # units by rank of the value, in the best allocation
     choices: Float[Array, "actions demand"]  # bids that can be chosen, or are compared
     table: Float[Array, "signals demand"]  # equilibrium bids
@@ -79,16 +81,22 @@ class AuctionDynamics(Dynamics):
         """The continuous actions that mean some bids."""
         return 2 * bids / self.highest - 1
 
-    def bids(self, actions: Float[Array, "agents size"]) -> Float[Array, "agents demand"]:
+    def bids(
+        self, actions: Float[Array, "agents size"], signals: Float[Array, " agents"]
+    ) -> Float[Array, "agents demand"]:
         """What actions mean, in money."""
         if self.discrete:
             return self.choices[actions[:, 0].astype(int)]
-        return self.highest * jnp.clip((1 + actions) / 2, 0.0, 1.0)
+        return self.highest * jnp.clip((1 + actions) / 2, 0.0, 1.0) * self._unit(signals[:, None])
+
+    def _unit(self, signals: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+        """What a whole share is, in money."""
+        return 1 - self.by_share + self.by_share * signals
 
     # --- what happens --------------------------------------------------------------------------------------------
 
     def step(self, key: PRNGKeyArray, state: AuctionState, actions: Actions) -> tuple[AuctionState, Outcome]:
-        bids = self.bids(actions[self.roles[0].name])
+        bids = self.bids(actions[self.roles[0].name], state.signals)
         draws = jax.random.uniform(key, (bids.size + self.bidders,))
         counts = bids >= self.reserve
         won, payment = self._auction(bids, counts, draws[: bids.size])
@@ -141,7 +149,7 @@ class AuctionDynamics(Dynamics):
         else:
             return super().follow(rule, role, observation, draws)
         if not self.discrete:
-            return self._action(bids)
+            return self._action(bids / jnp.maximum(self._unit(signal), TINY))
         nearest = jnp.argmin(jnp.sum((self.choices - jnp.minimum(bids, self.highest)) ** 2, axis=1))
         return nearest[None].astype(observation.dtype)
 
@@ -170,6 +178,7 @@ def build(market: "Auction") -> AuctionDynamics:
         reserve=single(market.reserve),
         common=single(market.values == "common"),
         highest=single(market.top),
+        by_share=single(market.bid_as == "share"),
         shares=single(game.shares()),
         choices=single(combinations(market.levels, market.demand)),
         table=single(table),
