@@ -212,6 +212,10 @@ class TradingGame:
         """What the last step adds to the worth of each inventory after it, over the new price."""
         return self.proceeds - self.units if self.valuation == "final-liquidation" else np.zeros(len(self.lots))
 
+    def slack(self, values: Floats) -> float:
+        """By how much rounding may set equal values apart: they are made of differences of worths."""
+        return TIE * max(float(np.abs(self.worth).max()), float(np.abs(values).max()))
+
     def gains(self, before: Integers, after: Integers, net: ArrayLike) -> Floats:
         """Expected reward of an agent before shocks and penalties, over the price.
 

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array
 
 from tacit.errors import TacitError
-from tacit.theory.trading import SIDES, TIE, Integers, TradingGame
+from tacit.theory.trading import SIDES, Integers, TradingGame
 
 PAIRS = 2**20  # joint states times joint orders for which a joint optimum is computed
 
@@ -111,7 +111,7 @@ def joint_optimum(game: TradingGame, agents: int = 2) -> JointOptimum:
         later = shaken @ (values - penalties) + (closing if step == game.steps - 1 else 0.0)
         candidates = gains + growth * later[options]
         values = candidates.max(axis=0)
-        tied = candidates >= values - TIE * np.abs(candidates).max()
+        tied = candidates >= values - game.slack(candidates)
         successors[step] = options[tied.argmax(axis=0), columns]
     begin = np.flatnonzero((states == game.begin).all(axis=1))[0]
     return JointOptimum(float(game.price * values[begin] / agents), states + game.lowest, successors, size)

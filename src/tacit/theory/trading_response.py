@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm
 
 from tacit.errors import TacitError
-from tacit.theory.trading import TIE, Floats, Integers, TradingGame
+from tacit.theory.trading import Floats, Integers, TradingGame
 
 Signals = Literal["none", "explicit", "implicit"]
 Goal = Literal["own", "others"]
@@ -220,7 +220,7 @@ def best_response(game: TradingGame, policy: Policy, goal: Goal = "own") -> Resp
         mean = chain.worth(values, last=step == game.steps - 1) @ trades
         mean = mean.reshape(2, size, size, len(order), 3, messages)  # (role, other, own, action, trend, message)
         score = mean[0] if goal == "own" else -mean[1]
-        tied = score >= score.max(axis=2, keepdims=True) - TIE * np.abs(score).max()
+        tied = score >= score.max(axis=2, keepdims=True) - game.slack(score)
         chosen = tied.argmax(axis=2)
         actions[step] = order[chosen].swapaxes(0, 1)
         best = np.take_along_axis(mean, chosen[None, :, :, None], axis=3)[:, :, :, 0]
