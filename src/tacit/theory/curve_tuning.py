@@ -266,7 +266,11 @@ def nondominated(objectives: Sequence[Sequence[float]] | Floats, tolerance: floa
 
 def _best(family: CurveFamily, flow: Flow, requirements: Requirements) -> TunedCurve | None:
     problem = _Problem(family, flow, requirements)
-    found = [one for start in problem.starts() if (one := problem.solve(start)).error <= FEASIBLE]
+    starts = problem.starts()
+    found = [one for start in starts if (one := problem.solve(start)).error <= FEASIBLE]
+    if not found:  # where few curves meet the requirements, look for those first
+        near = [u for start in starts if problem.curve(u := problem.nearest(start)).error <= FEASIBLE]
+        found = [one for u in near for one in (problem.curve(u), problem.solve(u)) if one.error <= FEASIBLE]
     if not found:
         return None
     best = min(found, key=lambda one: one.volatility)
@@ -337,6 +341,17 @@ class _Problem:
             options={"ftol": 1e-14, "maxiter": 300},
         )  # fmt: skip
         return self.curve(np.asarray(found.x, dtype=np.float64))
+
+    def nearest(self, start: Floats) -> Floats:
+        """Where the least is missing to meet all requirements, whatever the volatility."""
+        from scipy.optimize import least_squares
+
+        def missing(u: Floats) -> Floats:
+            return np.append(np.minimum(self.spare(u), 0.0), self.mismatch(u))
+
+        inside = np.clip(start, 1e-6, 1 - 1e-6)
+        found = least_squares(missing, inside, bounds=(0.0, 1.0), xtol=1e-14, ftol=1e-14, gtol=1e-14)
+        return np.asarray(found.x, dtype=np.float64)
 
     def curve(self, u: Floats) -> TunedCurve:
         asked, chosen, (backed, steep) = self.requirements, self.parameters(u), self.spare(u)
