@@ -95,6 +95,24 @@ def test_statistics_of_a_known_game():
     assert math.isclose(found.ranking.sum(), 1)
 
 
+def test_noisy_replies_leave_the_number_of_equilibria_open():
+    """Where all replies pay the same every profile is an equilibrium; noise lets one reply seem better."""
+    found = known(np.ones((40, 40)), 1.0, 4)
+    assert found.number.high < 10
+    assert evidence.number_claim(found, "number", "thirty", 30.0).judged() is Verdict.UNDECIDED
+    assert evidence.number_claim(found, "number", "too many", 41.0).judged() is Verdict.NOT
+
+
+def test_profiles_are_shown_once():
+    found = known([[1.0, 0.0], [1.5, 2.5]], 0.05, 10)
+    assert found.leading == found.best == 1
+    both = "most likely equilibrium, best symmetric profile"
+    assert evidence.distinct(found, {"published": 1 - found.best}) == [
+        (both, found.best),
+        ("published", 1 - found.best),
+    ]
+
+
 def test_a_published_equilibrium_is_refuted_by_its_lower_limit():
     assert evidence.equilibrium_claim("x", Estimate(2.0, 0.1, 4.0, 1.0, 9), "P").judged() is Verdict.NOT
     assert evidence.equilibrium_claim("x", Estimate(2.0, 0.0, 4.0, 1.0, 9), "P").judged() is Verdict.REPRODUCED

@@ -72,13 +72,9 @@ class BertrandMetagame(Study):
             (title, evidence.closer_look(r.metagame, Analysis(r, "online").find(**PUBLISHED), size.factor_sessions))
             for title, r in factors
         ]
+        shown = evidence.distinct(found["online"], {"published equilibrium": at})
         learned = [
-            (name, evidence.learning(play, main.metagame, profile, label))
-            for name, profile, label in (
-                ("most likely equilibrium", found["online"].leading, "learning-equilibrium"),
-                ("published equilibrium", at, "learning-published"),
-                ("best symmetric profile", found["online"].best, "learning-best"),
-            )
+            (name, evidence.learning(play, main.metagame, k, f"learning-{n}")) for n, (name, k) in enumerate(shown)
         ]
         sections = (
             Section("Paid for the whole session", sentences(found["online"]), _table(found["online"], at)),

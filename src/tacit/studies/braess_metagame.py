@@ -69,14 +69,10 @@ class BraessMetagame(Study):
         found = {window: Analysis(main, window) for window in ("online", "last")}
         online = found["online"]
         closer = {k: evidence.closer_look(main.metagame, k, size.closer) for k in _published(online)}
+        shown = evidence.distinct(online, {"published (.89, .002, .77)": online.find(**FIXED[0])})
         learned = [
-            (name, evidence.learning(play, main.metagame, k, f"learning-{label}", 20))
-            for name, k, label in (
-                ("most likely equilibrium", online.leading, "equilibrium"),
-                ("best symmetric profile", online.best, "best"),
-                ("published (.89, .002, .77)", online.find(**FIXED[0]), "published"),
-            )
-        ]  # fmt: skip
+            (name, evidence.learning(play, main.metagame, k, f"learning-{n}", 20)) for n, (name, k) in enumerate(shown)
+        ]
         learning = charts.learning_chart("Payoffs while learning", learned, "mean payoff (minus travel time)")
         sections = (
             Section("Paid for the whole session", sentences(online), _table(online)),
