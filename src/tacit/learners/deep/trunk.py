@@ -1,6 +1,6 @@
 """Networks of policy-gradient learners: hidden layers, a memory if there is one, and a linear layer at the end.
 
-The memory is a gated recurrent unit between the hidden layers and the last one (K. Cho et al., EMNLP 2014).
+The memory is a gated recurrent unit between the hidden layers and the last one.
 """
 
 import itertools
@@ -12,37 +12,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
+from tacit.learners.deep.gru import Gru
 from tacit.learners.deep.network import Layer
 
 GAIN = math.sqrt(2)  # of hidden layers
 
 Activation = Literal["tanh", "relu"]
 ACTIVATIONS: dict[Activation, Callable[[Array], Array]] = {"tanh": jnp.tanh, "relu": jax.nn.relu}
-
-
-class Gru(NamedTuple):
-    """A gated recurrent unit; its three parts are reset, update and candidate.
-
-    Attributes
-    ----------
-    inputs : Layer
-        (3 width, inputs): what is seen.
-    memory : Layer
-        (3 width, width): what is remembered.
-    """
-
-    inputs: Layer
-    memory: Layer
-
-    def step(self, memory: Float[Array, "*batch width"], seen: Float[Array, "*batch three"]) -> Array:
-        """The next memory; ``seen`` is what the first layer makes of the input.
-
-        ``r = s(x_r + h_r); z = s(x_z + h_z); n = tanh(x_n + r h_n); h' = (1 - z) n + z h``.
-        """
-        recalled = memory @ self.memory.weight.T + self.memory.bias
-        (a, b, c), (x, y, z) = jnp.split(recalled, 3, axis=-1), jnp.split(seen, 3, axis=-1)
-        reset, keep = jax.nn.sigmoid(x + a), jax.nn.sigmoid(y + b)
-        return (1 - keep) * jnp.tanh(z + reset * c) + keep * memory
 
 
 class Trunk(NamedTuple):
@@ -136,7 +112,7 @@ def respond(
     """Outputs for one step, and the memory after it."""
     z = _hidden(trunk.hidden, inputs, activation)
     if trunk.gru is not None:
-        memory = z = trunk.gru.step(memory, _linear(trunk.gru.inputs, z))
+        memory = z = trunk.gru.step(memory, z)
     return _end(trunk, z, activation), memory
 
 
@@ -165,15 +141,7 @@ def unroll(
     z = _hidden(trunk.hidden, inputs, activation)
     if trunk.gru is None:
         return Unrolled(_end(trunk, z, activation), jnp.zeros((*z.shape[:2], 0)))
-    gru = trunk.gru
-
-    def on(memory: Array, now: tuple[Array, Array]) -> tuple[Array, Array]:
-        seen, fresh = now
-        memory = gru.step(jnp.where(fresh[:, None], 0.0, memory), seen)
-        return memory, memory
-
-    steps = jnp.swapaxes(_linear(gru.inputs, z), 0, 1), fresh.T
-    kept = jnp.swapaxes(jax.lax.scan(on, memory, steps)[1], 0, 1)
+    kept = trunk.gru.along(memory, z, fresh)
     return Unrolled(_end(trunk, kept, activation), kept)
 
 
