@@ -101,7 +101,7 @@ def _back(known: Any, slope: Array) -> tuple[Layer, Array, tuple[Array, ...], No
 
     def on(later: Array, now: Any) -> tuple[Array, Array]:
         slope, fresh, of_reset, of_keep, of_recalled, keep = now
-        change = later + slope
+        change = jax.lax.optimization_barrier(later + slope)  # once, and not again in each product
         sums = jnp.concatenate([change * of_reset, change * of_keep, change * of_recalled], axis=-1)
         return jnp.where(fresh[:, None], 0.0, change * keep + sums @ layer.weight), change
 

@@ -35,17 +35,18 @@ class Trunk(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """Widths of hidden layers, of the memory (0: none) and of hidden layers behind it."""
+    """Widths of hidden layers, of the memory (0: none) and of hidden layers behind it, with their first gain."""
 
     hidden: tuple[int, ...]
     recurrent: int = 0
     readout: tuple[int, ...] = ()
+    readout_gain: float = GAIN
 
 
 def create(key: PRNGKeyArray, inputs: int, shape: Shape, ends: tuple[tuple[int, float], ...]) -> tuple[Trunk, ...]:
     """Random networks, one for each end: its outputs, and the gain of its last layer.
 
-    Weights are orthogonal, biases zero, gains of hidden layers sqrt 2, of the unit's three parts 1.
+    Weights are orthogonal, biases zero, gains of hidden layers before a memory sqrt 2, of its three parts 1.
 
     References
     ----------
@@ -60,8 +61,9 @@ def create(key: PRNGKeyArray, inputs: int, shape: Shape, ends: tuple[tuple[int, 
         weights = [orthogonal(next(parts).reshape(a, b)) for a, b in size]
         behind = first + (6 if shape.recurrent else 0)
         gates = [_layer(jnp.concatenate(weights[k : k + 3])) for k in range(first, behind, 3)]
-        hidden, readout = ([_layer(GAIN * w) for w in some] for some in (weights[:first], weights[behind:-1]))
-        made.append(Trunk(tuple(hidden), Gru(*gates) if gates else None, (*readout, _layer(gain * weights[-1]))))
+        hidden = tuple(_layer(GAIN * w) for w in weights[:first])
+        readout = (_layer(shape.readout_gain * w) for w in weights[behind:-1])
+        made.append(Trunk(hidden, Gru(*gates) if gates else None, (*readout, _layer(gain * weights[-1]))))
     return tuple(made)
 
 
