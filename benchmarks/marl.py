@@ -35,7 +35,7 @@ SCRIPTS = {
     "mappo": ("MAPPO/mappo_rnn_mpe.py", "MAPPO/config/mappo_homogenous_rnn_mpe.yaml"),
 }
 SHARE = 10  # the last so many parts of training are judged
-MULTIPLE = SHARE * EPISODE // 2  # updates of 128 steps that make whole episodes in every part
+MULTIPLE = SHARE * EPISODE // 4  # updates of 128 steps that make whole episodes in every part
 
 
 @dataclass
@@ -160,7 +160,8 @@ def learner(algorithm: str, config: dict[str, Any]) -> dict[str, Any]:
         return shared | {"kind": "ppo", "hidden": [64, 64], "activation": config["ACTIVATION"]}
     return shared | {
         "kind": "mappo", "critic_sees": "world", "activation": "relu", "hidden": [config["FC_DIM_SIZE"]],
-        "recurrent": config["GRU_HIDDEN_DIM"], "readout": [config["GRU_HIDDEN_DIM"]], "sequence": config["NUM_STEPS"],
+        "recurrent": config["GRU_HIDDEN_DIM"], "readout": [config["GRU_HIDDEN_DIM"]], "readout_gain": 2.0,
+        "sequence": config["NUM_STEPS"],
     }  # fmt: skip
 
 
@@ -228,7 +229,9 @@ def main() -> None:
     arguments.add_argument("--jaxmarl", type=Path, required=True, help="a checkout of JaxMARL's repository")
     arguments.add_argument("--algorithms", nargs="+", choices=sorted(SCRIPTS), default=["ippo", "mappo"])
     arguments.add_argument("--seeds", type=int, default=20)
-    arguments.add_argument("--updates", type=int, default=MULTIPLE, help=f"of 128 steps each, a multiple of {MULTIPLE}")
+    arguments.add_argument(
+        "--updates", type=int, default=2 * MULTIPLE, help=f"of 128 steps each, a multiple of {MULTIPLE}"
+    )
     arguments.add_argument("--batch", type=int, help="seeds that JaxMARL trains at a time")
     arguments.add_argument("--side", choices=["jaxmarl", "tacit"], help=argparse.SUPPRESS)
     given = arguments.parse_args()

@@ -36,6 +36,9 @@ class PolicyGradient(Learner):
         0, "width of a memory (a gated recurrent unit) behind the hidden layers; 0: none", ge=0, le=4096
     )
     readout: tuple[Width, ...] = param((), "widths of hidden layers behind the memory")
+    readout_gain: float = param(
+        2**0.5, "gain of their first weights; a larger one lets a step of the optimiser change more", gt=0
+    )
     sequence: int = param(16, "steps that a memory is learned through in one piece", "steps", ge=1, le=1_000_000)
     agent_ids: bool = param(False, "agents that share a network are told apart by an input of their own each")
     distribution: Literal["auto", "gaussian", "categorical"] = param(

@@ -63,9 +63,10 @@ def test_sequences_are_steps_one_after_the_other(shape, activation):
 
 
 def test_parts_of_a_memory_begin_orthogonal():
-    (trunk,) = create(keys(1)[0], 3, Shape((5,), 4, (6,)), ((2, 0.01),))
+    (trunk,) = create(keys(1)[0], 3, Shape((5,), 4, (6,), 3.0), ((2, 0.01),))
     for layer in (trunk.gru.inputs, trunk.gru.memory):
         for part in np.split(np.asarray(layer.weight), 3):
             np.testing.assert_allclose(np.linalg.svd(part, compute_uv=False), 1.0, rtol=1e-4)
-    np.testing.assert_allclose(np.linalg.svd(trunk.ends[0].weight, compute_uv=False), 2**0.5, rtol=1e-4)
+    np.testing.assert_allclose(np.linalg.svd(trunk.hidden[0].weight, compute_uv=False), 2**0.5, rtol=1e-4)
+    np.testing.assert_allclose(np.linalg.svd(trunk.ends[0].weight, compute_uv=False), 3.0, rtol=1e-4)
     np.testing.assert_allclose(np.linalg.svd(trunk.ends[1].weight, compute_uv=False), 0.01, rtol=1e-4)

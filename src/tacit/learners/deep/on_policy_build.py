@@ -52,7 +52,9 @@ def common(learner: "PolicyGradient", seat: MarketSeat, sees: Sees = "own") -> d
         ),
         "ids": jnp.eye(agents) if marked else jnp.zeros((agents, 0)),
         "role": role,
-        "shape": Shape(learner.hidden, learner.recurrent, learner.readout if learner.recurrent else ()),
+        "shape": Shape(
+            learner.hidden, learner.recurrent, learner.readout if learner.recurrent else (), learner.readout_gain
+        ),
         "sequence": min(learner.sequence, learner.rollout) if learner.recurrent else 1,
         "activation": learner.activation,
         "agents": agents,

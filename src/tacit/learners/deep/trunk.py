@@ -1,6 +1,6 @@
 """Networks of policy-gradient learners: hidden layers, a memory if there is one, and a linear layer at the end.
 
-The memory is a gated recurrent unit between the hidden layers and the last one (K. Cho et al., EMNLP 2014).
+The memory is a gated recurrent unit between the hidden layers and the last one.
 """
 
 import itertools
@@ -12,37 +12,13 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
+from tacit.learners.deep.gru import Gru
 from tacit.learners.deep.network import Layer
 
 GAIN = math.sqrt(2)  # of hidden layers
 
 Activation = Literal["tanh", "relu"]
 ACTIVATIONS: dict[Activation, Callable[[Array], Array]] = {"tanh": jnp.tanh, "relu": jax.nn.relu}
-
-
-class Gru(NamedTuple):
-    """A gated recurrent unit; its three parts are reset, update and candidate.
-
-    Attributes
-    ----------
-    inputs : Layer
-        (3 width, inputs): what is seen.
-    memory : Layer
-        (3 width, width): what is remembered.
-    """
-
-    inputs: Layer
-    memory: Layer
-
-    def step(self, memory: Float[Array, "*batch width"], seen: Float[Array, "*batch three"]) -> Array:
-        """The next memory; ``seen`` is what the first layer makes of the input.
-
-        ``r = s(x_r + h_r); z = s(x_z + h_z); n = tanh(x_n + r h_n); h' = (1 - z) n + z h``.
-        """
-        recalled = memory @ self.memory.weight.T + self.memory.bias
-        (a, b, c), (x, y, z) = jnp.split(recalled, 3, axis=-1), jnp.split(seen, 3, axis=-1)
-        reset, keep = jax.nn.sigmoid(x + a), jax.nn.sigmoid(y + b)
-        return (1 - keep) * jnp.tanh(z + reset * c) + keep * memory
 
 
 class Trunk(NamedTuple):
@@ -59,17 +35,18 @@ class Trunk(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """Widths of hidden layers, of the memory (0: none) and of hidden layers behind it."""
+    """Widths of hidden layers, of the memory (0: none) and of hidden layers behind it, with their first gain."""
 
     hidden: tuple[int, ...]
     recurrent: int = 0
     readout: tuple[int, ...] = ()
+    readout_gain: float = GAIN
 
 
 def create(key: PRNGKeyArray, inputs: int, shape: Shape, ends: tuple[tuple[int, float], ...]) -> tuple[Trunk, ...]:
     """Random networks, one for each end: its outputs, and the gain of its last layer.
 
-    Weights are orthogonal, biases zero, gains of hidden layers sqrt 2, of the unit's three parts 1.
+    Weights are orthogonal, biases zero, gains of hidden layers before a memory sqrt 2, of its three parts 1.
 
     References
     ----------
@@ -84,8 +61,9 @@ def create(key: PRNGKeyArray, inputs: int, shape: Shape, ends: tuple[tuple[int, 
         weights = [orthogonal(next(parts).reshape(a, b)) for a, b in size]
         behind = first + (6 if shape.recurrent else 0)
         gates = [_layer(jnp.concatenate(weights[k : k + 3])) for k in range(first, behind, 3)]
-        hidden, readout = ([_layer(GAIN * w) for w in some] for some in (weights[:first], weights[behind:-1]))
-        made.append(Trunk(tuple(hidden), Gru(*gates) if gates else None, (*readout, _layer(gain * weights[-1]))))
+        hidden = tuple(_layer(GAIN * w) for w in weights[:first])
+        readout = (_layer(shape.readout_gain * w) for w in weights[behind:-1])
+        made.append(Trunk(hidden, Gru(*gates) if gates else None, (*readout, _layer(gain * weights[-1]))))
     return tuple(made)
 
 
@@ -136,7 +114,7 @@ def respond(
     """Outputs for one step, and the memory after it."""
     z = _hidden(trunk.hidden, inputs, activation)
     if trunk.gru is not None:
-        memory = z = trunk.gru.step(memory, _linear(trunk.gru.inputs, z))
+        memory = z = trunk.gru.step(memory, z)
     return _end(trunk, z, activation), memory
 
 
@@ -165,15 +143,7 @@ def unroll(
     z = _hidden(trunk.hidden, inputs, activation)
     if trunk.gru is None:
         return Unrolled(_end(trunk, z, activation), jnp.zeros((*z.shape[:2], 0)))
-    gru = trunk.gru
-
-    def on(memory: Array, now: tuple[Array, Array]) -> tuple[Array, Array]:
-        seen, fresh = now
-        memory = gru.step(jnp.where(fresh[:, None], 0.0, memory), seen)
-        return memory, memory
-
-    steps = jnp.swapaxes(_linear(gru.inputs, z), 0, 1), fresh.T
-    kept = jnp.swapaxes(jax.lax.scan(on, memory, steps)[1], 0, 1)
+    kept = trunk.gru.along(memory, z, fresh)
     return Unrolled(_end(trunk, kept, activation), kept)
 
 
