@@ -127,11 +127,12 @@ GRADIENT: dict[str, Any] = {
     "deterministic_test": True,
 }  # fmt: skip
 DETERMINISTIC: dict[str, Any] = {
-    "gamma": 0.0, "rate": 3e-3, "actor_rate": 1e-3, "batch": 256, "update_every": 1, "warmup": 50, "memory": 64_000,
-    "action_limit": 4.0, "target_blend": 0.02, "noise": Exponential(start=0.25, total_decay=3, floor=0.02),
+    "gamma": 0.0, "rate": 3e-3, "actor_rate": 1e-3, "anneal": True, "batch": 256, "update_every": 1, "warmup": 50,
+    "memory": 64_000, "action_limit": 4.0, "target_blend": 0.02,
+    "noise": Exponential(start=0.25, total_decay=3, floor=0.02),
 }  # fmt: skip
 VALUES: dict[str, Any] = {
-    "gamma": 0.0, "rate": 2e-3, "batch": 256, "capacity": 64_000, "hidden": (64,), "target_every": 50,
+    "gamma": 0.0, "rate": 2e-3, "anneal": True, "batch": 1024, "capacity": 64_000, "hidden": (64,), "target_every": 50,
     "exploration": Exponential(total_decay=6, floor=0.05),
 }  # fmt: skip
 
