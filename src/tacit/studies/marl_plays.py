@@ -131,10 +131,12 @@ DETERMINISTIC: dict[str, Any] = {
     "memory": 64_000, "action_limit": 4.0, "target_blend": 0.02,
     "noise": Exponential(start=0.25, total_decay=3, floor=0.02),
 }  # fmt: skip
+#: Values of 21 weights each are told apart by more moments than a slope needs.
 VALUES: dict[str, Any] = {
-    "gamma": 0.0, "rate": 2e-3, "anneal": True, "batch": 1024, "capacity": 64_000, "hidden": (64,), "target_every": 50,
-    "exploration": Exponential(total_decay=6, floor=0.05),
+    "gamma": 0.0, "rate": 2e-3, "anneal": True, "batch": 1024, "capacity": 256_000, "hidden": (64,),
+    "target_every": 50, "exploration": Exponential(total_decay=12, floor=0.15),
 }  # fmt: skip
+MORE = 4  # times as many copies of the market for them
 
 
 def portfolio_learners() -> dict[str, tuple[Learner, str]]:
@@ -161,8 +163,8 @@ def portfolios(
             continue
         own = market.model_copy(update={"reward": reward})
         found[name] = stage.of(
-            f"{label}-{slug(name)}", own, learner, 4000, copies=COPIES, tests=5000,
-            test={"reward": "team", "realised": False},
+            f"{label}-{slug(name)}", own, learner, 4000, copies=COPIES * (MORE if isinstance(learner, VDN) else 1),
+            tests=5000, test={"reward": "team", "realised": False},
         )  # fmt: skip
     return found
 
