@@ -1,12 +1,13 @@
 # make demo   sets everything up and runs the main job
-# make test   sets everything up and runs every check
+# make test   sets everything up and runs the checks that every change must pass
+# make test-all: with the slow ones of tests/slow.txt, too
 # make studies, make benchmarks: paper-scale studies and speed comparisons (minutes)
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test studies benchmarks clean
+.PHONY: demo test test-all studies benchmarks clean
 
 demo: $(READY)
 	$(BIN)/tacit run bertrand
@@ -15,6 +16,9 @@ test: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/pytest -n 2 --dist loadfile -m "not slow"
+
+test-all: $(READY)
 	$(BIN)/pytest -n 2 --dist loadfile
 
 studies: $(READY)

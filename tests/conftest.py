@@ -34,6 +34,16 @@ DUOPOLY = {
 }
 
 
+SLOW = tuple(x for x in (Path(__file__).parent / "slow.txt").read_text().splitlines() if x and not x.startswith("#"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what `make test` leaves to `make test-all`."""
+    for item in items:
+        if item.nodeid.removeprefix("tests/").startswith(SLOW):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _forget_compiled() -> Iterator[None]:
     """What other modules do not use would take up memory until the end."""

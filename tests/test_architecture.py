@@ -110,3 +110,12 @@ def test_listing_and_showing_start_without_jax(command):
     code += "sys.exit(bool({'jax', 'ray'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code, *command], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_slow_tests_exist():
+    """Lines of slow.txt that name nothing would hide that a test was renamed."""
+    folder = Path(__file__).parent
+    for line in (folder / "slow.txt").read_text().splitlines():
+        if line and not line.startswith("#"):
+            file, _, name = line.partition("::")
+            assert f"def {name.partition('[')[0]}(" in (folder / file).read_text() or not name, line
