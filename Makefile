@@ -12,14 +12,12 @@ READY := .venv/.ready
 demo: $(READY)
 	$(BIN)/tacit run bertrand
 
-test: $(READY)
+test: SELECTED := -m "not slow"
+test test-all: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n 2 --dist loadfile -m "not slow"
-
-test-all: $(READY)
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile $(SELECTED)
 
 studies: $(READY)
 	$(BIN)/tacit study bertrand-collusion --preset paper

@@ -48,7 +48,7 @@ def learned(result: Result, cell: int = 0, points: int = POINTS, types: int = TY
     ((2, 2, 257, 1), True)
     """
     from tacit.lab.market_trained import actions
-    from tacit.markets.auction import Auction
+    from tacit.markets.auction import Auction, in_money
 
     experiment = result.cells[cell]
     market = experiment.test_market()
@@ -60,8 +60,9 @@ def learned(result: Result, cell: int = 0, points: int = POINTS, types: int = TY
         made = actions(result, signals, cell, draws=2)[good]
         if not np.array_equal(made[..., 0, :], made[..., 1, :]):
             raise TacitError("learners: continuous bids are random in the test; set deterministic_test: true")
-        bids = market.top * np.clip((1 + made[..., 0, :]) / 2, 0, 1)
-        return measures.continuous(market.game, bids * signals if market.bid_as == "share" else bids)
+        return measures.continuous(
+            market.game, in_money(made[..., 0, :], signals, market.top, market.bid_as == "share")
+        )
     if (grid := market.grid) is None:
         raise TacitError("environment.demand: with several units each, grids are judged for two bidders")
     return measures.on_grid(grid.with_types(types), _behaviours(result, cell, types, len(grid.actions))[good])

@@ -1,7 +1,7 @@
 """Auctions with private information: each bidder sees its own signal, and all bid at the same time."""
 
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,22 @@ RULES = {
     "shade-half": "bids half of that",
     "zero": "bids nothing",
 }
+
+
+def in_money(actions: Any, signals: Any, highest: Any, by_share: Any) -> Any:
+    """What continuous actions bid: arrays of NumPy or JAX that broadcast; ``by_share`` is 1 for shares of signals.
+
+    Examples
+    --------
+    >>> in_money(np.array([-2.0, 0.0, 1.0]), 0.5, 1.0, 0), in_money(np.array([-2.0, 0.0, 1.0]), 0.5, 1.0, 1)
+    (array([0. , 0.5, 1. ]), array([0.  , 0.25, 0.5 ]))
+    """
+    return highest * ((1 + actions) / 2).clip(0.0, 1.0) * unit_of_bids(signals, by_share)
+
+
+def unit_of_bids(signals: Any, by_share: Any) -> Any:
+    """What a whole share is, in money: the signal; 1 where bids are no shares."""
+    return 1 - by_share + by_share * signals
 
 
 class Auction(Market):

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from tacit.learners.deep.network import Layer
+from tacit.learners.deep.network import Layer, linear
 
 
 class Gru(NamedTuple):
@@ -47,7 +47,7 @@ class Gru(NamedTuple):
 
     def _seen(self, x: Float[Array, "*batch inputs"]) -> tuple[Array, ...]:
         """What each part makes of an input."""
-        return tuple(jnp.split(x @ self.inputs.weight.T + self.inputs.bias, 3, axis=-1))
+        return tuple(jnp.split(linear(self.inputs, x), 3, axis=-1))
 
 
 class _Lived(NamedTuple):

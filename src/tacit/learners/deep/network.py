@@ -32,10 +32,10 @@ class Network(NamedTuple):
 
     def __call__(self, inputs: Float[Array, "... inputs"]) -> Float[Array, "... outputs"]:
         """Outputs for inputs in the last axis."""
-        x = inputs if self.embedding is None else _linear(self.embedding, inputs)
+        x = inputs if self.embedding is None else linear(self.embedding, inputs)
         for layer in self.layers[:-1]:
-            x = leaky(_linear(layer, x))
-        return _linear(self.layers[-1], x)
+            x = leaky(linear(layer, x))
+        return linear(self.layers[-1], x)
 
     def folded(self) -> "Network":
         """The same function without the embedding, which is merged into the first layer: a fifth fewer operations."""
@@ -81,7 +81,8 @@ def _layer(drawn: Float[Array, "outputs more"]) -> Layer:
     return Layer(scaled[:, :-1], scaled[:, -1])
 
 
-def _linear(layer: Layer, x: Float[Array, "... inputs"]) -> Float[Array, "... outputs"]:
+def linear(layer: Layer, x: Float[Array, "... inputs"]) -> Float[Array, "... outputs"]:
+    """A linear map of the last axis."""
     return x @ layer.weight.T + layer.bias
 
 

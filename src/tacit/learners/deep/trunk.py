@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from tacit.learners.deep.gru import Gru
-from tacit.learners.deep.network import Layer
+from tacit.learners.deep.network import Layer, linear
 
 GAIN = math.sqrt(2)  # of hidden layers
 
@@ -152,13 +152,9 @@ def _hidden(
 ) -> Float[Array, "... width"]:
     x = inputs
     for layer in layers:
-        x = ACTIVATIONS[activation](_linear(layer, x))
+        x = ACTIVATIONS[activation](linear(layer, x))
     return x
 
 
 def _end(trunk: Trunk, z: Float[Array, "... width"], activation: Activation) -> Float[Array, "... outputs"]:
-    return _linear(trunk.ends[-1], _hidden(trunk.ends[:-1], z, activation))
-
-
-def _linear(layer: Layer, x: Float[Array, "... inputs"]) -> Float[Array, "... outputs"]:
-    return x @ layer.weight.T + layer.bias
+    return linear(trunk.ends[-1], _hidden(trunk.ends[:-1], z, activation))

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from tacit.markets.auction import in_money, unit_of_bids
 from tacit.markets.base import Discrete, Role
 from tacit.markets.dynamics.base import Actions, Dynamics, Outcome
 
@@ -87,11 +88,7 @@ class AuctionDynamics(Dynamics):
         """What actions mean, in money."""
         if self.discrete:
             return self.choices[actions[:, 0].astype(int)]
-        return self.highest * jnp.clip((1 + actions) / 2, 0.0, 1.0) * self._unit(signals[:, None])
-
-    def _unit(self, signals: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-        """What a whole share is, in money."""
-        return 1 - self.by_share + self.by_share * signals
+        return in_money(actions, signals[:, None], self.highest, self.by_share)
 
     # --- what happens --------------------------------------------------------------------------------------------
 
@@ -149,7 +146,7 @@ class AuctionDynamics(Dynamics):
         else:
             return super().follow(rule, role, observation, draws)
         if not self.discrete:
-            return self._action(bids / jnp.maximum(self._unit(signal), TINY))
+            return self._action(bids / jnp.maximum(unit_of_bids(signal, self.by_share), TINY))
         nearest = jnp.argmin(jnp.sum((self.choices - jnp.minimum(bids, self.highest)) ** 2, axis=1))
         return nearest[None].astype(observation.dtype)
 
