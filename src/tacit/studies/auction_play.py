@@ -22,7 +22,19 @@ from tacit.theory.auctions import BidFunction
 
 SEED = 1
 BIDS = 21  # of the grid
+COPIES = 32  # of the auction, that PPO learns from at once
 PAIR = "uniform-two"  # the auction with a continuum of equilibria
+
+
+LEARNER = PPO(
+    hidden=(16,), rollout=128, minibatches=4, epochs=4, rate=3e-3, gamma=0.0, trace=0.0, log_sd=-1.0,
+    last_log_sd=-3.0, deterministic_test=True,
+)  # fmt: skip
+"""Discounting has no meaning where an episode is one auction. See docs/auctions.md for how the numbers were chosen."""
+ONCE = LEARNER.model_copy(update={"rollout": 32, "minibatches": 1, "epochs": 1, "clip": 0.9, "last_log_sd": -4.0})
+"""Every rollout is learned from once, hardly clipped: clipping what is rare and large bends a bid function."""
+SHARES = ONCE.model_copy(update={"rate": 1e-3, "log_sd": -3.0, "last_log_sd": -3.0})
+"""For shares of the signal, which need no room to explore: no share is far from the equilibrium's."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +46,10 @@ class Setting:
     key, words : str
     market : Auction
         With continuous bids.
+    learner : PPO
+        Who bids.
+    longer : int
+        Factor of the number of auctions.
     quick : bool
         Whether the small preset plays it.
     """
@@ -41,6 +57,8 @@ class Setting:
     key: str
     words: str
     market: Auction
+    learner: PPO = LEARNER
+    longer: int = 1
     quick: bool = True
 
     @property
@@ -52,23 +70,17 @@ class Setting:
 
 
 SETTINGS = (
-    Setting("first", "first price", Auction()),
-    Setting("first-three", "first price, 3 bidders", Auction(bidders=3), False),
+    Setting("first", "first price", Auction(), ONCE, 4),
+    Setting("first-three", "first price, 3 bidders", Auction(bidders=3), ONCE, 4, quick=False),
     Setting("second", "second price", Auction(format="second-price")),
     Setting("reserve", "second price, reserve 1/2", Auction(format="second-price", reserve=0.5)),
-    Setting("all-pay", "all-pay", Auction(format="all-pay")),
-    Setting("wallet-first", "common value, first price", Auction(values="common")),
+    Setting("all-pay", "all-pay, shares of the signal", Auction(format="all-pay", bid_as="share"), SHARES, 4),
+    Setting("wallet-first", "common value, first price", Auction(values="common"), ONCE, 4),
     Setting("wallet-second", "common value, second price", Auction(values="common", format="second-price")),
     Setting("uniform-one", "uniform price, 2 units, 3 bidders want 1",
-            Auction(format="uniform-price", bidders=3, units=2), False),
+            Auction(format="uniform-price", bidders=3, units=2), quick=False),
     Setting(PAIR, "uniform price, 2 units, 2 bidders want 2", Auction(format="uniform-price", units=2, demand=2)),
 )  # fmt: skip
-
-LEARNER = PPO(
-    hidden=(16,), rollout=4096, minibatches=4, epochs=4, rate=3e-3, gamma=0.0, trace=0.0, log_sd=-1.0,
-    last_log_sd=-3.0, deterministic_test=True,
-)  # fmt: skip
-"""Discounting has no meaning where an episode is one auction. See docs/auctions.md for how the numbers were chosen."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +112,7 @@ def rivals(episodes: int) -> tuple[Rival, ...]:
         exploration=exploration, network=Network(width=32, layers=2, embedding=False),
     )  # fmt: skip
     return (
-        Rival("shared", "PPO, one network for both", LEARNER.model_copy(update={"parameters": "shared"}), False),
+        Rival("shared", "PPO, one network for both", ONCE.model_copy(update={"parameters": "shared"}), False),
         Rival("categorical", f"PPO over {BIDS} bids", LEARNER.model_copy(update={"distribution": "categorical"})),
         Rival("q-learning", f"Q-learning, 20 bins, {BIDS} bids", table),
         Rival("dqn", f"DQN over {BIDS} bids", deep),
@@ -126,10 +138,11 @@ class Size:
     everything: bool = True
 
     def experiment(self, name: str, market: Auction, learner: Learner, episodes: int) -> Experiment:
-        """One auction, one learner for all bidders."""
+        """One auction, one learner for all bidders; so many episodes in all copies together."""
+        copies = COPIES if isinstance(learner, PPO) else 1
         return Experiment(
-            name=name, environment=market, learners=(learner,), length=Length(episodes=episodes),
-            sessions=self.sessions, seed=SEED, test=Test(episodes=1000, baselines=False),
+            name=name, environment=market, learners=(learner,), length=Length(episodes=episodes // copies),
+            copies=copies, sessions=self.sessions, seed=SEED, test=Test(episodes=1000, baselines=False),
         )  # fmt: skip
 
 
@@ -208,7 +221,7 @@ def gather(size: Size, play: Player) -> Evidence:
     auctions, others = {}, {}
     for setting in SETTINGS:
         if setting.quick or size.everything:
-            run = play(size.experiment(setting.key, setting.market, LEARNER, size.episodes))
+            run = play(size.experiment(setting.key, setting.market, setting.learner, setting.longer * size.episodes))
             found = learned(run)
             auctions[setting.key] = Learned(setting, "PPO", found, size.sessions - len(found.bids))
     first, stepped = SETTINGS[0], Auction(bids=BIDS)

@@ -164,7 +164,7 @@ def portfolios(
         own = market.model_copy(update={"reward": reward})
         found[name] = stage.of(
             f"{label}-{slug(name)}", own, learner, 4000, copies=COPIES * (MORE if isinstance(learner, VDN) else 1),
-            tests=5000, test={"reward": "team", "realised": False},
+            tests=50_000, test={"reward": "team", "realised": False},
         )  # fmt: skip
     return found
 
