@@ -29,7 +29,7 @@ def examine(found: "Evidence") -> Finding:
 
 NOTES = (
     "Shares of an optimum are judged by reaching 98 % of it, differences by whether their interval leaves out 0. The "
-    "value of a policy is what the team expects from it, over 5,000 drawn signals in each session.",
+    "value of a policy is what the team expects from it, over 50,000 drawn signals in each session.",
     "Learners have settings chosen by hand for these small problems, the same for all of a kind; with other settings "
     "and more time others may come closer. What cannot be represented stays out of reach.",
 )
