@@ -61,7 +61,7 @@ def test_the_answer_names_who_missed_the_bar():
     assert apart.measured.mean == pytest.approx(0, abs=1e-9)
     second = next(c for c in found.claims if "slope of the second bid" in c.name)
     assert second.measured.mean == pytest.approx(0.5, abs=0.01)
-    assert [section.title for section in found.sections] == [
+    assert [section.heading for section in found.sections] == [
         "Learned bid functions", "The bar, session by session", "Numbers",
     ]  # fmt: skip
 
