@@ -139,10 +139,16 @@ class Analysis:
             _SCALES[key] = benchmarks.nash.average, benchmarks.optimum.average
         return _SCALES[key]
 
+    @cached_property
+    def _alike(self) -> tuple[Floats, Floats]:
+        """Limits of the payoffs of all symmetric profiles."""
+        low, high = self.table.interval()
+        return np.diagonal(low), np.diagonal(high)
+
     def gain(self, profile: int) -> Estimate:
         """Profit gain of a symmetric profile, 0 at the competitive and 1 at the cooperative benchmark."""
         nash, best = self.scale
-        low, high = (float(x[profile, profile]) for x in self.table.interval())
+        low, high = (float(x[profile]) for x in self._alike)
         mean, se = float(self.table.mean[profile, profile]), float(self.table.se()[profile, profile])
         # equal sessions differ by rounding
         centre, bottom, top = (round((x - nash) / (best - nash), 9) for x in (mean, low, high))
