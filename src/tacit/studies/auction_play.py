@@ -31,9 +31,9 @@ LEARNER = PPO(
     last_log_sd=-3.0, deterministic_test=True,
 )  # fmt: skip
 """Discounting has no meaning where an episode is one auction. See docs/auctions.md for how the numbers were chosen."""
-ONCE = LEARNER.model_copy(update={"rollout": 32, "minibatches": 1, "epochs": 1, "last_log_sd": -4.0})
+ONCE = LEARNER.model_copy(update={"minibatches": 1, "epochs": 1, "last_log_sd": -4.0})
 """Every rollout is learned from once: several gradient steps on the same auctions bend a bid function."""
-SHARES = ONCE.model_copy(update={"rate": 1e-3, "log_sd": -3.0, "last_log_sd": -3.0})
+SHARES = ONCE.model_copy(update={"rollout": 32, "rate": 1e-3, "log_sd": -3.0, "last_log_sd": -3.0})
 """For shares of the signal, which need no room to explore: no share is far from the equilibrium's."""
 
 
