@@ -62,7 +62,7 @@ class BraessRecommender(Study):
     )
     sizes: ClassVar[Mapping[str, Size]] = {
         "quick": Size(20, (100, 300), (3, 33, 93), 4, 8, 11),
-        "paper": Size(40, tuple(range(100, 1000, 100)), tuple(range(3, 94, 10)), 40, 40, 51),
+        "paper": Size(40, tuple(range(100, 1000, 100)), tuple(range(3, 94, 10)), 10, 40, 51),
     }
 
     def find(self, preset: str, play: Player) -> Finding:
