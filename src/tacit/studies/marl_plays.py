@@ -134,7 +134,7 @@ DETERMINISTIC: dict[str, Any] = {
 #: Values of 21 weights each are told apart by more moments than a slope needs.
 VALUES: dict[str, Any] = {
     "gamma": 0.0, "rate": 2e-3, "anneal": True, "batch": 1024, "capacity": 256_000, "hidden": (64,),
-    "target_every": 50, "exploration": Exponential(total_decay=12, floor=0.15),
+    "target_every": 50, "exploration": Exponential(total_decay=12, floor=0.01),
 }  # fmt: skip
 MORE = 4  # times as many copies of the market for them
 
