@@ -22,9 +22,8 @@ from tacit.theory.auctions import BidFunction
 
 SEED = 1
 BIDS = 21  # of the grid
-COPIES = 32  # of the auction, that PPO learns from at once
+COPIES = 32  # of the auction, that those learn from who can
 PAIR = "uniform-two"  # the auction with a continuum of equilibria
-
 
 LEARNER = PPO(
     hidden=(16,), rollout=128, minibatches=4, epochs=4, rate=3e-3, gamma=0.0, trace=0.0, log_sd=-1.0,
@@ -139,7 +138,7 @@ class Size:
 
     def experiment(self, name: str, market: Auction, learner: Learner, episodes: int) -> Experiment:
         """One auction, one learner for all bidders; so many episodes in all copies together."""
-        copies = COPIES if isinstance(learner, PPO) else 1
+        copies = COPIES if learner.many_copies else 1
         return Experiment(
             name=name, environment=market, learners=(learner,), length=Length(episodes=episodes // copies),
             copies=copies, sessions=self.sessions, seed=SEED, test=Test(episodes=1000, baselines=False),
