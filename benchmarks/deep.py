@@ -19,12 +19,12 @@ from unittest import mock
 
 import numpy as np
 
-from tacit.engine import deep
-from tacit.lab.experiment import Experiment, Length
-from tacit.lab.market_work import MarketWork
-from tacit.lab.work import cores
-from tacit.learners import DQN
-from tacit.markets import Execution
+from tacitlab.engine import deep
+from tacitlab.lab.deep_play import MarketWork
+from tacitlab.lab.experiment import Experiment, Length
+from tacitlab.lab.playing import cores
+from tacitlab.learners import DQN
+from tacitlab.markets import Execution
 
 AUTHORS = 15.0  # game steps a second of the paper's PyTorch code on one core of such a machine
 
@@ -75,7 +75,7 @@ def naive() -> mock._patch:
     import jax
     import jax.numpy as jnp
 
-    from tacit.learners.deep.dqn import Dqn
+    from tacitlab.learners.deep.dqn import Dqn
 
     def best(self, network, observations, wanted):  # type: ignore[no-untyped-def]
         values, feasible = jax.vmap(lambda o: self.dynamics.candidates(self.role, o))(observations)

@@ -18,13 +18,13 @@ import jax
 import numpy as np
 from deep import machine_speed
 
-from tacit.engine import deep
-from tacit.lab.experiment import Experiment, Length
-from tacit.lab.market_work import MarketWork
-from tacit.lab.work import cores
-from tacit.learners import PPO, Constant, ConstantValue, QLearning, Rule
-from tacit.markets import OrderBook, ResourceMarket, TokenEconomy
-from tacit.markets.token_parts import PrivateValues
+from tacitlab.engine import deep
+from tacitlab.lab.deep_play import MarketWork
+from tacitlab.lab.experiment import Experiment, Length
+from tacitlab.lab.playing import cores
+from tacitlab.learners import PPO, Constant, ConstantValue, QLearning, Rule
+from tacitlab.markets import OrderBook, ResourceMarket, TokenEconomy
+from tacitlab.markets.token.parts import PrivateValues
 
 Q_LEARNER = QLearning(
     alpha=0.1, gamma=0.95, initial=ConstantValue(value=0), exploration=Constant(epsilon=0.1), ties="random"

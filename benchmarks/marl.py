@@ -113,10 +113,10 @@ def ours(path: Path, algorithm: str, seeds: int, updates: int) -> dict[str, Any]
     os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"  # compiled anew, like the other side
     import jax
 
-    from tacit.engine import deep
-    from tacit.lab.experiment import from_mapping
-    from tacit.lab.market_work import MarketWork
-    from tacit.lab.work import cores
+    from tacitlab.engine import deep
+    from tacitlab.lab.deep_play import MarketWork
+    from tacitlab.lab.experiment import from_mapping
+    from tacitlab.lab.playing import cores
 
     config = settings(path, algorithm, updates)
     steps = updates * config["NUM_STEPS"]

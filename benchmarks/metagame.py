@@ -13,10 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from tacit.engine import entries, tabular
-from tacit.games import Bertrand
-from tacit.learners import Exponential, QLearning
-from tacit.studies.bertrand_metagame import FINE, metagame
+from tacitlab.engine import entries, tabular
+from tacitlab.games import Bertrand
+from tacitlab.learners import Exponential, QLearning
+from tacitlab.studies.bertrand_metagame.study import FINE, metagame
 
 PAIRS, SESSIONS, PERIODS, HOUR, GIGABYTES = 500_500, 20, 10_000, 3600.0, 2.0
 CHUNK = 40  # entries a call

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from tacit.lab import sweep
-from tacit.lab.run import prepare
-from tacit.lab.work import cores
+from tacitlab.lab.playing import cores
+from tacitlab.lab.run import prepare
+from tacitlab.sweep import sweep
 
 TINY = ["sessions=2", "length.periods=100", "length.stable_for=0", "trace.window=20", "trace.windows=5"]
 OVER = ["learners.alpha={low: 0.01, high: 1, log: true}", "learners.gamma={low: 0, high: 0.99}"]
@@ -80,7 +80,7 @@ def on_ray(cells: int, folder: Path) -> None:
     try:
         from ray.cluster_utils import Cluster
     except ImportError:
-        print("ray is not installed: pip install 'tacit[ray]'")
+        print("ray is not installed: pip install 'tacitlab[ray]'")
         return
     longer = [*TINY[1:], "sessions=100", "length.periods=5000", "trace.window=1000"]
     plan = sweep.load("prisoners-dilemma", longer, OVER, "random", cells)

@@ -13,9 +13,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-import tacit
-from tacit.engine import tabular
-from tacit.lab.stage_work import _plan  # the arrays that a run would play
+import tacitlab
+from tacitlab.engine import tabular
+from tacitlab.lab.tabular_play import _plan  # the arrays that a run would play
 
 ROUNDS = 5
 STEERED = "tacit, Braess, recommender"  # 100 drivers, 93 states
@@ -32,7 +32,7 @@ def rate(play: Callable[[], int], seconds: float) -> float:
 
 def engine(scenario: str, overrides: list[str]) -> Callable[[], int]:
     """One core: agent-steps of one session after the other."""
-    experiment = tacit.load_scenario(scenario, overrides)
+    experiment = tacitlab.load_scenario(scenario, overrides)
     plan, session = _plan(experiment), iter(range(10**9))
     stop = np.zeros(1, np.bool_)
     agents = len(plan.agents) if plan.pooled else 1
@@ -46,7 +46,7 @@ def engine(scenario: str, overrides: list[str]) -> Callable[[], int]:
 
 def numpy_loop(periods: int = 20_000) -> Callable[[], int]:
     """Baseline Bertrand as most replications write it: one period after the other, NumPy tables."""
-    game = tacit.games.Bertrand()
+    game = tacitlab.games.Bertrand()
     payoffs = game.form().tensor(0)
     rng, m = np.random.default_rng(0), payoffs.shape[0]
     start = np.stack([payoffs[..., 0].mean(axis=1), payoffs[..., 1].mean(axis=0)]) / 0.05
@@ -75,7 +75,7 @@ def open_spiel(periods: int = 500) -> Callable[[], int] | None:
         from open_spiel.python.algorithms import tabular_qlearner
     except ImportError:
         return None
-    payoffs = tacit.games.Bertrand().form().tensor(0)
+    payoffs = tacitlab.games.Bertrand().form().tensor(0)
     stage = pyspiel.create_matrix_game(payoffs[..., 0].tolist(), payoffs[..., 1].tolist())
     settings = {"enable_infostate": True, "num_repetitions": periods, "recall": 1}
     environment = rl_environment.Environment(pyspiel.create_repeated_game(stage, settings))
@@ -98,8 +98,8 @@ def open_spiel(periods: int = 500) -> Callable[[], int] | None:
 def both_cores(sessions: int) -> tuple[float, float, int]:
     """Seconds and peak memory (MB) of the baseline to convergence, in a process of its own; sessions converged."""
     code = (
-        "import sys, tacit, time; e = tacit.load_scenario('bertrand', [f'sessions={sys.argv[1]}']);"
-        "t = time.perf_counter(); r = tacit.run(e); print(time.perf_counter() - t, int(r.data.converged.sum()));"
+        "import sys, tacitlab, time; e = tacitlab.load_scenario('bertrand', [f'sessions={sys.argv[1]}']);"
+        "t = time.perf_counter(); r = tacitlab.run(e); print(time.perf_counter() - t, int(r.data.converged.sum()));"
         "print(next(l.split()[1] for l in open('/proc/self/status') if l.startswith('VmHWM')))"
     )
     out = subprocess.run([sys.executable, "-c", code, str(sessions)], capture_output=True, text=True, check=True)

@@ -10,14 +10,21 @@ import pytest
 from jaxtyping import install_import_hook
 
 # Before anything imports them: shapes are checked wherever tests run the parts that compute with JAX.
-install_import_hook(["tacit.learners.deep", "tacit.markets.dynamics"], "beartype.beartype")
+SOURCE = Path(__file__).parents[1] / "src"
+WITH_ARRAYS = [
+    ".".join(path.relative_to(SOURCE).with_suffix("").parts)
+    for room in ("learners", "markets")
+    for path in sorted((SOURCE / "tacitlab" / room).rglob("*.py"))
+    if "\nfrom jaxtyping import " in path.read_text()
+]
+install_import_hook(WITH_ARRAYS, "beartype.beartype")
 
 # Small experiments take longer to compile than to compute: a quarter of the time this way. Also in other processes.
 os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_use_fusion_emitters=false".strip()
 os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "true"
 
-from tacit.engine import devices  # noqa: E402
-from tacit.lab.experiment import Experiment, from_mapping  # noqa: E402
+from tacitlab.engine import devices  # noqa: E402
+from tacitlab.lab.experiment import Experiment, from_mapping  # noqa: E402
 
 devices.prepare()  # whatever test comes first, JAX must not start with fewer devices than a run would have
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-SOURCE = Path(__file__).parents[1] / "src" / "tacit"
+SOURCE = Path(__file__).parents[1] / "src" / "tacitlab"
 MODULES = sorted(SOURCE.rglob("*.py"))
 
 #: A module may import its own level and lower ones.
@@ -19,22 +19,25 @@ LEVELS = [
     {"engine", "store"},
     {"interop", "interventions"},
     {"lab"},
+    {"audits", "plot", "sweep"},
     {"report"},
+    {"metagame"},
     {"studies"},
     {"catalogue", "cli", "testing"},
 ]
 #: Only these may import JAX: everything else must start without it.
 WITH_JAX = (
     "learners/deep/",
-    "markets/dynamics/",
+    "markets/",
     "engine/deep.py",
     "engine/devices.py",
     "engine/tally.py",
     "interop/jaxmarl_dynamics.py",
     "interop/pettingzoo.py",
-    "lab/market_baselines.py",
-    "lab/market_trained.py",
-    "lab/market_work.py",
+    "audits/",
+    "lab/baselines.py",
+    "lab/deep_play.py",
+    "lab/earlier.py",
     "testing/",
 )
 
@@ -72,7 +75,7 @@ def test_imports_point_one_way(path):
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(SOURCE)))
 def test_modules_stay_small(path):
-    assert len(path.read_text().splitlines()) <= 400
+    assert len(path.read_text().splitlines()) <= 600
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.FunctionDef):
             doc = ast.get_docstring(node, clean=False) or ""
@@ -106,7 +109,9 @@ COMMANDS = [["list"], ["show", "execution"], ["show", "dqn"], ["--help"], ["swee
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_listing_and_showing_start_without_jax(command):
-    code = "import sys; from tacit.cli import guarded, app; guarded(lambda: app(sys.argv[1:], standalone_mode=False)); "
+    code = (
+        "import sys; from tacitlab.cli import guarded, app; guarded(lambda: app(sys.argv[1:], standalone_mode=False)); "
+    )
     code += "sys.exit(bool({'jax', 'ray'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code, *command], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

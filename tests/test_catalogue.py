@@ -5,9 +5,9 @@ import re
 import pytest
 from rich.console import Console
 
-from tacit import catalogue, cli
-from tacit.lab.experiment import load, scenarios
-from tacit.markets.base import Market
+from tacitlab import catalogue, cli
+from tacitlab.lab.experiment import load, scenarios
+from tacitlab.markets.base import Market
 
 
 @pytest.fixture

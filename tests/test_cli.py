@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tacit import cli
+from tacitlab import cli
 
 SMALL = [
     "environment.n_prices=5", "learners.exploration.beta=1e-3", "length.stable_for=2000", "sessions=4",
@@ -201,8 +201,8 @@ def test_wrong_export_format(tacit):
 
 
 def test_the_first_run_says_why_it_begins_with_a_pause(monkeypatch, tmp_path, capsys):
-    from tacit.engine import compilation
-    from tacit.report import terminal
+    from tacitlab.engine import compilation
+    from tacitlab.report import terminal
 
     monkeypatch.setattr(compilation, "cache_folder", lambda: tmp_path)
     monkeypatch.setattr(terminal, "deep_engine", lambda: False)
@@ -220,7 +220,7 @@ def test_the_first_run_says_why_it_begins_with_a_pause(monkeypatch, tmp_path, ca
 def test_progress_of_sessions_that_advance_together_is_a_share():
     from rich.progress import Task
 
-    from tacit.report.terminal import Done
+    from tacitlab.report.terminal import Done
 
     def shown(done):
         task = Task(0, "run", 20, done, _get_time=lambda: 0.0)
@@ -232,12 +232,16 @@ def test_progress_of_sessions_that_advance_together_is_a_share():
 
 
 def test_help_imports_nothing_heavy():
-    code = "import sys; sys.argv=['tacit','--help']\nfrom tacit.cli import main\ntry: main()\nexcept SystemExit: pass\n"
+    code = (
+        "import sys; sys.argv=['tacit','--help']\nfrom tacitlab.cli import main\ntry: main()\nexcept SystemExit: pass\n"
+    )
     code += "assert not {'numba','numpy','xarray','pydantic','plotly','jax','ray'} & set(sys.modules), sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
 def test_list_imports_no_compiler():
-    code = "import sys; sys.argv=['tacit','list']\nfrom tacit.cli import main\ntry: main()\nexcept SystemExit: pass\n"
+    code = (
+        "import sys; sys.argv=['tacit','list']\nfrom tacitlab.cli import main\ntry: main()\nexcept SystemExit: pass\n"
+    )
     code += "assert not {'numba','xarray','plotly','jax','quantecon','scipy.optimize'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)

@@ -4,8 +4,8 @@ import re
 import shlex
 from pathlib import Path
 
-import tacit
-from tacit.lab.experiment import load
+import tacitlab
+from tacitlab.lab.experiment import load
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
 
@@ -25,7 +25,7 @@ def test_the_commands_name_what_exists(tmp_path):
         if scenario.islower() and not scenario.startswith(("-", "my-")):
             assert all(cell.sessions for cell in load(scenario, overrides).cells())
     for study in re.findall(r"tacit study ([a-z-]+)", README):
-        from tacit.studies import STUDIES
+        from tacitlab.studies import STUDIES
 
         assert study in STUDIES
     for link in re.findall(r"\]\(([^)]+)\)", README):
@@ -33,5 +33,5 @@ def test_the_commands_name_what_exists(tmp_path):
 
 
 def test_public_names():
-    for name in tacit.__all__:
-        assert getattr(tacit, name) is not None
+    for name in tacitlab.__all__:
+        assert getattr(tacitlab, name) is not None

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tacit.engine.streams import INITIAL_STATE, INITIAL_VALUES, NATURE, PLAY, tape, tape_at
-from tacit.games.base import NormalForm
-from tacit.learners.base import Behaviour, Choice, Rule
+from tacitlab.engine.streams import INITIAL_STATE, INITIAL_VALUES, NATURE, PLAY, tape, tape_at
+from tacitlab.games.base import NormalForm
+from tacitlab.learners.base import Behaviour, Choice, Rule
 
 
 @dataclass

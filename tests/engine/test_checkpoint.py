@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from tacit.engine import checkpoint
-from tacit.engine.checkpoint import Checkpoint
-from tacit.engine.curves import Curves
-from tacit.errors import TacitError
+from tacitlab.engine import checkpoint
+from tacitlab.engine.checkpoint import Checkpoint
+from tacitlab.engine.curves import Curves
+from tacitlab.errors import TacitError
 
 LEAVES = [
     np.arange(12, dtype=np.float32).reshape(3, 4), np.array([1, -(2**31)], np.int32), np.zeros((3, 0), np.float32),

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tacit.engine import tally
-from tacit.engine.curves import Curves
-from tacit.learners.deep.base import Health
-from tacit.markets.dynamics.base import Outcome
+from tacitlab.engine import tally
+from tacitlab.engine.curves import Curves
+from tacitlab.learners.deep.base import Health
+from tacitlab.markets.motion import Outcome
 
 SESSIONS, AGENTS, MOST = 3, 2, 40
 LIMITS = jnp.array([5.0, 1000.0])

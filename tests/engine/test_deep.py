@@ -7,15 +7,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tacit.engine import deep, devices
-from tacit.engine.curves import Curves
-from tacit.learners.base import MarketSeat
-from tacit.learners.deep.base import Group, Transition
-from tacit.learners.deep.scripted import ActRandomly, FollowSchedule
-from tacit.learners.dqn import DQN, Memory, Network
-from tacit.learners.exploration import Constant
-from tacit.markets.execution import Execution
-from tacit.markets.repeated_game import RepeatedGame
+from tacitlab.engine import deep, devices
+from tacitlab.engine.curves import Curves
+from tacitlab.learners.base import MarketSeat
+from tacitlab.learners.deep.base import Group, Transition
+from tacitlab.learners.deep.scripted import ActRandomly, FollowSchedule
+from tacitlab.learners.dqn import DQN, Memory, Network
+from tacitlab.learners.exploration import Constant
+from tacitlab.markets.execution.market import Execution
+from tacitlab.markets.repeated_game import RepeatedGame
 
 STEPS, SESSIONS = 12, 4
 GAME = {"inventories": (6.0, 6.0), "steps": 3, "volatility": 0.01, "temporary": 0.02, "permanent": 0.01}

@@ -5,11 +5,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from tacit.engine import entries, tabular
-from tacit.engine.duel import is_duel
-from tacit.games import Bertrand, Braess, Matrix, PrisonersDilemma
-from tacit.games.bertrand_homogeneous import HomogeneousBertrand
-from tacit.learners import (
+from tacitlab.engine import entries, tabular
+from tacitlab.engine.duel import is_duel
+from tacitlab.games import Bertrand, Braess, Matrix, PrisonersDilemma
+from tacitlab.games.bertrand_homogeneous import HomogeneousBertrand
+from tacitlab.learners import (
     BestReply,
     Boltzmann,
     Constant,

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from test_tabular import CASES, ENTRY
 
-from tacit.engine import tabular
-from tacit.engine.arrays import Steering
+from tacitlab.engine import tabular
+from tacitlab.engine.arrays import Steering
 
 SETTINGS = {"periods": 300, "stable_for": 0, "window": 10, "windows": 30, "sessions": 3, "keep_values": True}
 SAME = [name for name, (form, _, options) in CASES.items() if form is not ENTRY and not options.get("alternating")]

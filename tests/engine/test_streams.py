@@ -4,7 +4,7 @@ import numpy as np
 from numba import njit
 from scipy import stats
 
-from tacit.engine import streams
+from tacitlab.engine import streams
 
 
 @njit

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from reference import Agent, Play
 
-from tacit.engine import tabular
-from tacit.errors import TacitError
-from tacit.games.base import CongestionForm, NormalForm
-from tacit.learners import (
+from tacitlab.engine import tabular
+from tacitlab.errors import TacitError
+from tacitlab.games.base import CongestionForm, NormalForm
+from tacitlab.learners import (
     BestReply,
     Boltzmann,
     Constant,
@@ -23,7 +23,7 @@ from tacit.learners import (
     Ucb1,
     UniformValues,
 )
-from tacit.learners.base import group_sizes
+from tacitlab.learners.base import group_sizes
 
 RNG = np.random.default_rng(0)
 DUEL = NormalForm.from_tensor(RNG.random((3, 4, 2)))

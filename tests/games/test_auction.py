@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tacit.errors import TacitError
-from tacit.games.auction import FirstPriceAuction
+from tacitlab.errors import TacitError
+from tacitlab.games.auction import FirstPriceAuction
 
 
 def pure(benchmarks):

@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize, minimize_scalar
 
-from tacit.errors import TacitError
-from tacit.games.bertrand import Bertrand
+from tacitlab.errors import TacitError
+from tacitlab.games.bertrand import Bertrand
 
 number = st.floats(0.5, 2.0)
 

@@ -4,9 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import brentq
 
-from tacit.errors import TacitError
-from tacit.games.bertrand_homogeneous import HomogeneousBertrand
-from tacit.theory.equilibrium import pure_nash
+from tacitlab.errors import TacitError
+from tacitlab.games.bertrand_homogeneous import HomogeneousBertrand
+from tacitlab.theory.equilibrium import pure_nash
 
 
 def test_kleins_market():

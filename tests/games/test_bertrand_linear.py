@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import nnls
 
-from tacit.errors import TacitError
-from tacit.games.bertrand_linear import LinearBertrand
+from tacitlab.errors import TacitError
+from tacitlab.games.bertrand_linear import LinearBertrand
 
 
 @st.composite

@@ -5,9 +5,9 @@ from itertools import product
 import numpy as np
 import pytest
 
-from tacit.errors import TacitError
-from tacit.games.braess import Braess
-from tacit.theory.congestion import nash_counts, optimum_counts, system_optimum, wardrop
+from tacitlab.errors import TacitError
+from tacitlab.games.braess import Braess
+from tacitlab.theory.congestion import nash_counts, optimum_counts, system_optimum, wardrop
 
 
 def times(counts, players, cost):

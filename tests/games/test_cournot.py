@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tacit.errors import TacitError
-from tacit.games.cournot import Cournot
+from tacitlab.errors import TacitError
+from tacitlab.games.cournot import Cournot
 
 
 def test_market_of_waltman_and_kaymak():

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from tacit.errors import TacitError
-from tacit.games.el_farol import ElFarol
-from tacit.theory.congestion import nash_counts, optimum_counts
+from tacitlab.errors import TacitError
+from tacitlab.games.el_farol import ElFarol
+from tacitlab.theory.congestion import nash_counts, optimum_counts
 
 
 @pytest.mark.parametrize("players", [2, 5, 10])

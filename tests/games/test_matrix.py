@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tacit.errors import TacitError
-from tacit.games.matrix import Matrix
+from tacitlab.errors import TacitError
+from tacitlab.games.matrix import Matrix
 
 tables = st.lists(st.lists(st.integers(-9, 9), min_size=3, max_size=3), min_size=2, max_size=2)
 

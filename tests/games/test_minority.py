@@ -5,9 +5,9 @@ from itertools import product
 import numpy as np
 import pytest
 
-from tacit.errors import TacitError
-from tacit.games.minority import Minority
-from tacit.theory.congestion import nash_counts, optimum_counts
+from tacitlab.errors import TacitError
+from tacitlab.games.minority import Minority
+from tacitlab.theory.congestion import nash_counts, optimum_counts
 
 
 @pytest.mark.parametrize("players", [3, 5, 9])

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from tacit.errors import TacitError
-from tacit.games.braess import Braess
-from tacit.games.network import Edge, Network, routing_form
+from tacitlab.errors import TacitError
+from tacitlab.games.braess import Braess
+from tacitlab.games.network import Edge, Network, routing_form
 
 TWO_ROADS = ({"from": "home", "to": "work", "constant": 1}, {"from": "home", "to": "work", "slope": 1})
 

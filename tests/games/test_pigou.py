@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from tacit.errors import TacitError
-from tacit.games.pigou import Pigou
-from tacit.theory.congestion import nash_counts, optimum_counts, system_optimum, wardrop
+from tacitlab.errors import TacitError
+from tacitlab.games.pigou import Pigou
+from tacitlab.theory.congestion import nash_counts, optimum_counts, system_optimum, wardrop
 
 
 def test_price_of_anarchy_is_four_thirds():

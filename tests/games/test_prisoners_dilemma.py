@@ -2,8 +2,8 @@ import nashpy
 import numpy as np
 import pytest
 
-from tacit.errors import TacitError
-from tacit.games.prisoners_dilemma import PrisonersDilemma
+from tacitlab.errors import TacitError
+from tacitlab.games.prisoners_dilemma import PrisonersDilemma
 
 
 def test_axelrods_dilemma():

@@ -5,9 +5,9 @@ from itertools import product
 import numpy as np
 import pytest
 
-from tacit.errors import TacitError
-from tacit.games.public_goods import PublicGoods
-from tacit.theory.congestion import nash_counts, optimum_counts
+from tacitlab.errors import TacitError
+from tacitlab.games.public_goods import PublicGoods
+from tacitlab.theory.congestion import nash_counts, optimum_counts
 
 
 def test_payoffs_are_the_formula():

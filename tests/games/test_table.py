@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from tacit.errors import TacitError
-from tacit.games.table import MAX_ENTRIES, check_size, spread, tabulate
+from tacitlab.errors import TacitError
+from tacitlab.games.table import MAX_ENTRIES, check_size, spread, tabulate
 
 
 @pytest.mark.parametrize("players", [2, 3, 4])

@@ -8,10 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tacit.errors import TacitError
-from tacit.interop.jaxmarl import JaxMarl
-from tacit.lab.experiment import from_mapping
-from tacit.markets.base import Continuous, Discrete
+from tacitlab.errors import TacitError
+from tacitlab.interop.jaxmarl import JaxMarl
+from tacitlab.lab.experiment import from_mapping
+from tacitlab.markets.base import Continuous, Discrete
 
 needs_jaxmarl = pytest.mark.skipif(find_spec("jaxmarl") is None, reason="jaxmarl is not installed")
 
@@ -26,10 +26,10 @@ SCENARIO = {
 
 
 def test_without_the_library_one_line_says_what_to_install(monkeypatch):
-    monkeypatch.setattr("tacit.interop.jaxmarl.find_spec", lambda name: None)
+    monkeypatch.setattr("tacitlab.interop.jaxmarl.find_spec", lambda name: None)
     with pytest.raises(TacitError) as error:
         from_mapping(SCENARIO)
-    assert str(error.value) == "environment.kind: jaxmarl is not installed; run pip install 'tacit[jaxmarl]'"
+    assert str(error.value) == "environment.kind: jaxmarl is not installed; run pip install 'tacitlab[jaxmarl]'"
 
 
 def spread(**fields):
@@ -46,7 +46,7 @@ def spread(**fields):
     ids=["tag", "continuous"],
 )
 def test_the_contract_of_markets_is_kept(market):
-    from tacit.testing import check_market
+    from tacitlab.testing import check_market
 
     check_market(market())
 
@@ -144,7 +144,7 @@ def test_a_teams_reward_is_the_mean_of_all():
 
 @needs_jaxmarl
 def test_learners_train_in_a_scenario(tmp_path):
-    from tacit.lab.run import run
+    from tacitlab.lab.run import run
 
     result = run(from_mapping(SCENARIO), tmp_path / "run")
     assert np.isfinite(result.data["payoff"]).all()

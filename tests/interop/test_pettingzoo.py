@@ -11,10 +11,10 @@ from gymnasium import spaces
 from gymnasium.utils.env_checker import data_equivalence
 from pettingzoo.test import parallel_api_test, parallel_seed_test
 
-from tacit.errors import TacitError
-from tacit.games import GAMES, Bertrand, Matrix, PrisonersDilemma
-from tacit.interop.pettingzoo import parallel_env
-from tacit.markets import MARKETS, Execution, RepeatedGame, ResourceMarket, TokenEconomy
+from tacitlab.errors import TacitError
+from tacitlab.games import GAMES, Bertrand, Matrix, PrisonersDilemma
+from tacitlab.interop.pettingzoo import parallel_env
+from tacitlab.markets import MARKETS, Execution, RepeatedGame, ResourceMarket, TokenEconomy
 
 #: What cannot be built without being told something, and cases worth testing besides the defaults.
 SPECIAL = {

@@ -6,7 +6,7 @@ for any target, with sorted lists instead of heaps.
 
 import numpy as np
 
-from tacit.engine.streams import INITIAL_STATE, INITIAL_VALUES, INTERVENTION, PLAY, tape
+from tacitlab.engine.streams import INITIAL_STATE, INITIAL_VALUES, INTERVENTION, PLAY, tape
 
 
 def published(q):

@@ -8,11 +8,11 @@ from typing import Literal
 import numpy as np
 import pytest
 
-import tacit
-from tacit.errors import TacitError
-from tacit.interventions import Intervention, OwnIntervention, Steering
-from tacit.lab.experiment import from_mapping
-from tacit.schema import param
+import tacitlab
+from tacitlab.errors import TacitError
+from tacitlab.interventions import Intervention, OwnIntervention, Steering
+from tacitlab.lab.experiment import from_mapping
+from tacitlab.schema import param
 
 DOCS = (Path(__file__).parents[2] / "docs" / "interventions.md").read_text()
 
@@ -39,13 +39,15 @@ TREE = {
 
 
 def test_an_object_acts_and_is_written_down(tmp_path):
-    from_object = tacit.Experiment(**{**TREE, "learners": tacit.learners.Random(), "intervention": Gifts(size=3.0)})
+    from_object = tacitlab.Experiment(
+        **{**TREE, "learners": tacitlab.learners.Random(), "intervention": Gifts(size=3.0)}
+    )
     assert from_object.intervention == OwnIntervention(source="test_own:Gifts", options={"size": 3.0})
-    plain, paid = tacit.run(from_mapping(TREE)), tacit.run(from_object, tmp_path / "run")
+    plain, paid = tacitlab.run(from_mapping(TREE)), tacitlab.run(from_object, tmp_path / "run")
     np.testing.assert_allclose(paid.data["payoff"], plain.data["payoff"] + 3.0 / 6, atol=1e-12)
-    assert tacit.load(tmp_path / "run").experiment.intervention.options == {"size": 3.0}
+    assert tacitlab.load(tmp_path / "run").experiment.intervention.options == {"size": 3.0}
     swept = from_mapping(from_object.dump(), [("sweep", {"intervention.options.size": [0.0, 3.0]})])
-    data = tacit.run(swept).data
+    data = tacitlab.run(swept).data
     assert data.sel(size=3.0, drop=True)["payoff"].equals(paid.data["payoff"])
     np.testing.assert_allclose(data.sel(size=0.0, drop=True)["payoff"], plain.data["payoff"], atol=1e-12)
 
@@ -55,8 +57,8 @@ def test_the_example_of_the_documentation(tmp_path, monkeypatch):
     (tmp_path / "rotate.py").write_text(code)
     monkeypatch.chdir(tmp_path)
     names: dict = {}
-    play = re.search(r"```python\nimport tacit\n(.*?)```", DOCS, re.DOTALL).group(1)
-    exec("import tacit\n" + play, names)
+    play = re.search(r"```python\nimport tacitlab\n(.*?)```", DOCS, re.DOTALL).group(1)
+    exec("import tacitlab\n" + play, names)
     assert names["result"].data.sizes["session"] == names["experiment"].sessions
     assert names["experiment"].intervention.made().every == 2
 
@@ -65,16 +67,16 @@ def test_a_run_stays_readable_when_the_class_is_gone(tmp_path, monkeypatch):
     (tmp_path / "gone.py").write_text(BAD.replace("np.zeros(3).size", "1"))
     monkeypatch.chdir(tmp_path)
     made = from_mapping({**TREE, "intervention": {"kind": "own", "source": "gone.py:Bad"}})
-    result = tacit.run(made, tmp_path / "run")
+    result = tacitlab.run(made, tmp_path / "run")
     (tmp_path / "gone.py").unlink()
     monkeypatch.delitem(sys.modules, "tacit_own_gone")
-    assert tacit.load(tmp_path / "run").data.equals(result.data)
+    assert tacitlab.load(tmp_path / "run").data.equals(result.data)
     with pytest.raises(TacitError, match="cannot be loaded"):
-        tacit.run(made)
+        tacitlab.run(made)
 
 
 BAD = """
-from tacit.interventions import Intervention, Steering
+from tacitlab.interventions import Intervention, Steering
 import numpy as np
 from typing import Literal
 
@@ -108,7 +110,7 @@ def test_mistakes_are_told_in_one_line(tmp_path, monkeypatch, source, words):
     (tmp_path / "bad.py").write_text(BAD)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(TacitError) as error:
-        tacit.run(from_mapping({**TREE, "intervention": {"kind": "own", "source": source}}))
+        tacitlab.run(from_mapping({**TREE, "intervention": {"kind": "own", "source": source}}))
     assert words in str(error.value)
     assert "\n" not in str(error.value)
 

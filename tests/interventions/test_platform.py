@@ -5,14 +5,14 @@ import math
 import numpy as np
 import pytest
 
-import tacit
-from tacit.errors import TacitError
-from tacit.games import Bertrand
-from tacit.interventions import DynamicProminence, LearnedThreshold, Prominence
-from tacit.interventions.platform import display_numbers
-from tacit.lab.experiment import Experiment, Length, Trace, from_mapping
-from tacit.learners import Constant, ConstantValue, QLearning, Random
-from tacit.theory.equilibrium import pure_nash
+import tacitlab
+from tacitlab.errors import TacitError
+from tacitlab.games import Bertrand
+from tacitlab.interventions import DynamicProminence, LearnedThreshold, Prominence
+from tacitlab.interventions.platform import display_numbers
+from tacitlab.lab.experiment import Experiment, Length, Trace, from_mapping
+from tacitlab.learners import Constant, ConstantValue, QLearning, Random
+from tacitlab.theory.equilibrium import pure_nash
 
 GAME = Bertrand(n_prices=4, cost=(1.0, 1.2), quality=(2.0, 2.3), price_grid=(1.2, 2.1))
 FIVE = {"kind": "bertrand", "n_prices": 5}
@@ -53,7 +53,7 @@ def trace(game, rule, periods=400, seed=3):
         environment=game, learners=Random(), intervention=rule, length=Length(periods=periods), sessions=1, seed=seed,
         trace=Trace(window=1, windows=periods),
     )  # fmt: skip
-    data = tacit.run(made).data.isel(session=0)
+    data = tacitlab.run(made).data.isel(session=0)
     actions = data["frequency"].values.argmax(axis=2)
     return game.prices()[np.arange(game.players), actions], data["payoff"].values
 
@@ -111,7 +111,7 @@ def test_sellers_can_be_told_who_has_the_place():
         learners=QLearning(gamma=0.0, alpha=0.5, exploration=Constant(epsilon=1.0), initial=ConstantValue(value=9.0)),
         trace=Trace(windows=10), keep_values=True,
     )  # fmt: skip
-    values = tacit.run(made).values()[0][0]
+    values = tacitlab.run(made).values()[0][0]
     assert values.shape == (2, 4)
     assert (values < 9).all()  # both signals were met with every price
 
@@ -158,6 +158,6 @@ def test_games_that_do_not_fit_are_refused(environment, intervention, words):
         "length": {"periods": 50}, "sessions": 1,
     }  # fmt: skip
     with pytest.raises(TacitError) as error:
-        tacit.run(from_mapping(tree))
+        tacitlab.run(from_mapping(tree))
     assert words in str(error.value)
     assert "\n" not in str(error.value)

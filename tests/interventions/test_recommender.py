@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from plain_recommender import play, published, towards
 
-import tacit
-from tacit.errors import TacitError
-from tacit.games import Braess, Network, Pigou
-from tacit.interventions import Recommender
-from tacit.lab.experiment import Experiment, Length, Trace, from_mapping
-from tacit.learners import Constant, Exponential, QLearning, UniformValues
-from tacit.theory.congestion import optimum_counts
+import tacitlab
+from tacitlab.errors import TacitError
+from tacitlab.games import Braess, Network, Pigou
+from tacitlab.interventions import Recommender
+from tacitlab.lab.experiment import Experiment, Length, Trace, from_mapping
+from tacitlab.learners import Constant, Exponential, QLearning, UniformValues
+from tacitlab.theory.congestion import optimum_counts
 
 BRAESS = {"kind": "braess"}
 VALUES = UniformValues(low=-2, high=-1)
@@ -37,7 +37,7 @@ def expected(made, advise, session):
 
 
 def assert_same(made, advise):
-    result = tacit.run(made)
+    result = tacitlab.run(made)
     for session in range(made.sessions):
         shares, q = expected(made, advise, session)
         found = result.data["frequency"].isel(session=session, agent=0).values
@@ -88,33 +88,33 @@ def test_many_states_reach_the_optimum_and_random_ones_do_harm():
         made = experiment(
             Braess(), Recommender(rule=rule, states=states), periods=10_000, exploration=Exponential(total_decay=8)
         )
-        data = tacit.run(made.model_copy(update={"trace": Trace(windows=10), "keep_values": False})).data
+        data = tacitlab.run(made.model_copy(update={"trace": Trace(windows=10), "keep_values": False})).data
         welfare[rule] = Braess().welfare(-float(data["payoff"].isel(time=slice(-2, None)).mean()))
     assert welfare["optimised"] > 0.85
     assert welfare["random"] < 0.35 < welfare["none"] < 0.8
 
 
 def test_a_plain_learner_with_one_signal_is_the_plain_game():
-    plain = experiment(Braess(players=12), tacit.interventions.NoIntervention(), exploration=Constant(epsilon=0.2))
+    plain = experiment(Braess(players=12), tacitlab.interventions.NoIntervention(), exploration=Constant(epsilon=0.2))
     told = plain.model_copy(update={"intervention": Recommender(rule="random", states=1)})
-    assert tacit.run(plain).data["frequency"].equals(tacit.run(told).data["frequency"])
+    assert tacitlab.run(plain).data["frequency"].equals(tacitlab.run(told).data["frequency"])
 
 
 def test_sweeps_and_resumption(tmp_path):
     made = experiment(Braess(players=10), Recommender(rule="none"), periods=50, sessions=3)
     tree = made.model_copy(update={"keep_values": False}).dump()
     swept = from_mapping(tree, [("sweep", {"intervention.rule": ["none", "random", "optimised"]})])
-    full = tacit.run(swept, tmp_path / "full")
-    alone = tacit.run(from_mapping(tree, [("intervention.rule", "random")]))
+    full = tacitlab.run(swept, tmp_path / "full")
+    alone = tacitlab.run(from_mapping(tree, [("intervention.rule", "random")]))
     assert full.data.sel({"intervention.rule": "random"}, drop=True).equals(alone.data)
     shard = sorted((tmp_path / "full" / "policies").iterdir())[1]
     shard.unlink()
-    assert tacit.resume(tmp_path / "full").data.equals(full.data)
+    assert tacitlab.resume(tmp_path / "full").data.equals(full.data)
 
 
 def test_numbers_of_threads_do_not_matter():
     made = experiment(Braess(players=10), Recommender(states=4), periods=100, sessions=5)
-    assert tacit.run(made, threads=1).data.equals(tacit.run(made, threads=2).data)
+    assert tacitlab.run(made, threads=1).data.equals(tacitlab.run(made, threads=2).data)
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_mistakes_are_told_in_one_line(environment, intervention, words):
         "length": {"episodes": 5} if market else {"periods": 50},
     }  # fmt: skip
     with pytest.raises(TacitError) as error:
-        tacit.run(from_mapping(tree))
+        tacitlab.run(from_mapping(tree))
     assert words in str(error.value)
     assert "\n" not in str(error.value)
 

@@ -3,13 +3,13 @@
 import numpy as np
 import pytest
 
-import tacit
-from tacit.errors import TacitError
-from tacit.games import Braess, ElFarol, Network, Pigou
-from tacit.interventions import Toll
-from tacit.lab.experiment import Experiment, Length, Trace, from_mapping
-from tacit.learners import Constant, QLearning, UniformValues
-from tacit.theory.congestion import nash_counts, optimum_counts
+import tacitlab
+from tacitlab.errors import TacitError
+from tacitlab.games import Braess, ElFarol, Network, Pigou
+from tacitlab.interventions import Toll
+from tacitlab.lab.experiment import Experiment, Length, Trace, from_mapping
+from tacitlab.learners import Constant, QLearning, UniformValues
+from tacitlab.theory.congestion import nash_counts, optimum_counts
 
 GAMES = [
     Braess(players=10), Braess(players=9, cost=0.2), Pigou(players=7), Pigou(players=12, slope=3.0),
@@ -80,7 +80,7 @@ def experiment(toll, **learner):
 @pytest.mark.parametrize("toll", [Toll(scale=0.7), Toll(rule="fixed", amounts=(0.1, -0.2, 0.3)), Toll(rule="fixed")])
 def test_agents_learn_from_what_they_are_paid_and_welfare_leaves_out_the_toll(toll):
     made = experiment(toll, alpha=1.0, exploration=Constant(epsilon=1.0))
-    result, form = tacit.run(made), made.game.form()
+    result, form = tacitlab.run(made), made.game.form()
     paid = toll.paid(made.game, form)
     for session in range(2):
         counts = np.round(result.data["frequency"].isel(session=session, agent=0).values * 8).astype(int)
@@ -95,8 +95,8 @@ def test_agents_learn_from_what_they_are_paid_and_welfare_leaves_out_the_toll(to
 
 
 def test_no_toll_is_the_plain_game():
-    plain = tacit.run(experiment(tacit.interventions.NoIntervention()))
-    free = tacit.run(experiment(Toll(scale=0)))
+    plain = tacitlab.run(experiment(tacitlab.interventions.NoIntervention()))
+    free = tacitlab.run(experiment(Toll(scale=0)))
     for name in ("payoff", "frequency", "payoff_square"):
         assert plain.data[name].equals(free.data[name])
     assert all(np.array_equal(a, b) for a, b in zip(plain.values(), free.values(), strict=True))
@@ -108,7 +108,7 @@ def test_initial_values_are_those_of_the_game_with_the_toll():
     rng, paid = np.random.default_rng(0), Toll().paid(game, form)
     draws = rng.integers(3, size=(40_000, 7))
     counts = np.stack([(draws == a).sum(axis=1) for a in range(3)], axis=1)
-    for action, value in enumerate(tacit.run(made).values()[0][0, 0]):
+    for action, value in enumerate(tacitlab.run(made).values()[0][0, 0]):
         own = counts + np.eye(3, dtype=int)[action]
         assert value == pytest.approx(paid.payoffs(own)[:, action].mean(), abs=0.02)
 
@@ -130,7 +130,7 @@ def test_initial_values_are_those_of_the_game_with_the_toll():
 def test_mistakes_are_told_in_one_line(changes, words):
     tree = experiment(Toll(), initial={"kind": "constant"}).model_copy(update={"keep_values": False}).dump()
     with pytest.raises(TacitError) as error:
-        tacit.run(from_mapping(tree, list(changes.items())))
+        tacitlab.run(from_mapping(tree, list(changes.items())))
     assert words in str(error.value)
     assert "\n" not in str(error.value)
 

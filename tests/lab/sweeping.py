@@ -4,7 +4,7 @@ from collections import deque
 from pathlib import Path
 from typing import ClassVar
 
-from tacit.lab import cell, sweep
+from tacitlab.sweep import cell, sweep
 
 SHORT = ["sessions=2", "length.periods=100", "length.stable_for=0", "trace.window=20", "trace.windows=5"]
 GRID = ["learners.alpha=[0.1, 0.2, 0.4]", "learners.gamma=[0, 0.9]"]

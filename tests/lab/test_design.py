@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import qmc
 
-from tacit.errors import TacitError
-from tacit.lab.design import Grid, Listed, Random, Range, Sobol, axis
+from tacitlab.errors import TacitError
+from tacitlab.lab.design import Grid, Listed, Random, Range, Sobol, axis
 
 UNIT = {"learners.alpha": Range(low=0, high=1), "learners.gamma": Range(low=0, high=1)}
 

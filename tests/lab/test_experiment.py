@@ -7,10 +7,10 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tacit.errors import TacitError
-from tacit.games import Bertrand
-from tacit.lab.experiment import Experiment, from_mapping, load, parse_overrides, scenarios
-from tacit.learners import QLearning
+from tacitlab.errors import TacitError
+from tacitlab.games import Bertrand
+from tacitlab.lab.experiment import Experiment, from_mapping, load, parse_overrides, scenarios
+from tacitlab.learners import QLearning
 
 BASE = {"environment": {"kind": "bertrand"}, "learners": {"kind": "q-learning"}}
 

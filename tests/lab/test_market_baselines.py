@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
-import tacit
-from tacit.lab.experiment import Experiment, Length
-from tacit.lab.experiment import Test as FrozenPlay
-from tacit.learners import PPO, Constant, ConstantValue, QLearning, Rule
-from tacit.markets import DoubleAuction
-from tacit.markets.portfolio import Portfolio
-from tacit.markets.resource import ResourceMarket
-from tacit.report import market_baselines
-from tacit.report.market_tested import outcome_of
+import tacitlab
+from tacitlab.lab.experiment import Experiment, Length
+from tacitlab.lab.experiment import Test as FrozenPlay
+from tacitlab.learners import PPO, Constant, ConstantValue, QLearning, Rule
+from tacitlab.markets import DoubleAuction
+from tacitlab.markets.portfolio.market import Portfolio
+from tacitlab.markets.resource.market import ResourceMarket
+from tacitlab.report import market_baselines
+from tacitlab.report.market_tested import outcome_of
 
 MARKET = ResourceMarket(steps=20, highest=6, levels=(2, 5))
 
@@ -24,13 +24,13 @@ def experiment(learners, **changes):
 @pytest.fixture(scope="module")
 def result():
     learner = QLearning(initial=ConstantValue(value=0), exploration=Constant(epsilon=0.2))
-    return tacit.run(experiment(learner))
+    return tacitlab.run(experiment(learner))
 
 
 def test_every_rule_is_played_as_if_it_were_a_learner(result):
     assert result.data.rule.values.tolist() == list(MARKET.rules())
     for rule in ("random", "buy-to-limit", "trend-follower"):
-        alone = tacit.run(experiment(Rule(rule=rule))).data
+        alone = tacitlab.run(experiment(Rule(rule=rule))).data
         found = result.data.sel(rule=rule)
         if rule != "random":  # the keys of agents do not depend on who sits there
             np.testing.assert_allclose(found.baseline_payoff, alone.test_payoff.mean("episode"), rtol=1e-5)
@@ -46,14 +46,14 @@ def test_holding_earns_nothing_but_noise(result):
 
 
 def test_a_rate_makes_agents_hold():
-    often = tacit.run(experiment(Rule(rule="random", rate=1.0))).data.test_turnover.mean()
-    rarely = tacit.run(experiment(Rule(rule="random", rate=0.1))).data.test_turnover.mean()
+    often = tacitlab.run(experiment(Rule(rule="random", rate=1.0))).data.test_turnover.mean()
+    rarely = tacitlab.run(experiment(Rule(rule="random", rate=0.1))).data.test_turnover.mean()
     assert 0.05 < float(rarely / often) < 0.2
 
 
 def test_baselines_can_be_left_out(result):
     learner = result.experiment.learners[0]
-    quiet = tacit.run(experiment(learner, test=FrozenPlay(episodes=20, baselines=False)))
+    quiet = tacitlab.run(experiment(learner, test=FrozenPlay(episodes=20, baselines=False)))
     assert "baseline_payoff" not in quiet.data
     np.testing.assert_array_equal(quiet.data.test_payoff, result.data.test_payoff)
 
@@ -65,11 +65,11 @@ def test_with_several_roles_those_who_would_learn_follow_and_the_others_stay(res
     def changed(one):
         return experiment((one, noise), environment=market)
 
-    mixed = tacit.run(changed(learner))
+    mixed = tacitlab.run(changed(learner))
     assert mixed.data.rule.values.tolist() == list(MARKET.rules())
     assert "those who would learn" in mixed.data.baseline_payoff.attrs["long_name"]
     for rule in ("hold", "contrarian"):
-        alone = tacit.run(changed(Rule(rule=rule, agents=2))).data
+        alone = tacitlab.run(changed(Rule(rule=rule, agents=2))).data
         found = mixed.data.sel(rule=rule)
         np.testing.assert_allclose(found.baseline_payoff, alone.test_payoff.mean("episode"), rtol=1e-5)
         np.testing.assert_allclose(found.baseline_turnover, alone.test_turnover.mean("step"), rtol=1e-5)
@@ -90,8 +90,10 @@ def test_a_rule_must_exist_in_the_role():
     patched = experiment(both, environment=auction)
     object.__setattr__(patched, "environment", limited(buyers=2, sellers=1))
     assert patched.baselines() == ("truthful",)
-    with pytest.raises(tacit.TacitError, match="'zero-intelligence' is unknown to role seller; choose from truthful"):
-        tacit.run(patched)
+    with pytest.raises(
+        tacitlab.TacitError, match="'zero-intelligence' is unknown to role seller; choose from truthful"
+    ):
+        tacitlab.run(patched)
 
 
 @pytest.mark.parametrize(
@@ -103,10 +105,10 @@ def test_a_rule_must_exist_in_the_role():
 )
 def test_unknown_rules_are_refused(learner, words):
     if words is None:
-        tacit.run(experiment(learner))
+        tacitlab.run(experiment(learner))
         return
-    with pytest.raises(tacit.TacitError, match=words):
-        tacit.run(experiment(learner))
+    with pytest.raises(tacitlab.TacitError, match=words):
+        tacitlab.run(experiment(learner))
 
 
 def test_short_episodes_are_played_more_often():
@@ -114,6 +116,6 @@ def test_short_episodes_are_played_more_often():
     market = Portfolio(realised=False)
     test = FrozenPlay(episodes=500)
     learner = QLearning(initial=ConstantValue(value=0), exploration=Constant(epsilon=0.2))
-    found = tacit.run(experiment(learner, environment=market, test=test)).data.sel(rule="radner")
-    alone = tacit.run(experiment(Rule(rule="radner"), environment=market, test=test)).data
+    found = tacitlab.run(experiment(learner, environment=market, test=test)).data.sel(rule="radner")
+    alone = tacitlab.run(experiment(Rule(rule="radner"), environment=market, test=test)).data
     np.testing.assert_allclose(found.baseline_payoff, alone.test_payoff.mean("episode"), rtol=1e-5)

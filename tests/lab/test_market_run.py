@@ -6,13 +6,13 @@ import sys
 import numpy as np
 import pytest
 
-import tacit
-from tacit.engine import checkpoint
-from tacit.errors import TacitError
-from tacit.lab.experiment import Experiment, Length, Trace
-from tacit.lab.experiment import Test as FrozenPlay
-from tacit.learners import DQN, FixedSchedule, Geometric, Memory, Network, Random
-from tacit.markets import Execution
+import tacitlab
+from tacitlab.engine import checkpoint
+from tacitlab.errors import TacitError
+from tacitlab.lab.experiment import Experiment, Length, Trace
+from tacitlab.lab.experiment import Test as FrozenPlay
+from tacitlab.learners import DQN, FixedSchedule, Geometric, Memory, Network, Random
+from tacitlab.markets import Execution
 
 LEARNER = DQN(
     rate=1e-3, batch=16, memory=Memory(capacity=200), network=Network(width=8, layers=2),
@@ -31,14 +31,14 @@ def experiment(**changes):
 
 @pytest.fixture(scope="module")
 def result():
-    return tacit.run(experiment())
+    return tacitlab.run(experiment())
 
 
 def test_a_run_in_memory_equals_one_on_disk(result, tmp_path):
-    stored = tacit.run(experiment(), tmp_path / "run")
+    stored = tacitlab.run(experiment(), tmp_path / "run")
     assert stored.manifest["content_hash"] == result.manifest["content_hash"]
     assert stored.data.equals(result.data)
-    again = tacit.load(tmp_path / "run")
+    again = tacitlab.load(tmp_path / "run")
     assert again.data.equals(result.data)
     assert not (tmp_path / "run" / "checkpoints").exists()
 
@@ -54,7 +54,7 @@ def test_results_have_sizes_units_and_benchmarks(result):
 
 
 def test_learning_windows_hold_every_episode(result):
-    finer = tacit.run(experiment(trace=Trace(windows=60)))
+    finer = tacitlab.run(experiment(trace=Trace(windows=60)))
     coarse = finer.data.payoff.values.reshape(3, 10, 6, 2).mean(axis=2)
     np.testing.assert_allclose(coarse, result.data.payoff, rtol=1e-5)
 
@@ -62,14 +62,14 @@ def test_learning_windows_hold_every_episode(result):
 def test_sessions_differ_and_seeds_matter(result):
     payoffs = result.data.payoff.values
     assert not np.allclose(payoffs[0], payoffs[1])
-    other = tacit.run(experiment(seed=6))
+    other = tacitlab.run(experiment(seed=6))
     assert not np.allclose(other.data.payoff, payoffs)
 
 
 KILLED = """
 import os, signal, sys
-import tacit
-from tacit.engine import checkpoint
+import tacitlab
+from tacitlab.engine import checkpoint
 
 sys.path.insert(0, "tests/lab")
 from test_market_run import experiment
@@ -81,7 +81,7 @@ def killing(self, done, *rest):
     if done == 300:
         os.kill(os.getpid(), signal.SIGKILL)
 checkpoint.Checkpoint.write = killing
-tacit.run(experiment(), sys.argv[1])
+tacitlab.run(experiment(), sys.argv[1])
 """
 
 
@@ -93,7 +93,7 @@ def test_a_killed_run_goes_on_from_its_checkpoint_to_the_same_bits(result, tmp_p
     steps = []
     read = checkpoint.Checkpoint.read
     monkeypatch.setattr(checkpoint.Checkpoint, "read", lambda self: steps.append(found := read(self)) or found)
-    resumed = tacit.resume(folder)
+    resumed = tacitlab.resume(folder)
     assert steps[0][0] == 300
     assert resumed.manifest["content_hash"] == result.manifest["content_hash"]
 
@@ -102,11 +102,11 @@ def test_a_run_on_other_devices_is_not_continued(tmp_path):
     folder = tmp_path / "run"
     subprocess.run([sys.executable, "-c", KILLED, str(folder)], capture_output=True)
     with pytest.raises(TacitError, match=r"began on .* --threads"):
-        tacit.resume(folder, threads=1)
+        tacitlab.resume(folder, threads=1)
 
 
 def test_test_elsewhere_leaves_training_alone(result):
-    noisy = tacit.run(experiment(test=FrozenPlay(episodes=20, environment={"volatility": 0.05})))
+    noisy = tacitlab.run(experiment(test=FrozenPlay(episodes=20, environment={"volatility": 0.05})))
     np.testing.assert_array_equal(noisy.data.payoff, result.data.payoff)
     assert (noisy.data.test_payoff.std("episode") > 5 * result.data.test_payoff.std("episode")).all()
 
@@ -114,13 +114,15 @@ def test_test_elsewhere_leaves_training_alone(result):
 def test_scripted_agents_cost_what_theory_says():
     market = Execution(volatility=0.0)
     twap = FixedSchedule()
-    run = tacit.run(
+    run = tacitlab.run(
         experiment(environment=market, learners=twap, length=Length(episodes=5), test=FrozenPlay(episodes=4000))
     )
     # The coin's luck averages out over agents in every episode, and over episodes for each of them.
     np.testing.assert_allclose(run.data.test_payoff.mean("agent"), -11.5, rtol=1e-4)
     np.testing.assert_allclose(run.data.test_payoff.mean(("session", "episode")), -11.5, atol=0.02)
-    nash = tacit.run(experiment(environment=market, learners=FixedSchedule(trades="nash"), length=Length(episodes=5)))
+    nash = tacitlab.run(
+        experiment(environment=market, learners=FixedSchedule(trades="nash"), length=Length(episodes=5))
+    )
     np.testing.assert_allclose(nash.data.test_payoff.mean(), -12.679, atol=2e-3)
 
 
@@ -129,7 +131,7 @@ def test_what_may_be_bought_is_what_the_benchmarks_say():
     trades = (28.0, 43, 29, 0, -29, -43, -28, 0, 40, 60)
     market = {"lag": 2, "order": "simultaneous", "volatility": 0.0}
     short = {"length": Length(episodes=2), "sessions": 1, "test": FrozenPlay(episodes=2)}
-    run = tacit.run(
+    run = tacitlab.run(
         experiment(environment=Execution(buying=True, **market), learners=FixedSchedule(trades=trades), **short)
     )
     np.testing.assert_allclose(run.data.test_trade[0], np.tile(np.array(trades)[:, None], 2), atol=1e-3)
@@ -141,12 +143,12 @@ def test_what_may_be_bought_is_what_the_benchmarks_say():
     assert numbers["least possible sum of shortfalls without purchases"] == pytest.approx(50 / 3)
     greedy = {"environment": Execution(**market, trades="parts", parts=5), "sessions": 2}
     for epsilon, buys in ((0.0, False), (1.0, True)):
-        found = tacit.run(experiment(**greedy, test=FrozenPlay(episodes=20, epsilon=epsilon)))
+        found = tacitlab.run(experiment(**greedy, test=FrozenPlay(episodes=20, epsilon=epsilon)))
         assert (float(found.data.test_trade_path.min()) < -1e-3) == buys
 
 
 def test_learners_may_differ():
-    run = tacit.run(experiment(learners=[FixedSchedule(agents=1), LEARNER]))
+    run = tacitlab.run(experiment(learners=[FixedSchedule(agents=1), LEARNER]))
     np.testing.assert_allclose(run.data.test_trade[..., 0], 10, rtol=1e-5)
     assert np.isnan(run.data.loss[..., 0]).all()
     assert np.isfinite(run.data.loss[:, -1, 1]).all()
@@ -155,12 +157,12 @@ def test_learners_may_differ():
 def test_a_session_that_diverges_is_reported_and_hurts_nobody():
     """Some sessions keep below a bound and others do not: those that do are as they are without it."""
     wild = LEARNER.model_copy(update={"rate": 0.3, "largest_value": 1e30})
-    free = tacit.run(experiment(learners=wild, sessions=4))
+    free = tacitlab.run(experiment(learners=wild, sessions=4))
     assert not free.manifest["failures"]
     bound, failed = float(free.data.value.max()), [0, 1, 2, 3]  # of a window's mean: single steps lie above it
     while len(failed) == 4:
         bound *= 1.2
-        run = tacit.run(experiment(learners=wild.model_copy(update={"largest_value": bound}), sessions=4))
+        run = tacitlab.run(experiment(learners=wild.model_copy(update={"largest_value": bound}), sessions=4))
         failed = [failure["session"] for failure in run.manifest["failures"]]
     survivors = sorted({0, 1, 2, 3} - set(failed))
     assert failed, "no bound was found that some sessions keep and others do not"
@@ -173,7 +175,7 @@ def test_a_session_that_diverges_is_reported_and_hurts_nobody():
 
 
 def test_values_that_are_not_finite_are_reported():
-    run = tacit.run(experiment(learners=LEARNER.model_copy(update={"rate": 1e30})))
+    run = tacitlab.run(experiment(learners=LEARNER.model_copy(update={"rate": 1e30})))
     assert {failure["cause"] for failure in run.manifest["failures"]} <= {
         "the loss or a value is not a finite number", "values grow beyond learners.largest_value",
     }  # fmt: skip
@@ -181,10 +183,10 @@ def test_values_that_are_not_finite_are_reported():
 
 
 def test_sweeps_keep_their_cells_apart():
-    run = tacit.run(
+    run = tacitlab.run(
         experiment(learners=Random(), sweep={"environment.volatility": [0.0, 0.05]}, length=Length(episodes=5))
     )
-    alone = tacit.run(
+    alone = tacitlab.run(
         experiment(
             learners=Random(), environment=MARKET.model_copy(update={"volatility": 0.05}), length=Length(episodes=5)
         )
@@ -200,7 +202,7 @@ def test_sweeps_keep_their_cells_apart():
         ({"timing": "alternating"}, "timing: markets have their own order"),
         ({"test": {"environment": {"volatilty": 1}}}, "test.environment.volatilty: no such field"),
         ({"test": {"environment": {"inventories": [1, 2, 3]}}}, "test.environment: it changes who plays"),
-        ({"learners": tacit.learners.Ucb1()}, "ucb1 plays stage games only"),
+        ({"learners": tacitlab.learners.Ucb1()}, "ucb1 plays stage games only"),
         ({"learners": FixedSchedule(trades=(1.0, 2.0))}, "learners.trades: 2 trades do not fit 10 steps"),
         (
             {"learners": FixedSchedule(trades=(28, 43, 29, 0, -29, -43, -28, 0, 40, 60))},
@@ -225,6 +227,6 @@ def test_sweeps_keep_their_cells_apart():
 )
 def test_mistakes_are_told_in_one_line(changes, words):
     with pytest.raises(TacitError) as error:
-        tacit.run(experiment(**changes))
+        tacitlab.run(experiment(**changes))
     assert words in str(error.value)
     assert "\n" not in str(error.value)

@@ -5,16 +5,18 @@ import json
 import numpy as np
 import pytest
 
-from tacit.cli import app, guarded
-from tacit.errors import Interrupted, TacitError
-from tacit.games import Bertrand, Braess, PrisonersDilemma
-from tacit.lab import metagame_run
-from tacit.lab.experiment import from_mapping
-from tacit.lab.metagame import is_symmetric, load_metagame, metagame_from, shipped_metagames
-from tacit.lab.metagame_analysis import Analysis
-from tacit.lab.metagame_run import estimate, load, play_entries
-from tacit.lab.run import run
-from tacit.report import metagame_page, page, printed
+from tacitlab.cli import app, guarded
+from tacitlab.errors import Interrupted, TacitError
+from tacitlab.games import Bertrand, Braess, PrisonersDilemma
+from tacitlab.lab.experiment import from_mapping
+from tacitlab.lab.run import run
+from tacitlab.metagame import page as metagame_page
+from tacitlab.metagame import run as metagame_run
+from tacitlab.metagame.analysis import Analysis
+from tacitlab.metagame.game import is_symmetric, load_metagame, metagame_from, shipped_metagames
+from tacitlab.metagame.run import estimate, load, play_entries
+from tacitlab.plot import paper as printed
+from tacitlab.report import page
 
 SMALL = {
     "environment": {"kind": "bertrand-homogeneous", "n_prices": 5},

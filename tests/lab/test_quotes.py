@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from tacit.errors import TacitError
-from tacit.lab.experiment import from_mapping
-from tacit.lab.quotes import LearnedQuotes, learned_quotes
-from tacit.lab.run import run
-from tacit.markets import MarketMaking
-from tacit.theory.quoting_solutions import equilibrium
+from tacitlab.audits.quoting import LearnedQuotes, learned_quotes
+from tacitlab.errors import TacitError
+from tacitlab.lab.experiment import from_mapping
+from tacitlab.lab.run import run
+from tacitlab.markets import MarketMaking
+from tacitlab.markets.quoting.solutions import equilibrium
 
 ALONE = {"kind": "market-making", "steps": 6, "dt": 0.02, "cap": 2, "grid": 3}
 PAIR = {**ALONE, "fills": "logit", "makers": 2, "arrivals": 40, "observes": ["time", "inventory", "rival-inventory"]}

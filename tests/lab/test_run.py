@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import tacit
-from tacit.errors import Interrupted, TacitError
-from tacit.lab import stage_work
-from tacit.lab.experiment import from_mapping
-from tacit.store.folder import RunFolder
+import tacitlab
+from tacitlab.errors import Interrupted, TacitError
+from tacitlab.lab import tabular_play as stage_work
+from tacitlab.lab.experiment import from_mapping
+from tacitlab.store.folder import RunFolder
 
 
 def fingerprints(folder: Path) -> dict[str, str]:
@@ -27,11 +27,11 @@ def fingerprints(folder: Path) -> dict[str, str]:
 
 
 def test_threads_and_batches_do_not_change_a_bit(duopoly, tmp_path, monkeypatch):
-    one = tacit.run(duopoly, tmp_path / "one", threads=1)
-    two = tacit.run(duopoly, tmp_path / "two", threads=2)
+    one = tacitlab.run(duopoly, tmp_path / "one", threads=1)
+    two = tacitlab.run(duopoly, tmp_path / "two", threads=2)
     monkeypatch.setattr(stage_work, "_split", lambda first, count, workers: [(first, count)])
-    whole = tacit.run(duopoly, tmp_path / "whole", threads=2)
-    memory = tacit.run(duopoly)
+    whole = tacitlab.run(duopoly, tmp_path / "whole", threads=2)
+    memory = tacitlab.run(duopoly)
     assert fingerprints(tmp_path / "one") == fingerprints(tmp_path / "two") == fingerprints(tmp_path / "whole")
     for other in (two, whole, memory):
         assert one.data.equals(other.data)
@@ -41,19 +41,19 @@ def test_threads_and_batches_do_not_change_a_bit(duopoly, tmp_path, monkeypatch)
 
 
 def test_more_sessions_keep_the_first_ones(duopoly):
-    few = tacit.run(duopoly)
-    many = tacit.run(from_mapping(duopoly.dump(), [("sessions", 25)]))
+    few = tacitlab.run(duopoly)
+    many = tacitlab.run(from_mapping(duopoly.dump(), [("sessions", 25)]))
     assert many.data.isel(session=slice(0, 10)).equals(few.data)
 
 
 def test_seed_changes_everything(duopoly):
-    a, b = tacit.run(duopoly), tacit.run(from_mapping(duopoly.dump(), [("seed", 4)]))
+    a, b = tacitlab.run(duopoly), tacitlab.run(from_mapping(duopoly.dump(), [("seed", 4)]))
     assert not np.array_equal(a.data.periods, b.data.periods)
 
 
 def test_stored_and_loaded_results_are_equal(drivers, tmp_path):
-    result = tacit.run(drivers, tmp_path / "run")
-    again = tacit.load(tmp_path / "run")
+    result = tacitlab.run(drivers, tmp_path / "run")
+    again = tacitlab.load(tmp_path / "run")
     assert again.data.equals(result.data)
     assert again.experiment == drivers
     assert result.data.sizes["epsilon"] == 3
@@ -70,14 +70,14 @@ def test_stored_and_loaded_results_are_equal(drivers, tmp_path):
 
 
 def test_sweep_cells_are_the_single_experiments(drivers):
-    swept = tacit.run(drivers)
-    alone = tacit.run(from_mapping(drivers.dump(), [("sweep", {}), ("learners.exploration.epsilon", 0.5)]))
+    swept = tacitlab.run(drivers)
+    alone = tacitlab.run(from_mapping(drivers.dump(), [("sweep", {}), ("learners.exploration.epsilon", 0.5)]))
     cell = swept.data.sel(epsilon=0.5).drop_vars("epsilon")
     assert cell.equals(alone.data)
 
 
 def test_resume_after_an_interruption_gives_the_same_bytes(duopoly, tmp_path, monkeypatch):
-    full = tacit.run(duopoly, tmp_path / "full")
+    full = tacitlab.run(duopoly, tmp_path / "full")
     written = RunFolder.write_shard
 
     def stop_after_three(self, index, *rest):
@@ -87,25 +87,25 @@ def test_resume_after_an_interruption_gives_the_same_bytes(duopoly, tmp_path, mo
 
     monkeypatch.setattr(RunFolder, "write_shard", stop_after_three)
     with pytest.raises(Interrupted, match="3 of 10 sessions are safe"):
-        tacit.run(duopoly, tmp_path / "part")
+        tacitlab.run(duopoly, tmp_path / "part")
     monkeypatch.setattr(RunFolder, "write_shard", written)
     with pytest.raises(TacitError, match="only 3 of 10 parts"):
-        tacit.load(tmp_path / "part")
+        tacitlab.load(tmp_path / "part")
     seen = []
-    resumed = tacit.resume(tmp_path / "part", progress=lambda done, total: seen.append((done, total)))
+    resumed = tacitlab.resume(tmp_path / "part", progress=lambda done, total: seen.append((done, total)))
     assert seen[0] == (3, 10)
     assert seen[-1] == (10, 10)
     assert resumed.data.equals(full.data)
     assert fingerprints(tmp_path / "part") == fingerprints(tmp_path / "full")
     assert resumed.manifest["content_hash"] == full.manifest["content_hash"]
-    assert tacit.resume(tmp_path / "full").data.equals(full.data)  # nothing left to do
+    assert tacitlab.resume(tmp_path / "full").data.equals(full.data)  # nothing left to do
 
 
 KILLED = """
-import sys, tacit
-from tacit.lab.experiment import from_mapping
+import sys, tacitlab
+from tacitlab.lab.experiment import from_mapping
 import yaml
-tacit.run(from_mapping(yaml.safe_load(open(sys.argv[1]))), sys.argv[2], threads=1)
+tacitlab.run(from_mapping(yaml.safe_load(open(sys.argv[1]))), sys.argv[2], threads=1)
 """
 
 
@@ -114,7 +114,7 @@ def test_resume_after_kill_9_gives_the_same_bytes(duopoly, tmp_path):
 
     long = from_mapping(duopoly.dump(), [("sessions", 60), ("length.stable_for", 100_000), ("length.periods", 10**7)])
     (tmp_path / "long.yaml").write_text(yaml.safe_dump(long.dump()))
-    full = tacit.run(long, tmp_path / "full")
+    full = tacitlab.run(long, tmp_path / "full")
     process = subprocess.Popen([sys.executable, "-c", KILLED, tmp_path / "long.yaml", tmp_path / "part"])
     journal = tmp_path / "part" / "journal.jsonl"
     deadline = time.monotonic() + 120
@@ -128,7 +128,7 @@ def test_resume_after_kill_9_gives_the_same_bytes(duopoly, tmp_path):
     (tmp_path / "part" / "data.zarr" / "payoff" / "x.partial").write_bytes(b"half")
     with journal.open("a") as torn:
         torn.write('{"shard": 1')
-    assert tacit.resume(tmp_path / "part").data.equals(full.data)
+    assert tacitlab.resume(tmp_path / "part").data.equals(full.data)
     assert fingerprints(tmp_path / "part") == fingerprints(tmp_path / "full")
 
 
@@ -155,7 +155,7 @@ def test_ctrl_c_stops_within_a_million_periods(tmp_path, interrupt_soon):
     )
     began = time.monotonic()
     with pytest.raises(Interrupted, match="0 of 4 sessions"):
-        tacit.run(endless, tmp_path / "endless", progress=interrupt_soon)
+        tacitlab.run(endless, tmp_path / "endless", progress=interrupt_soon)
     assert time.monotonic() - began < 30
 
 
@@ -185,10 +185,10 @@ def test_ctrl_c_stops_within_a_million_periods(tmp_path, interrupt_soon):
 )
 def test_damaged_runs_are_told_in_one_line(duopoly, tmp_path, damage, words):
     run = tmp_path / "run"
-    tacit.run(duopoly, run)
+    tacitlab.run(duopoly, run)
     damage(run)
     with pytest.raises(TacitError, match=words) as error:
-        tacit.load(run).strategies()
+        tacitlab.load(run).strategies()
     assert "\n" not in str(error.value)
 
 
@@ -212,24 +212,24 @@ def test_folders_that_cannot_be_used(duopoly, tmp_path):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "letter.txt").write_text("mine")
     with pytest.raises(TacitError, match="exists already"):
-        tacit.run(duopoly, tmp_path / "full")
+        tacitlab.run(duopoly, tmp_path / "full")
     assert (tmp_path / "full" / "letter.txt").read_text() == "mine"
     (tmp_path / "file").write_text("")
     with pytest.raises(TacitError, match="file"):
-        tacit.run(duopoly, tmp_path / "file" / "run")
+        tacitlab.run(duopoly, tmp_path / "file" / "run")
     with pytest.raises(TacitError, match="no such folder"):
-        tacit.load(tmp_path / "nowhere")
+        tacitlab.load(tmp_path / "nowhere")
 
 
 LIMITED = """
-import resource, signal, sys, tacit, yaml
-from tacit.cli import guarded
-from tacit.lab.experiment import from_mapping
+import resource, signal, sys, tacitlab, yaml
+from tacitlab.cli import guarded
+from tacitlab.lab.experiment import from_mapping
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 experiment = from_mapping(yaml.safe_load(open(sys.argv[1])))
-tacit.run(experiment)  # compiled before the disk is full
+tacitlab.run(experiment)  # compiled before the disk is full
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[3]), int(sys.argv[3])))
-sys.exit(guarded(lambda: tacit.run(experiment, sys.argv[2])))
+sys.exit(guarded(lambda: tacitlab.run(experiment, sys.argv[2])))
 """
 
 
@@ -248,22 +248,22 @@ def test_a_disk_that_fills_up_is_one_line_and_loses_nothing(duopoly, tmp_path):
     assert out.stderr.startswith("tacit: ")
     assert out.stderr.count("\n") == 1
     assert "--resume" in out.stderr
-    assert tacit.resume(tmp_path / "run").data.equals(tacit.run(scenario).data)
+    assert tacitlab.resume(tmp_path / "run").data.equals(tacitlab.run(scenario).data)
 
 
 def test_a_sweep_must_not_change_the_size_of_the_results(duopoly):
     with pytest.raises(TacitError, match="changes the size"):
-        tacit.run(from_mapping(duopoly.dump(), [("sweep", {"environment.n_prices": [5, 6]})]))
+        tacitlab.run(from_mapping(duopoly.dump(), [("sweep", {"environment.n_prices": [5, 6]})]))
 
 
 def test_a_sweep_over_the_length_needs_one_window(drivers):
     swept = from_mapping(drivers.dump(), [("sweep", {"length.periods": [400, 800]}), ("trace.window", None)])
     with pytest.raises(TacitError, match=r"trace\.window: it differs"):
-        tacit.run(swept)
+        tacitlab.run(swept)
 
 
 def test_trained_strategies_meet_again(duopoly, tmp_path):
-    first = tacit.run(from_mapping(duopoly.dump(), [("keep_values", True)]), tmp_path / "first")
+    first = tacitlab.run(from_mapping(duopoly.dump(), [("keep_values", True)]), tmp_path / "first")
     run = str(tmp_path / "first")
     trained = [
         {"kind": "trained", "agents": 1, "run": run, "agent": 0},
@@ -271,54 +271,54 @@ def test_trained_strategies_meet_again(duopoly, tmp_path):
     ]
     first_strategy = first.strategies()[1]
     play = [("learners", trained), ("length", {"periods": 1000}), ("trace", {})]
-    together = tacit.run(from_mapping(duopoly.dump(), play))
+    together = tacitlab.run(from_mapping(duopoly.dump(), play))
     for a, b in zip(together.strategies(), first.strategies(), strict=True):
         assert np.array_equal(a, b)
-    rematched = tacit.run(from_mapping(duopoly.dump(), [*play, ("learners.1.shift", 3)]))
+    rematched = tacitlab.run(from_mapping(duopoly.dump(), [*play, ("learners.1.shift", 3)]))
     assert np.array_equal(rematched.strategies()[1], np.roll(first.strategies()[1], -3, axis=0))
-    warm = tacit.run(
+    warm = tacitlab.run(
         from_mapping(duopoly.dump(), [("learners.initial", {"kind": "trained", "run": run}), ("learners.alpha", 0)])
     )
     assert np.array_equal(warm.strategies()[0], first.strategies()[0])
-    stored = tacit.run(from_mapping(duopoly.dump(), play), tmp_path / "second")
+    stored = tacitlab.run(from_mapping(duopoly.dump(), play), tmp_path / "second")
     (tmp_path / "first").rename(tmp_path / "elsewhere")  # what is complete stays readable
-    again = tacit.load(tmp_path / "second")
+    again = tacitlab.load(tmp_path / "second")
     assert again.data.equals(stored.data)
     assert np.array_equal(again.strategies()[1], first_strategy)
     (tmp_path / "elsewhere").rename(tmp_path / "first")
     with pytest.raises(TacitError, match="agents 0 to 1"):
-        tacit.run(from_mapping(duopoly.dump(), [*play, ("learners.0.agent", 5)]))
+        tacitlab.run(from_mapping(duopoly.dump(), [*play, ("learners.0.agent", 5)]))
 
 
 def test_names_that_a_sweep_must_not_take(duopoly):
-    from tacit.lab.design import TAKEN
+    from tacitlab.lab.design import TAKEN
 
-    data = tacit.run(duopoly).data
+    data = tacitlab.run(duopoly).data
     assert {*data.variables, *data.dims} <= TAKEN
 
 
 def test_resume_repairs_what_was_lost_after_it_was_complete(duopoly, tmp_path):
-    full = tacit.run(duopoly, tmp_path / "run")
+    full = tacitlab.run(duopoly, tmp_path / "run")
     before = fingerprints(tmp_path / "run")
     (tmp_path / "run" / "policies" / "000003.safetensors").unlink()
     _flip(_chunk(tmp_path / "run"))
-    repaired = tacit.resume(tmp_path / "run")
+    repaired = tacitlab.resume(tmp_path / "run")
     assert repaired.data.equals(full.data)
     assert fingerprints(tmp_path / "run") == before
     assert repaired.manifest["content_hash"] == full.manifest["content_hash"]
 
 
 def test_two_processes_do_not_write_into_one_folder(duopoly, tmp_path):
-    tacit.run(duopoly, tmp_path / "run")
+    tacitlab.run(duopoly, tmp_path / "run")
     with RunFolder(tmp_path / "run").locked(), pytest.raises(TacitError, match="another process"):
-        tacit.resume(tmp_path / "run")
-    tacit.resume(tmp_path / "run")
+        tacitlab.resume(tmp_path / "run")
+    tacitlab.resume(tmp_path / "run")
 
 
 def test_seeds_can_be_swept(duopoly):
-    swept = tacit.run(from_mapping(duopoly.dump(), [("sweep", {"seed": [3, 4]})])).data
+    swept = tacitlab.run(from_mapping(duopoly.dump(), [("sweep", {"seed": [3, 4]})])).data
     for seed in (3, 4):
-        alone = tacit.run(from_mapping(duopoly.dump(), [("seed", seed)])).data
+        alone = tacitlab.run(from_mapping(duopoly.dump(), [("seed", seed)])).data
         assert swept.sel(seed=seed, drop=True).equals(alone)
 
 
@@ -326,19 +326,19 @@ def test_frequencies_stay_exact_in_long_windows():
     # 2^24 is where a 32-bit count would stop.
     fixed = {"environment": {"kind": "prisoners-dilemma"}, "learners": {"kind": "fixed", "action": 1}, "sessions": 1}
     long = from_mapping({**fixed, "length": {"periods": 5 * 2**24 + 5000}, "trace": {"windows": 5}})
-    assert (tacit.run(long).data.frequency.sel(action=1) == 1).all()
+    assert (tacitlab.run(long).data.frequency.sel(action=1) == 1).all()
 
 
 def test_sessions_of_earlier_runs_of_different_size_meet(duopoly, tmp_path):
     for n in (3, 5):
-        tacit.run(from_mapping(duopoly.dump(), [("sessions", n)]), tmp_path / f"of-{n}")
+        tacitlab.run(from_mapping(duopoly.dump(), [("sessions", n)]), tmp_path / f"of-{n}")
     learners = [
         {"kind": "trained", "agents": 1, "run": str(tmp_path / "of-3"), "agent": 0},
         {"kind": "trained", "agents": 1, "run": str(tmp_path / "of-5"), "agent": 1},
     ]
-    met = tacit.run(from_mapping(duopoly.dump(), [("learners", learners), ("sessions", 7)]))
+    met = tacitlab.run(from_mapping(duopoly.dump(), [("learners", learners), ("sessions", 7)]))
     for agent, n in enumerate((3, 5)):
-        own = tacit.load(tmp_path / f"of-{n}").strategies()[agent]
+        own = tacitlab.load(tmp_path / f"of-{n}").strategies()[agent]
         assert np.array_equal(met.strategies()[agent], own[np.arange(7) % n])
 
 
@@ -349,5 +349,5 @@ def test_a_crowd_hears_an_interruption(tmp_path, interrupt_soon):
     )  # fmt: skip
     began = time.monotonic()
     with pytest.raises(Interrupted):
-        tacit.run(crowd, tmp_path / "crowd", progress=interrupt_soon)
+        tacitlab.run(crowd, tmp_path / "crowd", progress=interrupt_soon)
     assert time.monotonic() - began < 20

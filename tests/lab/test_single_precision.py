@@ -3,8 +3,8 @@
 import jax
 import numpy as np
 
-from tacit.lab.experiment import from_mapping
-from tacit.lab.run import run
+from tacitlab.lab.experiment import from_mapping
+from tacitlab.lab.run import run
 
 SCENARIO = {
     "environment": {"kind": "repeated-game", "game": {"kind": "prisoners-dilemma"}, "horizon_periods": 4},

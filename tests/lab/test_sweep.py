@@ -14,14 +14,16 @@ import pytest
 import xarray as xr
 from sweeping import SHORT, Alone, dilemma, files, slow
 
-import tacit
-from tacit.errors import Interrupted, TacitError
-from tacit.lab import run, sweep, sweep_driver
-from tacit.lab.design import Grid
-from tacit.lab.experiment import load
-from tacit.store import sweep_folder
-from tacit.store.cells import CellStore
-from tacit.store.table import Table
+import tacitlab
+from tacitlab.errors import Interrupted, TacitError
+from tacitlab.lab import run
+from tacitlab.lab.design import Grid
+from tacitlab.lab.experiment import load
+from tacitlab.sweep import driver as sweep_driver
+from tacitlab.sweep import folder as sweep_folder
+from tacitlab.sweep import sweep
+from tacitlab.sweep.cells import CellStore
+from tacitlab.sweep.table import Table
 
 
 @pytest.fixture(autouse=True)
@@ -88,7 +90,7 @@ def test_equal_cells_of_one_sweep_are_played_once(tmp_path, alone):
 
 
 def test_an_earlier_run_is_part_of_the_address(tmp_path):
-    from tacit.lab.cell import address
+    from tacitlab.sweep.cell import address
 
     experiment = load("prisoners-dilemma", SHORT)
     found = set()
@@ -98,7 +100,7 @@ def test_an_earlier_run_is_part_of_the_address(tmp_path):
         (tmp_path / "earlier").symlink_to(tmp_path / str(seed))
         frozen = [{"kind": "trained", "run": str(tmp_path / "earlier"), "agents": 1}, {"kind": "q-learning"}]
         sweep_driver.address.__globals__["_content"].cache_clear()
-        found.add(address(tacit.Experiment(environment=experiment.environment, learners=frozen,
+        found.add(address(tacitlab.Experiment(environment=experiment.environment, learners=frozen,
                                            length=experiment.length), (), ""))  # fmt: skip
     assert len(found) == 2
 
@@ -124,7 +126,7 @@ PATHS = {**os.environ, "PYTHONPATH": f"{Path(__file__).parent}:{os.environ.get('
 KILLED = """
 import sys
 from sweeping import slow
-from tacit.lab import sweep
+from tacitlab.sweep import sweep
 sweep.run(slow(100), sys.argv[1], workers=2)
 """
 
@@ -149,7 +151,7 @@ def test_a_killed_sweep_ends_with_the_bytes_of_an_uninterrupted_one(tmp_path):
 
 
 def test_workers_die_with_their_driver_and_their_cells_are_played_again(tmp_path, monkeypatch):
-    from tacit.lab.crew import LocalCrew
+    from tacitlab.sweep.crew import LocalCrew
 
     crews = []
 
@@ -176,8 +178,8 @@ def test_workers_die_with_their_driver_and_their_cells_are_played_again(tmp_path
 
 
 def test_a_cell_that_kills_its_worker_is_given_up_alone():
-    from tacit.lab.cell import Job
-    from tacit.lab.crew import Lost
+    from tacitlab.sweep.cell import Job
+    from tacitlab.sweep.crew import Lost
 
     lost, jobs = Lost(), [Job(k, []) for k in range(3)]
     singles, given_up = lost.again(jobs, "it died")
@@ -191,7 +193,7 @@ def test_a_cell_that_kills_its_worker_is_given_up_alone():
 
 
 def test_cells_that_fail_are_listed_with_their_cause_and_can_be_retried(tmp_path, alone, monkeypatch):
-    from tacit.lab import cell
+    from tacitlab.sweep import cell
 
     real = cell.arrays
 
@@ -291,7 +293,7 @@ def test_long_and_short_cells_are_all_played(tmp_path, monkeypatch, alone, secon
 
 
 def test_two_processes_do_not_write_at_once(tmp_path):
-    from tacit.store import atomic
+    from tacitlab.store import atomic
 
     sweep.run(dilemma(), tmp_path / "s")
     with atomic.locked(tmp_path / "s"), pytest.raises(TacitError, match="another process is writing to it"):
@@ -299,7 +301,7 @@ def test_two_processes_do_not_write_at_once(tmp_path):
 
 
 def test_a_worker_with_other_code_fails_its_cells(tmp_path, monkeypatch):
-    from tacit.lab import cell
+    from tacitlab.sweep import cell
 
     monkeypatch.setattr(cell, "fingerprint_of", lambda experiment: "other")
     done = sweep.run(dilemma(), tmp_path / "s")
@@ -376,13 +378,14 @@ def test_blocks_cut_the_cells_into_consecutive_pieces(shape, block, tmp_path):
 
 FULL = """
 import resource, sys
-from tacit.lab import sweep, sweep_driver
+from tacitlab.sweep import sweep
+from tacitlab.sweep import driver as sweep_driver
 from sweeping import Alone, dilemma
-from tacit.errors import TacitError
+from tacitlab.errors import TacitError
 sweep_driver.LocalCrew = Alone
 plan = dilemma(["learners.alpha={low: 0.1, high: 0.9}"], ["sessions=200"], design="random", count=40)
 sweep_driver.probe(plan)
-from tacit.lab.run import run
+from tacitlab.lab.run import run
 run(plan.cell(0))  # compiled before the disk is full
 resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
 try:
@@ -411,7 +414,7 @@ def test_partial_results_are_readable_while_it_runs(tmp_path, monkeypatch):
 
 
 def test_a_cell_that_is_too_large_fails_alone(tmp_path, monkeypatch):
-    from tacit.lab import cell
+    from tacitlab.sweep import cell
 
     monkeypatch.setattr(cell, "MOST_BYTES", 10)
     done = sweep.run(dilemma(), tmp_path / "s")

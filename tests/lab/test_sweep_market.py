@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from sweeping import Alone, files
 
-from tacit.engine import deep
-from tacit.lab import run, sweep, sweep_driver
-from tacit.lab.experiment import load
+from tacitlab.engine import deep
+from tacitlab.lab import run
+from tacitlab.lab.experiment import load
+from tacitlab.sweep import driver as sweep_driver
+from tacitlab.sweep import sweep
 
 SMALL = [
     "environment.parts=4", "environment.steps=3", "learners.network={width: 4, layers: 1}", "learners.batch=4",
@@ -62,7 +64,7 @@ def test_a_scenario_with_its_own_sweep_is_the_same_grid(done):
 
 
 def test_the_manifest_names_the_device(done):
-    from tacit.store.sweep_folder import SweepFolder
+    from tacitlab.sweep.folder import SweepFolder
 
     computes = SweepFolder(done.folder).manifest["computes"]
     assert "jax-" in computes

@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 from sweeping import Alone, dilemma, files
 
-from tacit.errors import TacitError
-from tacit.lab import sweep, sweep_driver
-from tacit.lab.ray_crew import RayCrew
-from tacit.store.cells import CellStore
-from tacit.store.sweep_folder import State, SweepFolder
+from tacitlab.errors import TacitError
+from tacitlab.sweep import driver as sweep_driver
+from tacitlab.sweep import sweep
+from tacitlab.sweep.cells import CellStore
+from tacitlab.sweep.folder import State, SweepFolder
+from tacitlab.sweep.ray_crew import RayCrew
 
 CELLS = 100
 ON_RAY = f"""
@@ -23,7 +24,8 @@ os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"  # loopback only
 from ray.cluster_utils import Cluster
 from sweeping import slow
-from tacit.lab import ray_crew, sweep
+from tacitlab.sweep import ray_crew
+from tacitlab.sweep import sweep
 
 def open_to_others():
     lines = [line.split() for name in ("tcp", "tcp6") for line in list(open("/proc/net/" + name))[1:]]
@@ -51,7 +53,7 @@ print(json.dumps(dict(killed=killed, finished=found.finished, failed=found.faile
 """
 
 
-@pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="ray is not installed: pip install 'tacit[ray]'")
+@pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="ray is not installed: pip install 'tacitlab[ray]'")
 def test_a_node_that_dies_loses_nothing_doubles_nothing_and_changes_no_bit(tmp_path, monkeypatch):
     from sweeping import slow
 
@@ -103,8 +105,8 @@ class Dying:
 
 
 def test_a_cell_that_no_node_survives_is_given_up(monkeypatch):
-    from tacit.lab.cell import Job
-    from tacit.lab.crew import Lost
+    from tacitlab.sweep.cell import Job
+    from tacitlab.sweep.crew import Lost
 
     crew = object.__new__(RayCrew)
     crew.ray, crew.order, crew.lost, crew.batches, crew.given_up = Dying(), None, Lost(), {}, []

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tacit.engine import tabular
-from tacit.errors import TacitError
-from tacit.games import Bertrand, Braess, ElFarol, PrisonersDilemma, PublicGoods
-from tacit.games.base import NormalForm
-from tacit.learners import (
+from tacitlab.engine import tabular
+from tacitlab.errors import TacitError
+from tacitlab.games import Bertrand, Braess, ElFarol, PrisonersDilemma, PublicGoods
+from tacitlab.games.base import NormalForm
+from tacitlab.learners import (
     BestReply,
     Boltzmann,
     Constant,
@@ -26,8 +26,8 @@ from tacit.learners import (
     Ucb1,
     UniformRivals,
 )
-from tacit.learners.base import Observes, Seat
-from tacit.theory import decision
+from tacitlab.learners.base import Observes, Seat
+from tacitlab.theory import decision
 
 STOP = np.zeros(1, np.bool_)
 
@@ -73,7 +73,7 @@ def bandit_regret(learner, means, periods, sessions):
     # The opponent is uniformly random over two actions; the learner's arm a pays 2 * means[a] or 0.
     payoffs = np.zeros((len(means), 2, 2))
     payoffs[:, 1, 0] = 2 * np.array(means)
-    from tacit.learners import Random
+    from tacitlab.learners import Random
 
     record = play(NormalForm.from_tensor(payoffs), [learner, Random()], periods, sessions)
     return periods * (max(means) - record.payoff[:, 0, 0])
@@ -100,7 +100,7 @@ def test_ucb1_stays_below_its_published_regret_bound():
 
 
 def test_best_reply_dynamics_find_the_cournot_equilibrium():
-    from tacit.games import Cournot
+    from tacitlab.games import Cournot
 
     record = play(Cournot(n_quantities=41).form(), [BestReply()], 100)
     assert record.cycle_length[0] == 1

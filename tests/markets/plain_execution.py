@@ -4,7 +4,7 @@ from itertools import permutations
 
 import numpy as np
 
-from tacit.markets.execution import Exponential, Permanent, Power
+from tacitlab.markets.execution.market import Exponential, Permanent, Power
 
 
 def at(values, step):

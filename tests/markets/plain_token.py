@@ -5,7 +5,7 @@ Without anything random: noise and volatilities are 0, values at their means; wh
 
 from math import log
 
-from tacit.markets.token_parts import Factors, Imbalance, Ito, Premium, Resource
+from tacitlab.markets.token.parts import Factors, Imbalance, Ito, Premium, Resource
 
 
 class Economy:

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from playing import paths
 
-from tacit.errors import TacitError
-from tacit.markets.auction import Auction
-from tacit.testing import check_market
-from tacit.theory.auction_outcome import outcome
+from tacitlab.errors import TacitError
+from tacitlab.markets.auction.market import Auction
+from tacitlab.markets.auction.outcome import outcome
+from tacitlab.testing import check_market
 
 UNIFORM = {"format": "uniform-price"}
 SINGLE = [

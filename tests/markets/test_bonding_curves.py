@@ -11,8 +11,8 @@ from scipy.integrate import quad
 from scipy.optimize import brentq
 from token_play import every_curve
 
-from tacit.errors import TacitError
-from tacit.markets.curves import (
+from tacitlab.errors import TacitError
+from tacitlab.markets.token.curves import (
     CURVES,
     Augmented,
     Bancor,

@@ -9,22 +9,22 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from tacit.games import Bertrand, Braess
-from tacit.markets.base import Discrete, Market, Quantity, Role
-from tacit.markets.double_auction import DoubleAuction
-from tacit.markets.dynamics.base import Dynamics, Outcome
-from tacit.markets.execution import Execution, Exponential, Liquidity
-from tacit.markets.glosten_milgrom import GlostenMilgrom
-from tacit.markets.kyle import KyleMarket
-from tacit.markets.market_making import MarketMaking
-from tacit.markets.order_book import OrderBook
-from tacit.markets.portfolio import Portfolio
-from tacit.markets.repeated_game import RepeatedGame
-from tacit.markets.resource import ResourceMarket
-from tacit.markets.rfq import Positions, RequestForQuote
-from tacit.markets.team_game import TeamGame
-from tacit.markets.token import TokenEconomy
-from tacit.testing import check_market
+from tacitlab.games import Bertrand, Braess
+from tacitlab.markets.base import Discrete, Market, Quantity, Role
+from tacitlab.markets.double_auction.market import DoubleAuction
+from tacitlab.markets.execution.market import Execution, Exponential, Liquidity
+from tacitlab.markets.glosten_milgrom.market import GlostenMilgrom
+from tacitlab.markets.kyle.market import KyleMarket
+from tacitlab.markets.motion import Dynamics, Outcome
+from tacitlab.markets.order_book.market import OrderBook
+from tacitlab.markets.portfolio.market import Portfolio
+from tacitlab.markets.quoting.market_making import MarketMaking
+from tacitlab.markets.quoting.rfq import Positions, RequestForQuote
+from tacitlab.markets.repeated_game import RepeatedGame
+from tacitlab.markets.resource.market import ResourceMarket
+from tacitlab.markets.team_game import TeamGame
+from tacitlab.markets.token.market import TokenEconomy
+from tacitlab.testing import check_market
 
 TWO = {"cross_impact": ((1.0, 0.4), (0.4, 0.8)), "trades": "parts", "features": "plain", "parts": 3}
 EVERYTHING = ("time", "inventory", "price", "last-price", "last-trade", "rival-inventory")

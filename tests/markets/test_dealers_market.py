@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from informed_play import everybody, played
 
-from tacit.errors import TacitError
-from tacit.markets.glosten_milgrom import GlostenMilgrom
-from tacit.theory.glosten_milgrom import classic_quotes
+from tacitlab.errors import TacitError
+from tacitlab.markets.glosten_milgrom.market import GlostenMilgrom
+from tacitlab.markets.glosten_milgrom.theory import classic_quotes
 
 TICKS = GlostenMilgrom(dealers=3, tick=0.2, levels=8, customers=40, observes="last-quote", reservation=1.0, reach=0.8)
 FREE = GlostenMilgrom(dealers=2, customers=40, informed=0.35)

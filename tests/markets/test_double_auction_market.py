@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from plain_auction_market import Auction
 
-from tacit.errors import TacitError
-from tacit.markets.double_auction import DoubleAuction
-from tacit.theory.double_auction import BilateralTrade, competitive_equilibrium
+from tacitlab.errors import TacitError
+from tacitlab.markets.double_auction.market import DoubleAuction
+from tacitlab.markets.double_auction.theory import BilateralTrade, competitive_equilibrium
 
 TINY = {"buyers": 4, "sellers": 3, "units": 2, "tick": 0.05, "steps": 24}  # a coarse grid: quotes are often equal
 

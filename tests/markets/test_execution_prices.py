@@ -8,7 +8,7 @@ from plain_execution import orders, public, rewards
 from playing import paths
 from scipy import stats
 
-from tacit.markets.execution import Execution, Exponential, Liquidity, Permanent, Power
+from tacitlab.markets.execution.market import Execution, Exponential, Liquidity, Permanent, Power
 
 STEPS, AGENTS, PATHS = 4, 3, 128  # the same in many tests, which then share what is compiled
 MANY = 2000  # paths of two traders in ten steps

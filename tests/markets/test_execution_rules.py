@@ -11,9 +11,9 @@ from plain_execution import public, received
 from playing import paths
 from scipy import stats
 
-from tacit.errors import TacitError
-from tacit.markets.dynamics.base import normal
-from tacit.markets.execution import Execution
+from tacitlab.errors import TacitError
+from tacitlab.markets.execution.market import Execution
+from tacitlab.markets.motion import normal
 
 SEEN = ("time", "inventory", "rival-inventory", "last-trade", "price", "last-price")
 ALIKE = {"steps": 6, "order": "simultaneous", "observes": SEEN, "volatility": 0.05}  # so that little is compiled

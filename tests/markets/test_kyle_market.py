@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from informed_play import everybody, played
 
-from tacit.errors import TacitError
-from tacit.markets.kyle import KyleMarket
+from tacitlab.errors import TacitError
+from tacitlab.markets.kyle.market import KyleMarket
 
 PATHS = 6
 VARIANTS = {

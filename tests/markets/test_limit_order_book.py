@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from plain_order_book import PlainBook
 
-from tacit.markets.dynamics import limit_order_book as lob
+from tacitlab.markets.order_book import book as lob
 
 LENGTH = 60  # events of a stream; one shape, so that it is compiled once
 LIMIT, MARKET, CANCEL = range(3)

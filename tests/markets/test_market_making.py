@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from playing import paths
 
-from tacit.errors import TacitError
-from tacit.markets.market_making import MarketMaking
-from tacit.markets.rfq import Positions, RequestForQuote
-from tacit.theory import quoting_solutions
-from tacit.theory.quoting import record, values
+from tacitlab.errors import TacitError
+from tacitlab.markets.quoting import solutions as quoting_solutions
+from tacitlab.markets.quoting.market_making import MarketMaking
+from tacitlab.markets.quoting.rfq import Positions, RequestForQuote
+from tacitlab.markets.quoting.theory import record, values
 
 PATHS = 4000
 SMALL = {"steps": 8, "arrivals": 40.0, "dt": 0.02, "cap": 2, "running": 3.0, "terminal": 0.2, "volatility": 3.0}

@@ -8,10 +8,10 @@ import pytest
 from plain_order_book import BUY, SELL, PlainBook
 from scipy import stats
 
-from tacit.errors import TacitError
-from tacit.markets.dynamics import limit_order_book as lob
-from tacit.markets.dynamics import order_book
-from tacit.markets.order_book import OrderBook
+from tacitlab.errors import TacitError
+from tacitlab.markets.order_book import book as lob
+from tacitlab.markets.order_book import dynamics as order_book
+from tacitlab.markets.order_book.market import OrderBook
 
 SMALL = {
     "levels": 3,

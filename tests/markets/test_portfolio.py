@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from playing import paths
 
-from tacit.errors import TacitError
-from tacit.markets.portfolio import Portfolio
-from tacit.theory import team as static
-from tacit.theory import team_trading as trading
+from tacitlab.errors import TacitError
+from tacitlab.markets.portfolio import theory as static
+from tacitlab.markets.portfolio import trading
+from tacitlab.markets.portfolio.market import Portfolio
 
 UNEQUAL = {
     "sectors": 3,

@@ -9,9 +9,9 @@ import pytest
 from playing import paths
 from scipy import stats
 
-from tacit.errors import TacitError
-from tacit.games import Bertrand, Braess, PrisonersDilemma
-from tacit.markets.repeated_game import RepeatedGame
+from tacitlab.errors import TacitError
+from tacitlab.games import Bertrand, Braess, PrisonersDilemma
+from tacitlab.markets.repeated_game import RepeatedGame
 
 SHOCKS = Bertrand(players=3, n_prices=3, demand_shock=0.3)
 ENTRY = Bertrand(players=3, n_prices=3, entry_persistence=0.8)

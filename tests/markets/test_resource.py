@@ -9,8 +9,8 @@ import pytest
 from plain_resource import episode
 from playing import paths
 
-from tacit.errors import TacitError
-from tacit.markets.resource import ResourceMarket
+from tacitlab.errors import TacitError
+from tacitlab.markets.resource.market import ResourceMarket
 
 STEPS, PATHS = 12, 20
 LAWS = [(e, w) for e, w in itertools.product(("pre", "mid", "post", "exact"), ("linear", "exponential"))

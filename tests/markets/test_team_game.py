@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from tacit.errors import TacitError
-from tacit.markets import TeamGame
+from tacitlab.errors import TacitError
+from tacitlab.markets import TeamGame
 
 CLIMB = [[[11, -30, 0], [-30, 7, 6], [0, 0, 5]]]  # Claus and Boutilier 1998: equilibria 11 and 7
 

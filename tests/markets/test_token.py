@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from token_play import one
 
-from tacit.errors import TacitError
-from tacit.markets.curves import Augmented, Bancor, ConstantProduct, Exponential, Linear, Sigmoid
-from tacit.markets.token import RULES, TokenEconomy
-from tacit.markets.token_parts import (
+from tacitlab.errors import TacitError
+from tacitlab.markets.token.curves import Augmented, Bancor, ConstantProduct, Exponential, Linear, Sigmoid
+from tacitlab.markets.token.market import RULES, TokenEconomy
+from tacitlab.markets.token.parts import (
     Factors,
     Imbalance,
     Ito,
@@ -19,7 +19,7 @@ from tacit.markets.token_parts import (
     Rewards,
     Shock,
 )
-from tacit.testing import check_market
+from tacitlab.testing import check_market
 
 SMALL = {"agents": 3, "steps": 4}
 NETWORK = {"curve": Sigmoid(), "utility": Resource(), "capacity": 50.0, "holdings": 0.1, "agents": 100}

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from token_play import every_curve, one, play
 
-from tacit.markets.curves import Exponential
-from tacit.markets.token import TokenEconomy
-from tacit.markets.token_parts import Factors, Imbalance, Ito, Peer, Premium, PrivateValues, Rewards, Shock
+from tacitlab.markets.token.curves import Exponential
+from tacitlab.markets.token.market import TokenEconomy
+from tacitlab.markets.token.parts import Factors, Imbalance, Ito, Peer, Premium, PrivateValues, Rewards, Shock
 
 STEPS, AGENTS = 12, 4
 SUPPLY = 8.0

@@ -5,10 +5,10 @@ import pytest
 from scipy import stats
 from token_play import one, play
 
-from tacit.markets.curves import Exponential
-from tacit.markets.token import TokenEconomy
-from tacit.markets.token_parts import Factors, Ito, PrivateValues, Shock
-from tacit.theory.ito import geometric_brownian_motion, ornstein_uhlenbeck, recovery_steps
+from tacitlab.markets.token.curves import Exponential
+from tacitlab.markets.token.ito import geometric_brownian_motion, ornstein_uhlenbeck, recovery_steps
+from tacitlab.markets.token.market import TokenEconomy
+from tacitlab.markets.token.parts import Factors, Ito, PrivateValues, Shock
 
 AGENTS, PATHS = 4, 4000
 

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from token_play import play
 
-from tacit.errors import TacitError
-from tacit.markets.curves import ConstantProduct, Exponential, Power, Sigmoid
-from tacit.markets.token import TokenEconomy
-from tacit.markets.token_exact import holding_game
-from tacit.markets.token_parts import Factors, Peer, PrivateValues, Resource, Rewards
-from tacit.theory.holding_game import best_response, equilibrium, joint_optimum, value
+from tacitlab.errors import TacitError
+from tacitlab.markets.token.curves import ConstantProduct, Exponential, Power, Sigmoid
+from tacitlab.markets.token.exact import holding_game
+from tacitlab.markets.token.holding_game import best_response, equilibrium, joint_optimum, value
+from tacitlab.markets.token.market import TokenEconomy
+from tacitlab.markets.token.parts import Factors, Peer, PrivateValues, Resource, Rewards
 
 TWO = {"agents": 2, "orders": "ternary", "steps": 3, "order_size": 0.5, "capital": 1000.0}
 MARKETS = {

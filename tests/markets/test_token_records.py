@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from token_play import one
 
-from tacit.markets.curves import Exponential
-from tacit.markets.dynamics.token_records import PAIRS, beyond_rounding, concentration, gini
-from tacit.markets.token import TokenEconomy
-from tacit.markets.token_parts import PrivateValues
+from tacitlab.markets.token.curves import Exponential
+from tacitlab.markets.token.market import TokenEconomy
+from tacitlab.markets.token.parts import PrivateValues
+from tacitlab.markets.token.records import PAIRS, beyond_rounding, concentration, gini
 
 
 @pytest.mark.parametrize("agents", [2, 7, PAIRS, PAIRS + 1])

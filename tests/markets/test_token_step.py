@@ -8,9 +8,9 @@ import pytest
 from plain_token import Economy
 from token_play import one
 
-from tacit.markets.curves import Exponential, Linear, Power, Sigmoid
-from tacit.markets.token import TokenEconomy
-from tacit.markets.token_parts import Factors, Imbalance, Ito, Peer, Premium, PrivateValues, Resource, Rewards, Shock
+from tacitlab.markets.token.curves import Exponential, Linear, Power, Sigmoid
+from tacitlab.markets.token.market import TokenEconomy
+from tacitlab.markets.token.parts import Factors, Imbalance, Ito, Peer, Premium, PrivateValues, Resource, Rewards, Shock
 
 STEPS, AGENTS = 8, 3
 TIGHT = {"agents": AGENTS, "steps": STEPS, "order_size": 0.6, "holdings": (0.5, 2.0, 3.5), "capital": 1.5}

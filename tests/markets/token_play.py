@@ -5,7 +5,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tacit.markets.curves import Augmented, Bancor, ConstantProduct, Exponential, Linear, Logarithmic, Power, Sigmoid
+from tacitlab.markets.token.curves import (
+    Augmented,
+    Bancor,
+    ConstantProduct,
+    Exponential,
+    Linear,
+    Logarithmic,
+    Power,
+    Sigmoid,
+)
 
 
 @eqx.filter_jit

@@ -3,8 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from tacit.errors import TacitError
-from tacit.measures.chaos import largest_lyapunov
+from tacitlab.errors import TacitError
+from tacitlab.measures.chaos import largest_lyapunov
 
 
 def logistic(n, rate=4.0, start=0.4):

@@ -5,9 +5,9 @@ import itertools
 import numpy as np
 import pytest
 
-from tacit.errors import TacitError
-from tacit.measures import collusion
-from tacit.theory.repeated import RepeatedPlay
+from tacitlab.audits import collusion
+from tacitlab.errors import TacitError
+from tacitlab.theory.repeated import RepeatedPlay
 
 # Two firms set a low or a high price: the low one is the static equilibrium, the high one the joint optimum.
 PRICES = [[1.0, 2.0], [1.0, 2.0]]

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from tacit.errors import TacitError
-from tacit.measures.concentration import effective_holders, gini, hhi, lorenz, normalised_hhi
+from tacitlab.errors import TacitError
+from tacitlab.measures.concentration import effective_holders, gini, hhi, lorenz, normalised_hhi
 
 AMOUNTS = st.floats(0, 1e300, allow_subnormal=False)
 HELD = arrays(np.float64, st.integers(2, 12), elements=AMOUNTS).filter(lambda h: h.max() > 0)

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from tacit.errors import TacitError
-from tacit.measures.coordination import (
+from tacitlab.errors import TacitError
+from tacitlab.measures.coordination import (
     heard,
     pair_shares,
     pair_shares_of_counts,

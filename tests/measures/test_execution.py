@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from tacit.errors import TacitError
-from tacit.measures import execution as measures
-from tacit.theory.impact import almgren_chriss
-from tacit.theory.liquidation import nash
+from tacitlab.audits import execution as measures
+from tacitlab.errors import TacitError
+from tacitlab.markets.execution.impact import almgren_chriss
+from tacitlab.markets.execution.liquidation import nash
 
 RNG = np.random.default_rng(0)
 WRITTEN = almgren_chriss(order="coin-toss").game([100, 100], sales_only=True)

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from tacit.errors import TacitError
-from tacit.measures.impulse_response import impulse_response, nearest_actions
-from tacit.theory.repeated import RepeatedPlay
+from tacitlab.audits.impulse_response import impulse_response, nearest_actions
+from tacitlab.errors import TacitError
+from tacitlab.theory.repeated import RepeatedPlay
 
 # Two firms set a low or a high price: the low one is the static equilibrium, the high one the joint optimum.
 PRICES = [[1.0, 2.0], [1.0, 2.0]]

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import xarray as xr
 
-import tacit
-from tacit.lab.experiment import from_mapping
-from tacit.lab.run import run
-from tacit.measures import outcome
+import tacitlab
+from tacitlab.lab.experiment import from_mapping
+from tacitlab.lab.run import run
+from tacitlab.measures import outcome
 
 DRIVERS = {
     "name": "drivers",
@@ -135,10 +135,10 @@ def test_learning_curves_of_sweeps_keep_their_dimensions():
 
 def test_closing_averages_end_with_the_session_whatever_its_length():
     sweep = ["sweep={length.periods: [3000, 10000]}", "trace={window: 50, windows: 200}"]
-    data = tacit.run(tacit.load_scenario("braess", ["sessions=3", *sweep])).data
+    data = tacitlab.run(tacitlab.load_scenario("braess", ["sessions=3", *sweep])).data
     for periods in (3000, 10_000):
-        alone = tacit.run(tacit.load_scenario("braess", ["sessions=3", f"length.periods={periods}", "trace.window=10",
-                                                         f"trace.windows={periods // 10}"])).data  # fmt: skip
+        own = [f"length.periods={periods}", "trace.window=10", f"trace.windows={periods // 10}"]
+        alone = tacitlab.run(tacitlab.load_scenario("braess", ["sessions=3", *own])).data
         swept = outcome.closing(data.sel({"length.periods": periods}, drop=True), "payoff")
         assert np.allclose(swept, outcome.closing(alone, "payoff"), rtol=1e-9)
         last = alone.payoff.isel(time=slice(-periods // 50, None)).mean("time")

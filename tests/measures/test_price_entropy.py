@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from tacit.errors import TacitError
-from tacit.measures.price_entropy import level_entropy, permutation_entropy, tied
+from tacitlab.errors import TacitError
+from tacitlab.measures.price_entropy import level_entropy, permutation_entropy, tied
 
 RNG = np.random.default_rng(0)
 

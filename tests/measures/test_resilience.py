@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from tacit.errors import TacitError
-from tacit.measures.resilience import (
+from tacitlab.errors import TacitError
+from tacitlab.measures.resilience import (
     ar1_recovery,
     deviation,
     deviation_area,

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from tacit.errors import TacitError
-from tacit.measures.slopes import relative, slope, slope_of_means
+from tacitlab.errors import TacitError
+from tacitlab.measures.slopes import relative, slope, slope_of_means
 
 
 def test_slopes_are_least_squares():

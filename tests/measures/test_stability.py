@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from tacit.errors import TacitError
-from tacit.measures.stability import drift_profile, lyapunov_drift
+from tacitlab.errors import TacitError
+from tacitlab.measures.stability import drift_profile, lyapunov_drift
 
 
 def ar1(phi, sigma=1.0, sessions=40, steps=4000, seed=0, start=None):

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from tacit.errors import TacitError
-from tacit.measures import statistics
-from tacit.measures.statistics import (
+from tacitlab.errors import TacitError
+from tacitlab.measures import statistics
+from tacitlab.measures.statistics import (
     Estimate,
     curve_interval,
     interquartile_mean,

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tacit.errors import TacitError
-from tacit.measures.statistics import mean_interval
-from tacit.measures.stylised_facts import (
+from tacitlab.errors import TacitError
+from tacitlab.measures.statistics import mean_interval
+from tacitlab.measures.stylised_facts import (
     autocorrelation,
     excess_kurtosis,
     hill_tail_index,

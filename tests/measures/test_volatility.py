@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from tacit.errors import TacitError
-from tacit.measures.volatility import excess_volatility, price_spread, returns, split_variance, volatility
+from tacitlab.errors import TacitError
+from tacitlab.measures.volatility import excess_volatility, price_spread, returns, split_variance, volatility
 
 RNG = np.random.default_rng(0)
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tacit.report.chart import (
+from tacitlab.plot.chart import (
     Area,
     Axis,
     Badges,
@@ -18,7 +18,7 @@ from tacit.report.chart import (
     Rectangle,
     VLine,
 )
-from tacit.report.panels import Panel, Panels
+from tacitlab.plot.panels import Panel, Panels
 
 RNG = np.random.default_rng(0)
 T = np.linspace(0, 2e6, 60)

@@ -4,7 +4,7 @@ from dataclasses import FrozenInstanceError
 import numpy as np
 import pytest
 
-from tacit.report.chart import (
+from tacitlab.plot.chart import (
     Area,
     Axis,
     Badges,
@@ -18,7 +18,7 @@ from tacit.report.chart import (
     Points,
     Rectangle,
 )
-from tacit.report.panels import Panel, Panels
+from tacitlab.plot.panels import Panel, Panels
 
 LOG, PLAIN = Axis("x", log=True), Axis("x")
 

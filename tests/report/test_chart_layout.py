@@ -3,8 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from tacit.report import layout, looks
-from tacit.report.chart import (
+from tacitlab.plot import layout, looks
+from tacitlab.plot.chart import (
     Area,
     Axis,
     Badges,

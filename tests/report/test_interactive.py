@@ -3,8 +3,10 @@ import json
 
 import numpy as np
 
-from tacit.report import interactive, lettering, looks, printed
-from tacit.report.chart import ON_SCREEN, Area, Axis, Badges, Chart, Cloud, HLine, Line, Points, VLine
+from tacitlab.plot import lettering, looks
+from tacitlab.plot import paper as printed
+from tacitlab.plot import screen as interactive
+from tacitlab.plot.chart import ON_SCREEN, Area, Axis, Badges, Chart, Cloud, HLine, Line, Points, VLine
 
 X, Y = Axis("period"), Axis("price", "money")
 

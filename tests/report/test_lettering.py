@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tacit.report import lettering
-from tacit.report.chart import Axis, Badges, Chart, Points
+from tacitlab.plot import lettering
+from tacitlab.plot.chart import Axis, Badges, Chart, Points
 
 
 @settings(max_examples=60, deadline=None)

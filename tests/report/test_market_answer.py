@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from tacit.lab.experiment import from_mapping
-from tacit.lab.result import Result, benchmark_payoffs, label
-from tacit.report.answer import answer, answers, sweep_sentence
-from tacit.report.market_tested import Failure, failure_sentence, outcome_of
+from tacitlab.lab.experiment import from_mapping
+from tacitlab.lab.result import Result, benchmark_payoffs, label
+from tacitlab.report.answer import answer, answers, sweep_sentence
+from tacitlab.report.market_tested import Failure, failure_sentence, outcome_of
 
 SELLERS = {"kind": "execution", "order": "simultaneous"}  # Nash 12.0706, joint optimum 11
 FIRMS = {"kind": "repeated-game", "game": {"kind": "bertrand"}, "horizon_periods": 20}  # Nash 0.223, monopoly 0.337

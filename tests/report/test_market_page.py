@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 from test_market_answer import FIRMS, SELLERS, around, pretend
 
-from tacit.report import page, printed, run_page
-from tacit.report.chart import Badges, Histogram, HLine, Line, Points, Rectangle, VLine
-from tacit.report.market_paths import MOST_STEPS, path_chart, schedules_of
-from tacit.report.market_tested import outcome_of
-from tacit.report.panels import Panels
-from tacit.theory.benchmarks import Profile
+from tacitlab.plot import paper as printed
+from tacitlab.plot.chart import Badges, Histogram, HLine, Line, Points, Rectangle, VLine
+from tacitlab.plot.panels import Panels
+from tacitlab.report import page, run_page
+from tacitlab.report.market_paths import MOST_STEPS, path_chart, schedules_of
+from tacitlab.report.market_tested import outcome_of
+from tacitlab.theory.benchmarks import Profile
 
 
 def charts(built):

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from test_market_answer import SELLERS, around, pretend
 
-from tacit.report import page, printed, run_page
-from tacit.report.market_tested import outcome_of
-from tacit.report.market_wealth import lorenz_charts
+from tacitlab.plot import paper as printed
+from tacitlab.report import page, run_page
+from tacitlab.report.market_tested import outcome_of
+from tacitlab.report.market_wealth import lorenz_charts
 
 FIVE = {"kind": "token", "agents": 5, "steps": 3}
 ENDS = np.array([[0.0, 1.0, 2.0, 3.0, 4.0], [5.0, 5.0, 5.0, 5.0, 5.0]])

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
-from tacit.errors import TacitError
-from tacit.report import looks, printed
-from tacit.report.chart import Axis, Badges, Chart, Cloud, HLine, Line, Points, Rectangle
+from tacitlab.errors import TacitError
+from tacitlab.plot import looks
+from tacitlab.plot import paper as printed
+from tacitlab.plot.chart import Axis, Badges, Chart, Cloud, HLine, Line, Points, Rectangle
 
 SIMPLE = Chart("t", Axis("period"), Axis("price", "money"), (Line([0, 1], [1, 2], "firm"), HLine(1.5, "Nash 1.5")))
 

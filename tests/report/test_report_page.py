@@ -6,10 +6,10 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from tacit.errors import TacitError
-from tacit.report.chart import Axis, Bars, Chart, Line
-from tacit.report.page import Page, Section, Table, render, show, write
-from tacit.report.panels import Panel, Panels
+from tacitlab.errors import TacitError
+from tacitlab.plot.chart import Axis, Bars, Chart, Line
+from tacitlab.plot.panels import Panel, Panels
+from tacitlab.report.page import Page, Section, Table, render, show, write
 
 EVIL = """</script></style></title><script>alert(1)</script><img src=x onerror=alert(1)> "'&<!-- <b>"""
 CHART = Chart("Prices", Axis("period"), Axis("price", "money"), (Line([0, 1], [1, 2], "firm"),), caption="Means.")
@@ -126,7 +126,7 @@ def test_a_page_that_cannot_be_written_is_one_line(tmp_path):
 
 
 def test_describing_and_paging_needs_no_drawing_library():
-    code = "import sys, tacit.report.page, tacit.report.chart; print({'plotly', 'matplotlib'} & set(sys.modules))"
+    code = "import sys, tacitlab.report.page, tacitlab.plot.chart; print({'plotly', 'matplotlib'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
 
 

@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from tacit.lab.experiment import from_mapping, load
-from tacit.lab.run import run
-from tacit.report import page, printed, run_page
-from tacit.report.chart import Area, Bars, Histogram, HLine, Line
+from tacitlab.lab.experiment import from_mapping, load
+from tacitlab.lab.run import run
+from tacitlab.plot import paper as printed
+from tacitlab.plot.chart import Area, Bars, Histogram, HLine, Line
+from tacitlab.report import page, run_page
 
 LEARNER = {"kind": "q-learning", "alpha": 0.1, "gamma": 0, "exploration": {"kind": "constant", "epsilon": 0.1}}
 DRIVERS = {

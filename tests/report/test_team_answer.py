@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from test_market_answer import around, pretend
 
-from tacit.markets import Portfolio
-from tacit.measures.statistics import Estimate
-from tacit.report.answer import answer
-from tacit.report.team_answer import is_team, team_verdict
+from tacitlab.markets import Portfolio
+from tacitlab.measures.statistics import Estimate
+from tacitlab.report.answer import answer
+from tacitlab.report.team_answer import is_team, team_verdict
 
 TEAM = Portfolio().benchmarks()  # 0.75, 1 and 0.8: places 0, 1 and 0.2
 WAY = "of the way from independent to centralised"

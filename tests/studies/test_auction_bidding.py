@@ -5,12 +5,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from tacit.markets import Auction
-from tacit.measures.bidding import continuous
-from tacit.studies import auction_bidding as study
-from tacit.studies import auction_play as play
-from tacit.studies.auction_play import PAIR, SETTINGS, Learned, Size
-from tacit.studies.base import Player, Verdict
+from tacitlab.audits.auction_bids import continuous
+from tacitlab.markets import Auction
+from tacitlab.studies.auction_bidding import play, study
+from tacitlab.studies.auction_bidding.play import PAIR, SETTINGS, Learned, Size
+from tacitlab.studies.base import Player, Verdict
 
 SIGNALS = np.linspace(0, 1, 129)
 SESSIONS = 6

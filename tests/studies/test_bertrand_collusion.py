@@ -7,17 +7,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tacit.lab.experiment import load
-from tacit.lab.run import run
-from tacit.measures.statistics import Estimate, mean_interval
-from tacit.report.chart import Line, Points
-from tacit.studies import base
-from tacit.studies import bertrand_claims as claims
-from tacit.studies import bertrand_published as published
-from tacit.studies.base import Claim, Finding, Player, Verdict, farthest, tally
-from tacit.studies.bertrand_collusion import BertrandCollusion, examine, punished
-from tacit.studies.bertrand_evidence import Evidence, joint_chance, over_observations, resampled
-from tacit.theory.repeated import RepeatedPlay
+from tacitlab.lab.experiment import load
+from tacitlab.lab.run import run
+from tacitlab.measures.statistics import Estimate, mean_interval
+from tacitlab.plot.chart import Line, Points
+from tacitlab.studies import base
+from tacitlab.studies.base import Claim, Finding, Player, Verdict, farthest, tally
+from tacitlab.studies.bertrand_collusion import claims, published
+from tacitlab.studies.bertrand_collusion.evidence import Evidence, joint_chance, over_observations, resampled
+from tacitlab.studies.bertrand_collusion.study import BertrandCollusion, examine, punished
+from tacitlab.theory.repeated import RepeatedPlay
 
 TINY = [
     "environment.n_prices=5", "learners.exploration.beta=1e-3", "length.stable_for=2000", "trace.window=500",

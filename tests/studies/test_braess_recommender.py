@@ -6,9 +6,9 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from tacit.report import printed
-from tacit.studies import braess_recommender as study
-from tacit.studies.base import Player, Verdict, write_report
+from tacitlab.plot import paper as printed
+from tacitlab.studies.base import Player, Verdict, write_report
+from tacitlab.studies.braess_recommender import study
 
 
 class Tiny(study.BraessRecommender):

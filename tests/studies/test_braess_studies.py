@@ -7,13 +7,13 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from tacit.games import Braess
-from tacit.lab.run import run
-from tacit.measures import outcome
-from tacit.report import printed
-from tacit.studies import braess_exploration_decay as decay
-from tacit.studies import braess_exploration_fixed as fixed
-from tacit.studies.base import Player, Verdict, write_report
+from tacitlab.games import Braess
+from tacitlab.lab.run import run
+from tacitlab.measures import outcome
+from tacitlab.plot import paper as printed
+from tacitlab.studies.base import Player, Verdict, write_report
+from tacitlab.studies.braess_exploration_decay import study as decay
+from tacitlab.studies.braess_exploration_fixed import study as fixed
 
 GRID = (0.0, 0.003, 0.007, 0.01, 0.03, 0.05, 0.1, 0.5, 1.0)
 
@@ -151,7 +151,7 @@ def test_initial_rankings_are_values_by_route():
 
 
 def test_welfare_path_and_quartiles_by_hand(decay_run):
-    from tacit.lab.run import load
+    from tacitlab.lab.run import load
 
     result = load(decay_run[1] / "decay")
     welfare = decay.Welfare.of(result)

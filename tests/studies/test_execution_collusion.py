@@ -11,23 +11,28 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from tacit.errors import TacitError
-from tacit.learners import DQN
-from tacit.learners.dqn import Memory, Network
-from tacit.markets import Execution
-from tacit.studies import execution_answer as words
-from tacit.studies import execution_claims as claims
-from tacit.studies import execution_collusion as collusion
-from tacit.studies import execution_deviation as deviation
-from tacit.studies import execution_evidence as evidence
-from tacit.studies import execution_published as published
-from tacit.studies import execution_report as report
-from tacit.studies.base import Player, Verdict, claim_table, write_report
-from tacit.studies.execution_claims import Evidence
-from tacit.studies.execution_collusion import ExecutionCollusion, examine
-from tacit.studies.execution_deviation import Answers, Rivals
-from tacit.studies.execution_evidence import CONTROL, SIMULATED, WRITTEN, Runs, Size, digitised, recosted, reference
-from tacit.studies.execution_intervals import change
+from tacitlab.errors import TacitError
+from tacitlab.learners import DQN
+from tacitlab.learners.dqn import Memory, Network
+from tacitlab.markets import Execution
+from tacitlab.studies.base import Player, Verdict, claim_table, write_report
+from tacitlab.studies.execution_collusion import answer as words
+from tacitlab.studies.execution_collusion import claims, deviation, evidence, published, report
+from tacitlab.studies.execution_collusion import study as collusion
+from tacitlab.studies.execution_collusion.claims import Evidence
+from tacitlab.studies.execution_collusion.deviation import Answers, Rivals
+from tacitlab.studies.execution_collusion.evidence import (
+    CONTROL,
+    SIMULATED,
+    WRITTEN,
+    Runs,
+    Size,
+    digitised,
+    recosted,
+    reference,
+)
+from tacitlab.studies.execution_collusion.intervals import change
+from tacitlab.studies.execution_collusion.study import ExecutionCollusion, examine
 
 RNG = np.random.default_rng(0)
 SIGMAS = published.VOLATILITIES
@@ -407,7 +412,7 @@ def test_a_complete_study_is_read_not_played(played):
 
 def test_rivals_choose_what_the_other_agents_network_values_most(played):
     """By a loop over shares, with the transform of Ning, Lin and Jaimungal and the network in plain NumPy."""
-    from tacit.lab.run import load
+    from tacitlab.lab.run import load
 
     result = load(played[1].parent / "written-0.001")
     rivals, stored = Rivals.of(Runs.of(WRITTEN, result)), result.policy_reader(0)
@@ -431,7 +436,7 @@ def test_rivals_choose_what_the_other_agents_network_values_most(played):
 
 def test_rivals_see_prices_where_nothing_moves_them(played):
     """Without permanent impact the range of prices is that of the noise: once, a division by zero."""
-    from tacit.lab.run import load
+    from tacitlab.lab.run import load
 
     rivals = Rivals.of(Runs.of(WRITTEN, load(played[1].parent / "written-0.001")))
     still = replace(rivals, market=rivals.market.model_copy(update={"permanent": 0.0}))
@@ -440,7 +445,7 @@ def test_rivals_see_prices_where_nothing_moves_them(played):
 
 def test_rivals_follow_what_they_did_in_a_test_without_chance(played):
     """Greedy and at almost no noise, the rival sells to a fixed schedule what it sold to the agent that followed it."""
-    from tacit.lab.run import load
+    from tacitlab.lab.run import load
 
     runs = Runs.of(WRITTEN, load(played[1].parent / "written-1e-09"))
     own = runs.schedules.swapaxes(1, 2).reshape(-1, 10)
@@ -460,7 +465,7 @@ def test_an_older_run_is_found_although_a_field_was_added_since(played, tmp_path
     manifest.write_text(json.dumps(known))
     wanted = evidence.experiment(WRITTEN, 1e-3, SMALL)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tacit.studies.base.run", lambda *rest, **more: pytest.fail("played again"))
+        patch.setattr("tacitlab.studies.base.run", lambda *rest, **more: pytest.fail("played again"))
         assert Player(tmp_path)(wanted).experiment == wanted
         with pytest.raises(TacitError, match="holds another experiment"):
             Player(tmp_path)(wanted.model_copy(update={"seed": 77}))
@@ -474,7 +479,7 @@ def test_published_values_have_the_digits_of_the_measured_ones():
 
 
 def test_a_market_of_another_kind_is_refused(played):
-    from tacit.lab.run import load
+    from tacitlab.lab.run import load
 
     runs = Runs.of(WRITTEN, load(played[1].parent / "written-0.001"))
     other = runs.result.experiment.market.model_copy(update={"features": "plain"})

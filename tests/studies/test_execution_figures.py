@@ -3,9 +3,10 @@ import re
 import numpy as np
 import pytest
 
-from tacit.report import interactive, printed
-from tacit.report.chart import ON_SCREEN, Badges, Cloud, HLine, Line, Points, Rectangle, VLine
-from tacit.studies import execution_figures as figures
+from tacitlab.plot import paper as printed
+from tacitlab.plot import screen as interactive
+from tacitlab.plot.chart import ON_SCREEN, Badges, Cloud, HLine, Line, Points, Rectangle, VLine
+from tacitlab.studies.execution_collusion import figures
 
 RNG = np.random.default_rng(0)
 RUNS, EPISODES, STEPS = 20, 2500, 10

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from test_execution_collusion import SMALL, runs_of
 
-from tacit.lab.run import load
-from tacit.measures.execution import expected_spread
-from tacit.studies import execution_evidence as evidence
-from tacit.studies import execution_misspecified as study
-from tacit.studies.base import Player, Verdict, write_report
-from tacit.studies.execution_evidence import SIMULATED, WRITTEN, reference
-from tacit.studies.execution_misspecified import CALM, NOISY, ExecutionMisspecified, Pair
+from tacitlab.audits.execution import expected_spread
+from tacitlab.lab.run import load
+from tacitlab.studies.base import Player, Verdict, write_report
+from tacitlab.studies.execution_collusion import evidence
+from tacitlab.studies.execution_collusion.evidence import SIMULATED, WRITTEN, reference
+from tacitlab.studies.execution_misspecified import study
+from tacitlab.studies.execution_misspecified.study import CALM, NOISY, ExecutionMisspecified, Pair
 
 RNG = np.random.default_rng(1)
 OURS = 100 * RNG.dirichlet(np.ones(10), (8, 2)).swapaxes(1, 2)

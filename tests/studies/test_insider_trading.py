@@ -5,17 +5,17 @@ import json
 import numpy as np
 import pytest
 
-from tacit.lab.experiment import Experiment, Length, Test, Trace
-from tacit.learners import Rule
-from tacit.markets import GlostenMilgrom, KyleMarket
-from tacit.measures.statistics import Estimate
-from tacit.report.market_tested import outcome_of
-from tacit.studies import insider_settings as settings
-from tacit.studies.base import Player, Verdict, write_report
-from tacit.studies.insider_claims import within
-from tacit.studies.insider_evidence import Auctions, Dealers
-from tacit.studies.insider_trading import InsiderTrading
-from tacit.theory.kyle import Auction
+from tacitlab.lab.experiment import Experiment, Length, Test, Trace
+from tacitlab.learners import Rule
+from tacitlab.markets import GlostenMilgrom, KyleMarket
+from tacitlab.markets.kyle.theory import Auction
+from tacitlab.measures.statistics import Estimate
+from tacitlab.report.market_tested import outcome_of
+from tacitlab.studies.base import Player, Verdict, write_report
+from tacitlab.studies.insider_trading import settings
+from tacitlab.studies.insider_trading.claims import within
+from tacitlab.studies.insider_trading.evidence import Auctions, Dealers
+from tacitlab.studies.insider_trading.study import InsiderTrading
 
 TINY = settings.Size(
     sessions=3, auctions=2048, entropy=(0.05, 0.05), tests=2000, customers=2500, ticks=(0.2, 0.3), rates=(0.1, 0.01),

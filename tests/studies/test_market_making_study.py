@@ -7,17 +7,15 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from tacit.lab.quotes import LearnedQuotes
-from tacit.markets import MarketMaking, RequestForQuote
-from tacit.measures.statistics import Estimate
-from tacit.studies import market_making as study
-from tacit.studies import market_making_evidence as evidence
-from tacit.studies import market_making_settings as settings
-from tacit.studies.base import Verdict
-from tacit.studies.market_making_evidence import Classic, Evidence, Learned, Repeated
-from tacit.studies.market_making_report import sections
-from tacit.theory.quoting import record
-from tacit.theory.quoting_solutions import equilibrium, joint_optimum
+from tacitlab.audits.quoting import LearnedQuotes
+from tacitlab.markets import MarketMaking, RequestForQuote
+from tacitlab.markets.quoting.solutions import equilibrium, joint_optimum
+from tacitlab.markets.quoting.theory import record
+from tacitlab.measures.statistics import Estimate
+from tacitlab.studies.base import Verdict
+from tacitlab.studies.market_making import evidence, settings, study
+from tacitlab.studies.market_making.evidence import Classic, Evidence, Learned, Repeated
+from tacitlab.studies.market_making.report import sections
 
 ALONE = MarketMaking(steps=10, dt=0.02, cap=6, grid=5)
 PAIR = settings.PAIR.model_copy(update={"steps": 6, "cap": 3})

@@ -5,13 +5,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from tacit.markets import Portfolio
-from tacit.report.page import render
-from tacit.studies import marl_plays as plays
-from tacit.studies.base import Verdict, build_page
-from tacit.studies.marl_claims import examine, larger, reached, shares
-from tacit.studies.marl_paradigms import APART, HIDDEN, TEAM, Evidence, MarlParadigms
-from tacit.studies.marl_plays import Played, Size, Stage, matching
+from tacitlab.markets import Portfolio
+from tacitlab.report.page import render
+from tacitlab.studies.base import Verdict, build_page
+from tacitlab.studies.marl_paradigms import plays
+from tacitlab.studies.marl_paradigms.claims import examine, larger, reached, shares
+from tacitlab.studies.marl_paradigms.plays import Played, Size, Stage, matching
+from tacitlab.studies.marl_paradigms.study import APART, HIDDEN, TEAM, Evidence, MarlParadigms
 
 SESSIONS, WINDOWS = 8, 5
 

@@ -7,15 +7,15 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from tacit.lab.metagame import metagame_from
-from tacit.lab.metagame_analysis import Analysis
-from tacit.lab.metagame_run import MetaResult, estimate
-from tacit.measures.statistics import Estimate
-from tacit.studies import bertrand_metagame as bertrand
-from tacit.studies import braess_metagame as braess
-from tacit.studies import metagame_evidence as evidence
-from tacit.studies.base import Player, Verdict, write_report
-from tacit.theory.estimated_game import EstimatedGame, PayoffTable
+from tacitlab.measures.statistics import Estimate
+from tacitlab.metagame.analysis import Analysis
+from tacitlab.metagame.estimated_game import EstimatedGame, PayoffTable
+from tacitlab.metagame.game import metagame_from
+from tacitlab.metagame.run import MetaResult, estimate
+from tacitlab.studies.base import Player, Verdict, write_report
+from tacitlab.studies.bertrand_metagame import evidence
+from tacitlab.studies.bertrand_metagame import study as bertrand
+from tacitlab.studies.braess_metagame import study as braess
 
 
 class TinyBertrand(bertrand.BertrandMetagame):

@@ -5,11 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from tacit.measures.statistics import Estimate
-from tacit.studies import order_flow as study
-from tacit.studies import order_flow_evidence as evidence
-from tacit.studies.base import Player, Verdict, write_report
-from tacit.studies.order_flow_evidence import Flow, Size
+from tacitlab.measures.statistics import Estimate
+from tacitlab.studies.base import Player, Verdict, write_report
+from tacitlab.studies.order_flow import evidence, study
+from tacitlab.studies.order_flow.evidence import Flow, Size
 
 TINY = Size(runs=6, steps=300, sessions=2, episodes=5, bargains=5, flows=3, flow_steps=600)
 

@@ -8,17 +8,21 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from tacit.lab.exploitability import Exploitability
-from tacit.measures import coordination, volatility
-from tacit.measures.statistics import Estimate, mean_interval
-from tacit.studies import STUDIES, resource_answer, resource_claims, resource_order, resource_plays
-from tacit.studies.base import Verdict, write_report
-from tacit.studies.resource_cooperation import ResourceCooperation, examine
-from tacit.studies.resource_evidence import Arena, Played, conditional, steadied
-from tacit.studies.resource_plays import gather
-from tacit.studies.resource_settings import CAPPED, CASH10K, LIQUIDATED, SIZES, SOUND, STRONGER, Size
-from tacit.theory.trading import TradingGame
-from tacit.theory.trading_optimum import joint_optimum
+from tacitlab.audits.trading import Exploitability
+from tacitlab.markets.resource.optimum import joint_optimum
+from tacitlab.markets.resource.theory import TradingGame
+from tacitlab.measures import coordination, volatility
+from tacitlab.measures.statistics import Estimate, mean_interval
+from tacitlab.studies import STUDIES
+from tacitlab.studies.base import Verdict, write_report
+from tacitlab.studies.resource_cooperation import answer as resource_answer
+from tacitlab.studies.resource_cooperation import claims as resource_claims
+from tacitlab.studies.resource_cooperation import order as resource_order
+from tacitlab.studies.resource_cooperation import plays as resource_plays
+from tacitlab.studies.resource_cooperation.evidence import Arena, Played, conditional, steadied
+from tacitlab.studies.resource_cooperation.plays import gather
+from tacitlab.studies.resource_cooperation.settings import CAPPED, CASH10K, LIQUIDATED, SIZES, SOUND, STRONGER, Size
+from tacitlab.studies.resource_cooperation.study import ResourceCooperation, examine
 
 SMALL = Size(sessions=4, exact_sessions=3, scale_sessions=2, agents=(3, 5), episodes=20, test_episodes=6, steps=12)
 BRIEF = Size(sessions=4, exact_sessions=3, scale_sessions=2, agents=(5,), everything=False, episodes=20,

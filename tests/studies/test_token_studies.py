@@ -7,18 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tacit.lab.experiment import Experiment, load
-from tacit.learners import Rule
-from tacit.markets.curves import Exponential, Power, Sigmoid
-from tacit.measures.statistics import Estimate
-from tacit.studies import token_network as network
-from tacit.studies import token_shock as shock
-from tacit.studies import token_shock_evidence as pairs
-from tacit.studies import token_tuning as tuning
-from tacit.studies import token_volatility as volatility
-from tacit.studies import token_volatility_evidence as evidence
-from tacit.studies.base import Player, Verdict
-from tacit.studies.token_play import Size, cells, percent_less
+from tacitlab.lab.experiment import Experiment, load
+from tacitlab.learners import Rule
+from tacitlab.markets.token.curves import Exponential, Power, Sigmoid
+from tacitlab.measures.statistics import Estimate
+from tacitlab.studies.base import Player, Verdict
+from tacitlab.studies.curve_tuning import study as tuning
+from tacitlab.studies.resource_network import study as network
+from tacitlab.studies.shock_recovery import evidence as pairs
+from tacitlab.studies.shock_recovery import study as shock
+from tacitlab.studies.token_volatility import evidence
+from tacitlab.studies.token_volatility import study as volatility
+from tacitlab.studies.token_volatility.play import Size, cells, percent_less
 
 TINY = Size(sessions=3, episodes=5, test_episodes=2, grid=(0.0, 3.0), everything=False)
 

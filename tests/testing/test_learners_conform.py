@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from tacit.errors import TacitError
-from tacit.games import PrisonersDilemma
-from tacit.learners import (
+from tacitlab.errors import TacitError
+from tacitlab.games import PrisonersDilemma
+from tacitlab.learners import (
     COMA,
     DDPG,
     DQN,
@@ -33,10 +33,10 @@ from tacit.learners import (
     Rule,
     Trained,
 )
-from tacit.learners.base import Learner, MarketSeat
-from tacit.learners.deep.base import Algorithm, Health, Independent
-from tacit.markets import Execution, RepeatedGame, ResourceMarket, TeamGame
-from tacit.testing import check_learner
+from tacitlab.learners.base import Learner, MarketSeat
+from tacitlab.learners.deep.base import Algorithm, Health, Independent
+from tacitlab.markets import Execution, RepeatedGame, ResourceMarket, TeamGame
+from tacitlab.testing import check_learner
 
 SMALL = {"rollout": 8, "minibatches": 2, "epochs": 1, "hidden": (6,)}
 MEMORY = {"batch": 4, "hidden": (6,)}

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from plain_auction import expected, values
 
-from tacit.errors import TacitError
-from tacit.theory.auction_grid import GridGame, combinations, solve
-from tacit.theory.auctions import AuctionGame, bayes_nash
+from tacitlab.errors import TacitError
+from tacitlab.markets.auction.grid import GridGame, combinations, solve
+from tacitlab.markets.auction.theory import AuctionGame, bayes_nash
 
 LOWEST = {"format": "uniform-price", "pricing": "lowest-accepted"}
 LEVELS = np.array([0.0, 0.3, 0.5, 0.9])

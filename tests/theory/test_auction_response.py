@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from plain_auction import expected, many, simulate
 
-from tacit.errors import TacitError
-from tacit.theory import auction_response
-from tacit.theory.auction_outcome import outcome
-from tacit.theory.auction_response import best_bids, judge, law, slope_exploitability
-from tacit.theory.auctions import AuctionGame, bayes_nash, demand_reduction
+from tacitlab.errors import TacitError
+from tacitlab.markets.auction import response as auction_response
+from tacitlab.markets.auction.outcome import outcome
+from tacitlab.markets.auction.response import best_bids, judge, law, slope_exploitability
+from tacitlab.markets.auction.theory import AuctionGame, bayes_nash, demand_reduction
 
 V = np.linspace(0, 1, 129)
 LOWEST = {"format": "uniform-price", "pricing": "lowest-accepted"}

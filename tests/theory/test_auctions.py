@@ -5,8 +5,8 @@ import pytest
 from plain_auction import many, simulate
 from scipy.integrate import quad
 
-from tacit.errors import TacitError
-from tacit.theory.auctions import (
+from tacitlab.errors import TacitError
+from tacitlab.markets.auction.theory import (
     AuctionGame,
     bayes_nash,
     best_welfare,

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tacit.games.base import Actions, CongestionForm
-from tacit.theory import congestion
-from tacit.theory.congestion import (
+from tacitlab.games.base import Actions, CongestionForm
+from tacitlab.theory import congestion
+from tacitlab.theory.congestion import (
     ClosedForms,
     congestion_benchmarks,
     nash_counts,

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from tacit.errors import TacitError
-from tacit.theory.curve_tuning import (
+from tacitlab.errors import TacitError
+from tacitlab.markets.token.curve_tuning import (
     CurveFamily,
     Requirements,
     elasticity,
@@ -18,7 +18,7 @@ from tacit.theory.curve_tuning import (
     tune,
     volatility,
 )
-from tacit.theory.supply_flow import ar1_flow, path_flow
+from tacitlab.markets.token.supply_flow import ar1_flow, path_flow
 
 FLOW = ar1_flow(100.0, 0.1, 0.9, nodes=12)
 UNIT = 0.1 * np.sqrt(0.2)  # volatility of ln S

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from quantecon.markov import DiscreteDP
 
-from tacit.errors import TacitError
-from tacit.theory import decision
+from tacitlab.errors import TacitError
+from tacitlab.theory import decision
 
 discounts = st.sampled_from([0.0, 0.3, 0.9, 0.99])
 

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
-from tacit.errors import TacitError
-from tacit.theory.double_auction import (
+from tacitlab.errors import TacitError
+from tacitlab.markets.double_auction.theory import (
     BilateralTrade,
     allocative_efficiency,
     competitive_equilibrium,

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tacit.games.base import Actions, NormalForm
-from tacit.theory import equilibrium
-from tacit.theory.equilibrium import grid_benchmarks, joint_optimum, mixed_nash, pareto_front, pure_nash, undominated
+from tacitlab.games.base import Actions, NormalForm
+from tacitlab.theory import equilibrium
+from tacitlab.theory.equilibrium import grid_benchmarks, joint_optimum, mixed_nash, pareto_front, pure_nash, undominated
 
 DILEMMA = np.array([[[3, 3], [0, 5]], [[5, 0], [1, 1]]], dtype=float)
 PENNIES = np.array([[[1, -1], [-1, 1]], [[-1, 1], [1, -1]]], dtype=float)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import t as student
 
-from tacit.theory.estimated_game import EstimatedGame, PayoffTable, pareto_profiles, reduced_equilibria
-from tacit.theory.estimated_regret import (
+from tacitlab.metagame.estimated_game import EstimatedGame, PayoffTable, pareto_profiles, reduced_equilibria
+from tacitlab.metagame.estimated_regret import (
     best_probabilities,
     best_probability,
     contenders,

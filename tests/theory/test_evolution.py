@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from tacit.theory.allocation import next_entries
-from tacit.theory.estimated_game import PayoffTable
-from tacit.theory.evolution import alpha_rank, alpha_rank_profiles, basins, fixation, replicator
-from tacit.theory.response_graph import attractors, best_replies, response_path
+from tacitlab.metagame.allocation import next_entries
+from tacitlab.metagame.estimated_game import PayoffTable
+from tacitlab.metagame.evolution import alpha_rank, alpha_rank_profiles, basins, fixation, replicator
+from tacitlab.metagame.response_graph import attractors, best_replies, response_path
 
 
 def test_replicator_has_the_logistic_solution():

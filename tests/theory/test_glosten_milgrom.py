@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import brentq
 
-from tacit.errors import TacitError
-from tacit.theory.equilibrium import pure_nash
-from tacit.theory.glosten_milgrom import Customers, belief_after, classic_quotes
+from tacitlab.errors import TacitError
+from tacitlab.markets.glosten_milgrom.theory import Customers, belief_after, classic_quotes
+from tacitlab.theory.equilibrium import pure_nash
 
 REFERENCE = Customers(informed=0.2, reach=1.0, reservation=1.2)
 TICKS = (0.02, 0.03, 0.05, 0.08, 0.1, 0.12, 0.15, 0.2, 0.24, 0.25, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.2)

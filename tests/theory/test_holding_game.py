@@ -5,11 +5,11 @@ import itertools
 import numpy as np
 import pytest
 
-from tacit.errors import TacitError
-from tacit.theory.holding_game import MOST, HoldingGame, best_response, equilibrium, joint_optimum, value
-from tacit.theory.trading import TradingGame
-from tacit.theory.trading_equilibrium import equilibrium as trading_equilibrium
-from tacit.theory.trading_optimum import joint_optimum as trading_optimum
+from tacitlab.errors import TacitError
+from tacitlab.markets.resource.equilibrium import equilibrium as trading_equilibrium
+from tacitlab.markets.resource.optimum import joint_optimum as trading_optimum
+from tacitlab.markets.resource.theory import TradingGame
+from tacitlab.markets.token.holding_game import MOST, HoldingGame, best_response, equilibrium, joint_optimum, value
 
 LOTS = 4
 

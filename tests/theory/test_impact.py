@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from market_paths import every_toss, expected
 
-from tacit.errors import TacitError
-from tacit.theory.impact import almgren_chriss, exponential, power_law, transient
-from tacit.theory.liquidation import exploitability, fundamental_solutions, nash
+from tacitlab.errors import TacitError
+from tacitlab.markets.execution.impact import almgren_chriss, exponential, power_law, transient
+from tacitlab.markets.execution.liquidation import exploitability, fundamental_solutions, nash
 
 ORDERS = ("simultaneous", "coin-toss")
 

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import integrate, stats
 
-from tacit.errors import TacitError
-from tacit.theory.ito import (
+from tacitlab.errors import TacitError
+from tacitlab.markets.token.ito import (
     euler_maruyama,
     geometric_brownian_motion,
     geometric_brownian_path,

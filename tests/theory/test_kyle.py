@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize, minimize_scalar
 
-from tacit.errors import TacitError
-from tacit.theory.kyle import Auction, Linear
+from tacitlab.errors import TacitError
+from tacitlab.markets.kyle.theory import Auction, Linear
 
 POINTS, WEIGHTS = np.polynomial.hermite_e.hermegauss(40)
 WEIGHTS = WEIGHTS / WEIGHTS.sum()

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.optimize import brentq, fsolve, minimize
 
-from tacit.errors import TacitError
-from tacit.theory.kyle import Auction
-from tacit.theory.kyle_sequential import best_impacts, best_orders, equilibrium, evaluate, exploitability
+from tacitlab.errors import TacitError
+from tacitlab.markets.kyle.sequential import best_impacts, best_orders, equilibrium, evaluate, exploitability
+from tacitlab.markets.kyle.theory import Auction
 
 
 def kyle(auctions, last, noise=1.0):

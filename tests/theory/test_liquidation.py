@@ -9,16 +9,16 @@ from hypothesis import strategies as st
 from market_paths import expected
 from scipy.optimize import minimize
 
-from tacit.errors import TacitError
-from tacit.theory.impact import almgren_chriss, exponential, power_law, transient
-from tacit.theory.liquidation import (
+from tacitlab.errors import TacitError
+from tacitlab.markets.execution.closed import schied_zhang
+from tacitlab.markets.execution.impact import almgren_chriss, exponential, power_law, transient
+from tacitlab.markets.execution.liquidation import (
     LiquidationGame,
     best_response,
     exploitability,
     fundamental_solutions,
     nash,
 )
-from tacit.theory.liquidation_closed import schied_zhang
 
 BASE = almgren_chriss().game([100, 100])
 TOSS = almgren_chriss(order="coin-toss").game([100, 100])

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tacit.errors import TacitError
-from tacit.theory.impact import almgren_chriss
-from tacit.theory.liquidation import exploitability, nash
-from tacit.theory.liquidation_closed import geometric_nash, schied_zhang, schied_zhang_inventory
+from tacitlab.errors import TacitError
+from tacitlab.markets.execution.closed import geometric_nash, schied_zhang, schied_zhang_inventory
+from tacitlab.markets.execution.impact import almgren_chriss
+from tacitlab.markets.execution.liquidation import exploitability, nash
 
 ALPHA, KAPPA = 0.002, 0.001
 

@@ -6,12 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from tacit.errors import TacitError
-from tacit.theory import quadratic
-from tacit.theory.impact import almgren_chriss, exponential, transient
-from tacit.theory.liquidation import LiquidationGame, nash
-from tacit.theory.liquidation_optimum import diagnose, joint_optimum, lower_bound
-from tacit.theory.quadratic import Totals, random_points
+from tacitlab.errors import TacitError
+from tacitlab.markets.execution import quadratic
+from tacitlab.markets.execution.impact import almgren_chriss, exponential, transient
+from tacitlab.markets.execution.liquidation import LiquidationGame, nash
+from tacitlab.markets.execution.optimum import diagnose, joint_optimum, lower_bound
+from tacitlab.markets.execution.quadratic import Totals, random_points
 
 BASE = almgren_chriss().game([100, 100])
 LATE = almgren_chriss(lag=2).game([100, 100], sales_only=True)

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import lambertw
 
-from tacit.theory import logit
+from tacitlab.theory import logit
 
 values = st.lists(st.floats(-20, 60), min_size=1, max_size=4)
 

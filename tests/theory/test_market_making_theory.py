@@ -5,8 +5,8 @@ import pytest
 from scipy.integrate import solve_ivp
 from scipy.optimize import minimize_scalar
 
-from tacit.errors import TacitError
-from tacit.theory.market_making import ContinuousMaker, avellaneda_stoikov, least_spread, symmetric
+from tacitlab.errors import TacitError
+from tacitlab.markets.quoting.market_making_theory import ContinuousMaker, avellaneda_stoikov, least_spread, symmetric
 
 CASE = {"arrivals": 50, "decay": 1.5, "running": 0.5, "terminal": 0.01, "horizon": 1.0, "cap": 10}
 AVERSE = {"arrivals": 140, "decay": 1.5, "risk_aversion": 0.1, "volatility": 2.0, "cap": 40}

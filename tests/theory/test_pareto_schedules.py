@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from tacit.errors import TacitError
-from tacit.theory.impact import almgren_chriss, exponential, transient
-from tacit.theory.pareto_schedules import convex_weights, least_cost, pareto_front, weighted_optimum
+from tacitlab.errors import TacitError
+from tacitlab.markets.execution.impact import almgren_chriss, exponential, transient
+from tacitlab.markets.execution.pareto import convex_weights, least_cost, pareto_front, weighted_optimum
 
 FREE = almgren_chriss().game([100, 100])
 SALES = almgren_chriss().game([100, 100], sales_only=True)

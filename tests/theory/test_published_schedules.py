@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import tacit.studies
-from tacit.theory.impact import almgren_chriss
-from tacit.theory.liquidation import nash
+import tacitlab.studies
+from tacitlab.markets.execution.impact import almgren_chriss
+from tacitlab.markets.execution.liquidation import nash
 
-DATA = Path(tacit.studies.__file__).parent / "data"
+DATA = Path(tacitlab.studies.__file__).parent / "data"
 WRITTEN = almgren_chriss().game([100, 100])
 SIMULATED = almgren_chriss(lag=2).game([100, 100])
 SIGMAS = (1e-9, 1e-3, 1e-2)

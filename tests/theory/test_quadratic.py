@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from tacit.theory.quadratic import (
+from tacitlab.markets.execution.quadratic import (
     Totals,
     centred,
     convex_program,

@@ -6,9 +6,9 @@ import math
 import numpy as np
 import pytest
 
-from tacit.errors import TacitError
-from tacit.theory.market_making import avellaneda_stoikov, symmetric
-from tacit.theory.quoting import QuotingGame, record, values
+from tacitlab.errors import TacitError
+from tacitlab.markets.quoting.market_making_theory import avellaneda_stoikov, symmetric
+from tacitlab.markets.quoting.theory import QuotingGame, record, values
 
 PUBLISHED = [  # gamma, rule, mean spread, mean and sd of the gain, sd of the last inventory; 20,000 simulated paths
     (0.01, avellaneda_stoikov, 1.349, 68.39, 8.95, 5.22),

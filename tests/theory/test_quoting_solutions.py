@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from tacit.errors import TacitError
-from tacit.theory import logit
-from tacit.theory.market_making import ContinuousMaker
-from tacit.theory.quoting import QuotingGame, values
-from tacit.theory.quoting_solutions import best_response, equilibrium, joint_optimum, on_grid, optimum
+from tacitlab.errors import TacitError
+from tacitlab.markets.quoting.market_making_theory import ContinuousMaker
+from tacitlab.markets.quoting.solutions import best_response, equilibrium, joint_optimum, on_grid, optimum
+from tacitlab.markets.quoting.theory import QuotingGame, values
+from tacitlab.theory import logit
 
 SMALL = {"steps": 4, "arrival": 0.8, "cap": 2, "running": 0.05, "terminal": 0.3}
 RFQ = {"makers": 2, "fills": "logit", "requests": True, "arrival": 1.0, "steps": 1, "cap": None}

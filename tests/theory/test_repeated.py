@@ -5,9 +5,9 @@ import itertools
 import numpy as np
 import pytest
 
-from tacit.errors import TacitError
-from tacit.theory import decision
-from tacit.theory.repeated import RepeatedPlay
+from tacitlab.errors import TacitError
+from tacitlab.theory import decision
+from tacitlab.theory.repeated import RepeatedPlay
 
 DILEMMA = np.array([[3.0, 3.0], [0.0, 5.0], [5.0, 0.0], [1.0, 1.0]])
 """Action 0 cooperates; reward 3, temptation 5, punishment 1, sucker's payoff 0."""

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tacit.errors import TacitError
-from tacit.theory.supply_flow import ar1_flow, path_flow
+from tacitlab.errors import TacitError
+from tacitlab.markets.token.supply_flow import ar1_flow, path_flow
 
 
 @given(st.floats(1e-3, 1e6), st.floats(0.01, 0.3), st.floats(0, 0.99))

@@ -5,9 +5,9 @@ import pytest
 from scipy.optimize import minimize
 from team_brute import best, random_team, simulated
 
-from tacit.errors import TacitError
-from tacit.theory import team as tm
-from tacit.theory.team import Team
+from tacitlab.errors import TacitError
+from tacitlab.markets.portfolio import theory as tm
+from tacitlab.markets.portfolio.theory import Team
 
 HALF = tm.covariance([1, 1], 0.5)
 

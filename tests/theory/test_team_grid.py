@@ -7,9 +7,9 @@ import pytest
 from scipy.stats import multivariate_normal
 from team_brute import random_team
 
-from tacit.theory import team as tm
-from tacit.theory.team import Team
-from tacit.theory.team_grid import grid_optimum, in_bins, independent_on_grid
+from tacitlab.markets.portfolio import theory as tm
+from tacitlab.markets.portfolio.grid import grid_optimum, in_bins, independent_on_grid
+from tacitlab.markets.portfolio.theory import Team
 
 HALF = tm.covariance([1, 1], 0.5)
 

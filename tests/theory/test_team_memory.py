@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from team_brute import best, moments, random_team, simulated, utility
 
-from tacit.theory import team as tm
-from tacit.theory import team_memory as me
-from tacit.theory.team import Team
+from tacitlab.markets.portfolio import memory as me
+from tacitlab.markets.portfolio import theory as tm
+from tacitlab.markets.portfolio.theory import Team
 
 HALF = tm.covariance([1, 1], 0.5)
 

@@ -6,9 +6,9 @@ from scipy.linalg import solve_discrete_are
 from scipy.optimize import minimize
 from team_brute import best, moments, random_team, simulated, unrolled, utility
 
-from tacit.theory import team as tm
-from tacit.theory import team_trading as tt
-from tacit.theory.team import Team
+from tacitlab.markets.portfolio import theory as tm
+from tacitlab.markets.portfolio import trading as tt
+from tacitlab.markets.portfolio.theory import Team
 
 HALF = tm.covariance([1, 1], 0.5)
 

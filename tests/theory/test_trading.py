@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tacit.errors import TacitError
-from tacit.theory.trading import TradingGame, marked_up_gain
-from tacit.theory.trading_optimum import joint_optimum
+from tacitlab.errors import TacitError
+from tacitlab.markets.resource.optimum import joint_optimum
+from tacitlab.markets.resource.theory import TradingGame, marked_up_gain
 
 LAWS = [("linear", "pre"), ("linear", "mid"), ("linear", "post")] + [
     ("exponential", execution) for execution in ("pre", "mid", "post", "exact")

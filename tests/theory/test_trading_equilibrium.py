@@ -7,11 +7,11 @@ import pytest
 from hypothesis import assume, given, settings
 from test_trading_optimum import CAP10, games, step_rewards
 
-from tacit.errors import TacitError
-from tacit.theory.equilibrium import pure_nash
-from tacit.theory.trading import TradingGame
-from tacit.theory.trading_equilibrium import _mixed, equilibrium
-from tacit.theory.trading_optimum import joint_optimum
+from tacitlab.errors import TacitError
+from tacitlab.markets.resource.equilibrium import _mixed, equilibrium
+from tacitlab.markets.resource.optimum import joint_optimum
+from tacitlab.markets.resource.theory import TradingGame
+from tacitlab.theory.equilibrium import pure_nash
 
 SHOCKED = TradingGame(lowest=-2, highest=2, start=0, steps=6, shock=0.2, holding_penalty=0.002, alpha=0.02)
 

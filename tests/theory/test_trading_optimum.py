@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tacit.errors import TacitError
-from tacit.theory.trading import TradingGame
-from tacit.theory.trading_optimum import joint_optimum
+from tacitlab.errors import TacitError
+from tacitlab.markets.resource.optimum import joint_optimum
+from tacitlab.markets.resource.theory import TradingGame
 
 CAP10 = TradingGame(alpha=0.01, lowest=0, highest=10, start=5, steps=1000, price=100.0)
 LAWS = [("linear", "pre"), ("linear", "mid"), ("linear", "post")] + [

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tacit.theory.trading import TradingGame
-from tacit.theory.trading_equilibrium import equilibrium
-from tacit.theory.trading_optimum import joint_optimum
-from tacit.theory.trading_response import Policy, best_response, value
+from tacitlab.markets.resource.equilibrium import equilibrium
+from tacitlab.markets.resource.optimum import joint_optimum
+from tacitlab.markets.resource.response import Policy, best_response, value
+from tacitlab.markets.resource.theory import TradingGame
 
 PATHS = 20_000
 LAWS = [("linear", "pre"), ("linear", "mid"), ("linear", "post")] + [

@@ -12,10 +12,10 @@ from scipy.integrate import quad
 from scipy.stats import norm
 from test_trading_optimum import CAP10, games, step_rewards
 
-from tacit.errors import TacitError
-from tacit.theory.trading import TradingGame
-from tacit.theory.trading_optimum import joint_optimum
-from tacit.theory.trading_response import Policy, best_response, exploitability, trend_weights, value
+from tacitlab.errors import TacitError
+from tacitlab.markets.resource.optimum import joint_optimum
+from tacitlab.markets.resource.response import Policy, best_response, exploitability, trend_weights, value
+from tacitlab.markets.resource.theory import TradingGame
 
 BAND, LEVELS = 0.005, (4, 7)
 SIZES = {"none": ((3, 3), 3), "implicit": ((3, 3, 3), 3), "explicit": ((3, 3, 3), 9)}

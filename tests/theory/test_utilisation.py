@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import LinearConstraint, minimize
 
-from tacit.errors import TacitError
-from tacit.theory.utilisation import first_best, joint_optimum, nash, payoffs, price_taking, regret, welfare
+from tacitlab.errors import TacitError
+from tacitlab.markets.token.utilisation import first_best, joint_optimum, nash, payoffs, price_taking, regret, welfare
 
 REFERENCE = np.random.default_rng(1).uniform(0, 2, 100)
 SEEDS = st.integers(0, 2**32 - 1)

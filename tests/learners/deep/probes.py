@@ -5,10 +5,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tacit.learners.base import MarketSeat
-from tacit.learners.deep.base import Transition
-from tacit.markets.base import Continuous, Discrete, Role
-from tacit.markets.dynamics.base import Dynamics, Outcome
+from tacitlab.learners.base import MarketSeat
+from tacitlab.learners.deep.base import Transition
+from tacitlab.markets.base import Continuous, Discrete, Role
+from tacitlab.markets.motion import Dynamics, Outcome
 
 AGENTS = 2
 

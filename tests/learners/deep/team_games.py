@@ -5,8 +5,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tacit.markets.base import Continuous, Discrete, Role
-from tacit.markets.dynamics.base import Dynamics, Outcome
+from tacitlab.markets.base import Continuous, Discrete, Role
+from tacitlab.markets.motion import Dynamics, Outcome
 
 
 class Team(Dynamics):

@@ -10,7 +10,7 @@ from scipy import stats
 from test_ppo import leaves, one_of, random_networks
 from toy_market import fast, keys
 
-from tacit.learners import ActorCritic
+from tacitlab.learners import ActorCritic
 
 STEPS = 8
 SETTINGS = {"rollout": STEPS, "hidden": (3,), "gamma": 0.9, "trace": 0.8, "anneal": False, "scale_rewards": False}

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy_ppo import advantages
 
-from tacit.learners.deep.advantage import generalised
+from tacitlab.learners.deep.advantage import generalised
 
 STEPS = 12
 ESTIMATE = jax.jit(generalised)

@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 from toy_market import Toy, keys
 
-from tacit.engine import deep
-from tacit.errors import TacitError
-from tacit.learners import DQN, PPO, Centralised, QLearning
-from tacit.learners.base import MarketSeat
-from tacit.learners.deep.centralised import Joint
-from tacit.learners.dqn import Memory, Network
-from tacit.learners.exploration import Constant
-from tacit.learners.initial import ConstantValue
-from tacit.markets import TeamGame
-from tacit.markets.base import Role
+from tacitlab.engine import deep
+from tacitlab.errors import TacitError
+from tacitlab.learners import DQN, PPO, Centralised, QLearning
+from tacitlab.learners.base import MarketSeat
+from tacitlab.learners.deep.centralised import Joint
+from tacitlab.learners.dqn import Memory, Network
+from tacitlab.learners.exploration import Constant
+from tacitlab.learners.initial import ConstantValue
+from tacitlab.markets import TeamGame
+from tacitlab.markets.base import Role
 
 #: Three players; the best joint action is far from all others, so that who learns alone never finds it.
 NEEDLE = np.full((1, 2, 2, 2), 0.0)

@@ -13,11 +13,11 @@ from team_games import table
 from test_ddpg_learning import played
 from toy_market import fast, keys
 
-from tacit.errors import TacitError
-from tacit.learners import COMA
-from tacit.learners.deep.policy import Networks
-from tacit.learners.deep.samples import Batch
-from tacit.learners.deep.trunk import forward as through
+from tacitlab.errors import TacitError
+from tacitlab.learners import COMA
+from tacitlab.learners.deep.policy import Networks
+from tacitlab.learners.deep.samples import Batch
+from tacitlab.learners.deep.trunk import forward as through
 
 STEPS, AGENTS, GAMMA, TRACE = 12, 2, 0.9, 0.7
 SETTINGS = {

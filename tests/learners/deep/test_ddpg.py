@@ -12,11 +12,11 @@ from probes import experience, group, probe
 from scipy import special, stats
 from toy_market import Toy, fast, keys
 
-from tacit.errors import TacitError
-from tacit.learners import DDPG, MADDPG
-from tacit.learners.base import MarketSeat
-from tacit.learners.deep.actions import UNIFORM
-from tacit.learners.deep.base import Transition
+from tacitlab.errors import TacitError
+from tacitlab.learners import DDPG, MADDPG
+from tacitlab.learners.base import MarketSeat
+from tacitlab.learners.deep.actions import UNIFORM
+from tacitlab.learners.deep.base import Transition
 
 STEPS, BATCH = 12, 5
 SETTINGS = {

@@ -9,11 +9,11 @@ import pytest
 from probes import AGENTS, probe
 from team_games import table, tracking
 
-from tacit.engine import deep
-from tacit.learners import DDPG, MADDPG
-from tacit.learners.base import MarketSeat
-from tacit.learners.deep.trunk import forward
-from tacit.learners.exploration import Constant
+from tacitlab.engine import deep
+from tacitlab.learners import DDPG, MADDPG
+from tacitlab.learners.base import MarketSeat
+from tacitlab.learners.deep.trunk import forward
+from tacitlab.learners.exploration import Constant
 
 SESSIONS, DISCOUNT = 2, 0.5
 SETTINGS = {

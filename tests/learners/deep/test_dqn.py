@@ -10,7 +10,7 @@ from numpy_dqn import Learner, Net
 from scipy import stats
 from toy_market import MOST, PlainToy, agent, beginner, fast, fill, keys, network, observations, transitions
 
-from tacit.learners.dqn import Network
+from tacitlab.learners.dqn import Network
 
 KINDS = {
     "input": {},

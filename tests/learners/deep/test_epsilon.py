@@ -6,8 +6,8 @@ import jax
 import numpy as np
 import pytest
 
-from tacit.learners.deep.exploration import Epsilon
-from tacit.learners.exploration import Constant, Exponential, Geometric, Schedule
+from tacitlab.learners.deep.exploration import Epsilon
+from tacitlab.learners.exploration import Constant, Exponential, Geometric, Schedule
 
 POINTS = [(0, 1.0), (10, 0.4), (300, 0.05), (2_000, 0.01)]
 

@@ -9,8 +9,8 @@ import pytest
 from scipy import stats
 from toy_market import keys
 
-from tacit.learners.deep.base import Transition
-from tacit.learners.deep.group_replay import GroupReplay
+from tacitlab.learners.deep.base import Transition
+from tacitlab.learners.deep.group_replay import GroupReplay
 
 AGENTS, OBSERVATION, ACTION, WORLD, STEPS = 3, 2, 1, 4, 23
 

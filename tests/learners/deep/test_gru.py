@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 from toy_market import keys
 
-from tacit.learners.deep.gru import Gru
-from tacit.learners.deep.network import Layer
+from tacitlab.learners.deep.gru import Gru
+from tacitlab.learners.deep.network import Layer
 
 STREAMS, STEPS, INPUTS, WIDTH = 3, 7, 4, 5
 

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 from toy_market import agent, keys, observations, transitions
 
-from tacit.learners.deep.base import Independent
+from tacitlab.learners.deep.base import Independent
 
 
 def test_a_group_does_what_its_agents_do_alone():

@@ -11,12 +11,12 @@ from probes import group
 from scipy import stats
 from toy_market import fast, keys
 
-from tacit.engine import deep
-from tacit.errors import TacitError
-from tacit.learners import Constant, Exponential, JointQLearning, QLearning, UniformValues
-from tacit.learners.deep.base import Transition
-from tacit.markets.base import Discrete, Role
-from tacit.markets.dynamics.base import Dynamics, Outcome
+from tacitlab.engine import deep
+from tacitlab.errors import TacitError
+from tacitlab.learners import Constant, Exponential, JointQLearning, QLearning, UniformValues
+from tacitlab.learners.deep.base import Transition
+from tacitlab.markets.base import Discrete, Role
+from tacitlab.markets.motion import Dynamics, Outcome
 
 ACTIONS, STATES = 3, 2
 SETTINGS = {"alpha": 0.3, "gamma": 0.9, "initial": UniformValues(low=-1.0, high=1.0)}

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from tacit.lab.experiment import from_mapping
-from tacit.lab.market_work import MarketWork
-from tacit.theory.liquidation import best_response
+from tacitlab.lab.deep_play import MarketWork
+from tacitlab.lab.experiment import from_mapping
+from tacitlab.markets.execution.liquidation import best_response
 
 SESSIONS = 6
 MARKET = {"kind": "execution", "steps": 4, "trades": "parts", "parts": 12, "reward": "trade", "order": "simultaneous"}

@@ -10,16 +10,16 @@ import pytest
 from probes import experience, group, probe
 from toy_market import fast, keys
 
-from tacit.engine import deep
-from tacit.errors import TacitError
-from tacit.learners import MAPPO, PPO, QMIX
-from tacit.learners.base import MarketSeat
-from tacit.learners.deep.base import Transition
-from tacit.learners.deep.trunk import respond
-from tacit.learners.exploration import Constant
-from tacit.markets import TeamGame
-from tacit.markets.base import Discrete, Role
-from tacit.markets.dynamics.base import Dynamics, Outcome
+from tacitlab.engine import deep
+from tacitlab.errors import TacitError
+from tacitlab.learners import MAPPO, PPO, QMIX
+from tacitlab.learners.base import MarketSeat
+from tacitlab.learners.deep.base import Transition
+from tacitlab.learners.deep.trunk import respond
+from tacitlab.learners.exploration import Constant
+from tacitlab.markets import TeamGame
+from tacitlab.markets.base import Discrete, Role
+from tacitlab.markets.motion import Dynamics, Outcome
 
 STEPS = 8
 SETTINGS = {

@@ -9,10 +9,10 @@ from probes import group, probe
 from scipy import special, stats
 from toy_market import Toy, keys
 
-from tacit.learners import PPO
-from tacit.learners.base import MarketSeat
-from tacit.learners.deep.policy import Categorical, Gaussian
-from tacit.learners.deep.trunk import Shape, create, forward, orthogonal
+from tacitlab.learners import PPO
+from tacitlab.learners.base import MarketSeat
+from tacitlab.learners.deep.policy import Categorical, Gaussian
+from tacitlab.learners.deep.trunk import Shape, create, forward, orthogonal
 
 RANDOM = np.random.default_rng(0)
 DRAWS = jnp.asarray(RANDOM.uniform(size=(20_000, 2)), jnp.float32)

@@ -10,9 +10,9 @@ from numpy_ppo import Agent
 from probes import experience, group, in_copies, probe, remembered
 from toy_market import fast, keys
 
-from tacit.errors import TacitError
-from tacit.learners import PPO
-from tacit.learners.deep.samples import Batch
+from tacitlab.errors import TacitError
+from tacitlab.learners import PPO
+from tacitlab.learners.deep.samples import Batch
 
 STEPS = 8
 SETTINGS = {

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from probes import AGENTS, group, probe
 
-from tacit.engine import deep
-from tacit.learners import PPO, ActorCritic
-from tacit.learners.deep.trunk import forward
+from tacitlab.engine import deep
+from tacitlab.learners import PPO, ActorCritic
+from tacitlab.learners.deep.trunk import forward
 
 STEPS, SESSIONS, DISCOUNT = 4000, 2, 0.5
 LEARNERS = {

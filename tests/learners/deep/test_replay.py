@@ -8,8 +8,8 @@ import pytest
 from scipy import stats
 from toy_market import fill, keys, transitions
 
-from tacit.learners.deep.base import Transition
-from tacit.learners.deep.replay import Replay
+from tacitlab.learners.deep.base import Transition
+from tacitlab.learners.deep.replay import Replay
 
 ADDED = 3000
 

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from probes import experience, group, probe, remembered
 
-from tacit.learners import PPO
-from tacit.learners.deep.moments import Moments
+from tacitlab.learners import PPO
+from tacitlab.learners.deep.moments import Moments
 
 
 def test_a_rollout_gives_back_what_it_was_given_and_is_overwritten():

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from numpy_dqn import SLOPE, Net
 from toy_market import agent, fast, network, observations
 
-from tacit.learners.deep.search import BLOCK
-from tacit.learners.dqn import Network
+from tacitlab.learners.deep.search import BLOCK
+from tacitlab.learners.dqn import Network
 
 MOST, BATCH = 100, 20  # actions of an observation, and observations
 KINDS = {"embedding": Network(width=5, layers=2), "none": Network(width=5, layers=1, embedding=False)}

@@ -7,9 +7,9 @@ import pytest
 from scipy import stats
 from toy_market import PlainToy, Toy, fast, keys, observations, transitions
 
-from tacit.learners import Constant, QLearning, UniformValues
-from tacit.learners.base import MarketSeat
-from tacit.markets.repeated_game import RepeatedGame
+from tacitlab.learners import Constant, QLearning, UniformValues
+from tacitlab.learners.base import MarketSeat
+from tacitlab.markets.repeated_game import RepeatedGame
 
 BINS = (3, 4)
 SEEN = observations(np.random.default_rng(0), 300)

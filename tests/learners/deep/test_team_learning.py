@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from tacit.lab.experiment import load
-from tacit.lab.market_work import MarketWork
+from tacitlab.lab.deep_play import MarketWork
+from tacitlab.lab.experiment import load
 
 SESSIONS = 4
 KNOWN = {"team": (0.8, 0.8), "own": (1.0, 0.75)}  # weight for a unit of signal, and what that is worth to the team

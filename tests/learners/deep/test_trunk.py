@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from toy_market import keys
 
-from tacit.learners.deep.trunk import Shape, create, forward, respond, unroll
+from tacitlab.learners.deep.trunk import Shape, create, forward, respond, unroll
 
 RANDOM = np.random.default_rng(0)
 

@@ -10,15 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toy_market import keys
 
-from tacit.engine import deep
-from tacit.errors import TacitError
-from tacit.games import PrisonersDilemma
-from tacit.learners import QMIX, VDN
-from tacit.learners.base import MarketSeat
-from tacit.learners.deep.base import Transition
-from tacit.learners.deep.mixing import monotonic, together
-from tacit.learners.exploration import Constant
-from tacit.markets import RepeatedGame
+from tacitlab.engine import deep
+from tacitlab.errors import TacitError
+from tacitlab.games import PrisonersDilemma
+from tacitlab.learners import QMIX, VDN
+from tacitlab.learners.base import MarketSeat
+from tacitlab.learners.deep.base import Transition
+from tacitlab.learners.deep.mixing import monotonic, together
+from tacitlab.learners.exploration import Constant
+from tacitlab.markets import RepeatedGame
 
 #: Payoffs of two-player team games; what each learner ends at is in the papers.
 CLIMB = [[8, -12, -12], [-12, 0, 0], [-12, 0, 0]]  # Rashid et al. 2020, table 1: no monotonic function has this optimum

@@ -5,13 +5,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tacit.learners.base import MarketSeat
-from tacit.learners.deep.base import Transition
-from tacit.learners.deep.dqn import build
-from tacit.learners.dqn import DQN, Memory, Network
-from tacit.learners.exploration import Constant
-from tacit.markets.base import Continuous, Role
-from tacit.markets.dynamics.base import Dynamics
+from tacitlab.learners.base import MarketSeat
+from tacitlab.learners.deep.base import Transition
+from tacitlab.learners.deep.dqn import build
+from tacitlab.learners.dqn import DQN, Memory, Network
+from tacitlab.learners.exploration import Constant
+from tacitlab.markets.base import Continuous, Role
+from tacitlab.markets.motion import Dynamics
 
 MOST = 10
 

@@ -1,9 +1,0 @@
-"""Other libraries: what is here as they expect it, and what is theirs as it is expected here. Each needs its extra."""
-
-from tacit.interop.jaxmarl import JaxMarl
-from tacit.markets.base import Market
-
-#: Environments of other libraries that scenarios may name, beside the registered markets.
-FOREIGN: tuple[type[Market], ...] = (JaxMarl,)
-
-__all__ = ["FOREIGN", "JaxMarl"]

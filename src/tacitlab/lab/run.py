@@ -1,0 +1,225 @@
+"""Play an experiment: all sessions on all cores, shard by shard, into memory or into a run folder."""
+
+import os
+import platform
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tacitlab.errors import Interrupted, TacitError
+from tacitlab.lab.experiment import Experiment, from_mapping
+from tacitlab.lab.playing import CAUSES, Work
+from tacitlab.lab.result import Policies, Result, label
+from tacitlab.markets.base import Market
+from tacitlab.store.folder import RunFolder, create
+from tacitlab.store.layout import Arrays, Layout, combined, digest
+
+Progress = Callable[[float, int], None]  # sessions done, in fractions where they are known, and in all
+FAILURE = ("failure", "failed_at")  # arrays that tell which sessions failed, and when
+
+
+def run(
+    experiment: Experiment,
+    folder: str | os.PathLike[str] | None = None,
+    *,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> Result:
+    """Play an experiment.
+
+    Parameters
+    ----------
+    experiment : Experiment
+    folder : path, optional
+        Where the run is stored, shard by shard; in memory only if left out.
+    threads : int, optional
+        All cores that this process may use, if left out. The result of a stage game does not depend on it; markets
+        round differently on other devices.
+    progress : callable, optional
+        Called with the sessions done and in all.
+
+    Raises
+    ------
+    TacitError
+        If the experiment cannot be played or stored.
+    Interrupted
+        If the user pressed Ctrl-C; what is complete is in the folder.
+
+    Examples
+    --------
+    >>> from tacitlab.games import Braess
+    >>> from tacitlab.learners import Constant, ConstantValue, QLearning
+    >>> from tacitlab.lab.experiment import Length
+    >>> learner = QLearning(alpha=0.1, gamma=0, exploration=Constant(epsilon=1), initial=ConstantValue(value=-2))
+    >>> result = run(Experiment(environment=Braess(), learners=learner, length=Length(periods=10_000), sessions=4))
+    >>> round(float(result.data.payoff.mean()), 2)  # random play: -(14/9 + 4/900)
+    -1.56
+    """
+    job = Job(experiment, prepare(experiment))
+    if folder is None:
+        return job.in_memory(threads, progress)
+    path = Path(folder)
+    return job.in_folder(create(path, experiment.dump(), job.layout, _facts(experiment, job.work)), threads, progress)
+
+
+def resume(folder: str | os.PathLike[str], *, threads: int | None = None, progress: Progress | None = None) -> Result:
+    """Finish a run that was interrupted; the result has the bytes of an uninterrupted one."""
+    store = RunFolder(folder)
+    experiment = from_mapping(store.scenario())
+    job = Job(experiment, prepare(experiment))
+    if store.manifest.get("shards") != job.layout.n_shards:
+        raise TacitError(f"{folder}: its scenario and manifest disagree; run the experiment again in another folder")
+    return job.in_folder(store, threads, progress)
+
+
+def load(folder: str | os.PathLike[str]) -> Result:
+    """Read a complete run.
+
+    Raises
+    ------
+    TacitError
+        If the folder is no run, is damaged, or is not complete yet.
+    """
+    store = RunFolder(folder)
+    done, wanted = len(store.finished()), store.manifest["shards"]
+    if store.manifest["status"] != "complete" or done < wanted:
+        mend = f"finish it with `tacit run --resume {folder}`"
+        raise TacitError(f"{folder}: only {done} of {wanted} parts are complete; {mend}")
+    return _stored_result(store, from_mapping(store.scenario()))
+
+
+def prepare(experiment: Experiment) -> Work:
+    """The engine for an experiment, with everything validated before anything is played."""
+    if isinstance(experiment.environment, Market):
+        from tacitlab.lab.deep_play import MarketWork  # imports JAX
+
+        return MarketWork.of(experiment)
+    from tacitlab.lab.tabular_play import StageWork
+
+    return StageWork.of(experiment)
+
+
+@dataclass(frozen=True)
+class Job:
+    """An experiment and the engine that plays it, into memory or into a folder."""
+
+    experiment: Experiment
+    work: Work
+
+    @property
+    def layout(self) -> Layout:
+        return self.work.layout
+
+    def in_folder(self, store: RunFolder, threads: int | None, progress: Progress | None) -> Result:
+        """Play what the folder lacks."""
+        with store.locked():
+            store.clean()
+            self._play_into(store, threads, progress)
+        return _stored_result(store, self.experiment)
+
+    def _play_into(self, store: RunFolder, threads: int | None, progress: Progress | None) -> None:
+        began, journal = time.perf_counter(), store.finished()
+        done = {s[0] for s in self.layout.shards() if s[0] in journal and store.intact(*s, journal[s[0]])}
+        todo = [shard for shard in self.layout.shards() if shard[0] not in done]
+        skipped = sum(count for index, *_, count in self.layout.shards() if index in done)
+        try:
+            report = _counter(progress, skipped, self.layout.cells * self.layout.sessions)
+            for (index, cell, first, _), data, policies in self.work.play(todo, threads, store.scratch, report):
+                store.write_shard(index, cell, first, data, policies)
+        except KeyboardInterrupt:
+            finished = sum(count for index, *_, count in self.layout.shards() if index in store.finished())
+            raise Interrupted(
+                f"interrupted: {finished} of {self.layout.cells * self.layout.sessions} sessions are safe in "
+                f"{store.path}{_begun(store)}; continue with `tacit run --resume {store.path}`"
+            ) from None
+        digests = store.finished()
+        whole = combined(digests[k] for k in sorted(digests))
+        if store.manifest["status"] != "complete" or todo:
+            spent = store.manifest.get("seconds", 0.0) + time.perf_counter() - began
+            arrays = {name: store.read(array) for name, array in store.arrays().items() if name in FAILURE}
+            facts = {"content_hash": whole, "seconds": round(spent, 3), "failures": _failures(arrays)}
+            store.finish(facts)
+
+    def in_memory(self, threads: int | None, progress: Progress | None) -> Result:
+        """Play everything and keep it."""
+        began = time.perf_counter()
+        report = _counter(progress, 0, self.layout.cells * self.layout.sessions)
+        rows: list[tuple[int, Arrays, Policies]] = []
+        for (_, cell, *_), data, policies in self.work.play(list(self.layout.shards()), threads, None, report):
+            rows.append((cell, data, policies))
+        variables = {}
+        for name, v in self.layout.variables.items():
+            values = np.concatenate([data[name] for _, data, _ in rows])
+            shaped = values.reshape(self.layout.cells, self.layout.sessions, *v.shape)
+            variables[name] = (("cell", "session", *v.dims), shaped, v.unit, v.meaning)
+        coordinates = {name: (*entry, "") for name, entry in self.layout.coordinates.items()}
+
+        def policies_of(cell: int) -> Policies:
+            return _concatenated([p for c, _, p in rows if c == cell])
+
+        manifest = {
+            **_facts(self.experiment, self.work),
+            "content_hash": combined(digest(data, p) for _, data, p in rows),
+            "seconds": round(time.perf_counter() - began, 3),
+            "failures": _failures({name: variables[name][1] for name in FAILURE if name in variables}),
+        }
+        return Result(self.experiment, label(self.experiment, variables, coordinates), manifest, policies_of)
+
+
+def _begun(store: RunFolder) -> str:
+    """Whether there is a checkpoint of sessions that are not complete."""
+    return ", and the others up to their last checkpoint" if store.scratch.is_dir() else ""
+
+
+def _failures(arrays: Arrays) -> list[dict[str, Any]]:
+    """Sessions whose learning failed, with the cause and when it showed."""
+    codes, times = (arrays.get(name, np.zeros((0, 0))) for name in FAILURE)
+    return [
+        {"cell": int(c), "session": int(s), "cause": CAUSES[int(codes[c, s])], "episode": int(times[c, s])}
+        for c, s in np.argwhere(codes)
+    ]
+
+
+def _counter(progress: Progress | None, done: float, total: int) -> Callable[[float], None]:
+    def report(more: float) -> None:
+        nonlocal done
+        done += more
+        if progress is not None:
+            progress(done, total)
+
+    report(0)
+    return report
+
+
+def _concatenated(parts: Sequence[Policies]) -> dict[str, NDArray[np.generic]]:
+    """Policies of consecutive sessions; the sizes of the agents' tables are the same in all parts."""
+    sizes = {name: parts[0][name] for name in ("states", "actions") if name in parts[0]}
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0] if name not in sizes} | sizes
+
+
+def _facts(experiment: Experiment, work: Work) -> dict[str, Any]:
+    libraries = {name: metadata.version(name) for name in ("tacit", *work.libraries)}
+    return {
+        "name": experiment.name,
+        "seed": experiment.seed,
+        "sessions": experiment.sessions,
+        "versions": {**libraries, "python": platform.python_version()},
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _stored_result(store: RunFolder, experiment: Experiment) -> Result:
+    """A result whose arrays are read from disk, and whose policies are read when they are asked for.
+
+    Nothing is prepared anew: a run stays readable when an earlier run that its agents came from is gone.
+    """
+    variables, coordinates = store.contents()
+    data = label(experiment, variables, coordinates)
+    return Result(experiment, data, store.manifest, lambda cell: _concatenated(store.cell_policies(cell)), store.path)

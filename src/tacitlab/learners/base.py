@@ -1,0 +1,253 @@
+"""What every tabular learner says about itself, and the seat from which it plays."""
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tacitlab.errors import TacitError
+from tacitlab.games.base import CongestionForm, NormalForm
+from tacitlab.schema import Spec, param
+
+if TYPE_CHECKING:
+    from tacitlab.learners.deep.base import Group, Policy
+    from tacitlab.markets.base import Market, Role
+    from tacitlab.markets.motion import Dynamics
+
+
+class Choice(IntEnum):
+    """How an agent chooses; scripted policies come last, from FIXED on."""
+
+    EPSILON_GREEDY = 0
+    BOLTZMANN = 1
+    EXP3 = 2
+    UCB1 = 3
+    FIXED = 4
+    RANDOM = 5
+    BEST_REPLY = 6
+
+
+class Rule(IntEnum):
+    """What an agent learns from a transition."""
+
+    NOTHING = 0
+    Q_LEARNING = 1
+    Q_COUNTERFACTUAL = 2
+    SARSA = 3
+    EXP3 = 4
+    AVERAGE = 5
+
+
+class Observes(IntEnum):
+    """What an agent remembers of a period."""
+
+    EVERYBODY = 0
+    RIVALS = 1
+    OWN = 2
+    CROWD = 3
+
+
+ObservesName = Literal["everybody", "rivals", "own", "crowd"]
+
+
+@dataclass(frozen=True)
+class Seat:
+    """An agent's place in a game, as its learner sees it when the experiment is prepared.
+
+    Attributes
+    ----------
+    form : NormalForm or CongestionForm
+    agent : int
+    observes : Observes
+    memory : int
+        Periods remembered.
+    codes : int
+        Number of different observations of one period.
+    regimes : int
+        Number of observed payoff regimes, 1 if none are seen.
+        State = history + codes**memory * (regime + regimes * signal).
+    sessions, periods : int
+        Size of the experiment.
+    trained : callable
+        ``trained(run, agent)`` gives the values and the greedy actions that an agent of an earlier run ended with:
+        arrays of shape (sessions, states, actions) or None, and (sessions, states).
+    signals : int
+        Number of signals that an intervention may give, 1 if it gives none.
+    """
+
+    form: NormalForm | CongestionForm
+    agent: int
+    observes: Observes
+    memory: int
+    codes: int
+    regimes: int
+    sessions: int
+    periods: int
+    trained: Callable[[str, int], tuple[NDArray[np.float64] | None, NDArray[np.int64]]]
+    signals: int = 1
+
+    @property
+    def actions(self) -> int:
+        return self.form.shape[self.agent] if isinstance(self.form, NormalForm) else self.form.actions
+
+    @property
+    def histories(self) -> int:
+        return self.codes**self.memory
+
+    @property
+    def states(self) -> int:
+        return self.histories * self.regimes * self.signals
+
+    def payoff_range(self) -> tuple[float, float]:
+        """Least and greatest payoff that the agent can meet (bounds in a congestion game)."""
+        if isinstance(self.form, NormalForm):
+            payoffs = self.form.payoffs[..., self.agent]
+            return float(payoffs.min()), float(payoffs.max())
+        low, high = np.minimum(self.form.weights, 0), np.maximum(self.form.weights, 0)
+        least, most = self.form.values.min(axis=1), self.form.values.max(axis=1)
+        return (
+            float((self.form.own + high @ least + low @ most).min()),
+            float((self.form.own + high @ most + low @ least).max()),
+        )
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """A learner in numbers, ready for the engine.
+
+    Attributes
+    ----------
+    values : (sessions or 1, states, actions) array
+        Initial values; ignored where ``uniform_values`` is given.
+    uniform_values : (low, high) or None
+        Initial values drawn uniformly by the engine, for every agent and session anew.
+    knots : (knots, 4) array
+        Exploration schedule: from period ``time`` on, level = ``value``, then level * ``factor`` + ``step``.
+    """
+
+    choice: Choice
+    rule: Rule
+    values: NDArray[np.float64]
+    alpha: float = 0.0
+    gamma: float = 0.0
+    mixing: float = 0.0
+    fixed: int = 0
+    random_ties: bool = False
+    uniform_values: tuple[float, float] | None = None
+    knots: NDArray[np.float64] = field(default_factory=lambda: np.array([[0.0, 0.0, 1.0, 0.0]]))
+    payoff_range: tuple[float, float] = (0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class MarketSeat:
+    """The place of a group of agents in a market, as its learner sees it when the experiment is prepared.
+
+    Attributes
+    ----------
+    market : Market
+    dynamics : Dynamics
+        The market in motion, on arrays.
+    role : Role
+    first, last : int
+        Agents of the role that sit here: from the first to before the last.
+    steps : int
+        Steps of a session.
+    one_by_one : bool
+        Whether to search networks in turn (processors) or all at once (GPU).
+    copies : int
+        Copies of the market that are learned from at the same time.
+    trained : callable
+        ``trained(run, first, count)`` gives agents of an earlier run: how they act, by what, and their role.
+    """
+
+    market: "Market"
+    dynamics: "Dynamics"
+    role: "Role"
+    first: int
+    last: int
+    steps: int
+    one_by_one: bool
+    copies: int = 1
+    trained: "Callable[[str, int, int], tuple[Group, Policy, Role]] | None" = None
+
+
+class Learner(Spec):
+    """Base of everything that plays: learners and scripted policies."""
+
+    learns: ClassVar[bool] = True  # False: a scripted or frozen policy
+    many_copies: ClassVar[bool] = False  # can learn from several copies of a market at the same time
+
+    agents: int | None = param(None, "how many consecutive agents learn this way; none: all that are left", ge=1)
+
+    def group(self, seat: MarketSeat) -> "Group":
+        """The learner as functions on arrays, for a group of agents in a market (imports JAX).
+
+        Raises
+        ------
+        TacitError
+            If it cannot play markets, or not this one.
+        """
+        kind = type(self).model_fields["kind"].default
+        raise refuse("kind", f"{kind} plays stage games only", "choose another learner (`tacit list`)")
+
+
+class TabularLearner(Learner):
+    """Base of learners and scripted policies that keep a table."""
+
+    def memory_of(self) -> tuple[int, ObservesName]:
+        """Periods remembered, and what is remembered of each."""
+        return 0, "everybody"
+
+    @abstractmethod
+    def behaviour(self, seat: Seat) -> Behaviour:
+        """The learner in numbers, for one seat."""
+
+
+class WithMemory(TabularLearner):
+    """A learner whose state is what it remembers of the last periods."""
+
+    memory: int = param(0, "periods remembered, k", "periods", ge=0, le=8)
+    observes: ObservesName = param(
+        "everybody", "what is remembered: actions of everybody, of the rivals, one's own, or the crowd's choice"
+    )
+
+    def memory_of(self) -> tuple[int, ObservesName]:
+        return self.memory, self.observes
+
+
+MOST_STORED = 250_000_000  # values of one agent over all sessions: 2 GB
+
+
+def check_stored(seat: Seat, sessions: int) -> None:
+    """Refuse tables that differ by session and would not fit into memory."""
+    size = sessions * seat.states * seat.actions
+    if size > MOST_STORED:
+        raise refuse(
+            "run", f"{sessions} tables of {seat.states} states need {size:.1e} numbers", "train fewer sessions"
+        )
+
+
+def blank(seat: Seat) -> NDArray[np.float64]:
+    """Values of zero for every state and action."""
+    return np.zeros((1, seat.states, seat.actions))
+
+
+def refuse(field_name: str, problem: str, mend: str) -> TacitError:
+    """A one-line error about a learner's field."""
+    return TacitError(f"learners.{field_name}: {problem}; {mend}")
+
+
+def group_sizes(players: int, learners: Sequence[Learner]) -> list[int]:
+    """How many agents each learner takes, in order; at most one takes those that are left."""
+    named = sum(learner.agents or 0 for learner in learners)
+    open_groups = sum(learner.agents is None for learner in learners)
+    left = players - named
+    if open_groups > 1:
+        raise refuse("agents", "several groups take the agents that are left", "say how many in all but one group")
+    if left < open_groups or (left and not open_groups):
+        raise refuse("agents", f"they are {named} for {players} players", f"make them {players} in total")
+    return [left if learner.agents is None else learner.agents for learner in learners]

@@ -1,0 +1,78 @@
+"""Q-learning (Watkins 1989), the learner of the algorithmic collusion and congestion literatures."""
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
+
+from tacitlab.learners.base import Behaviour, Choice, MarketSeat, Rule, Seat, WithMemory, refuse
+from tacitlab.learners.exploration import Boltzmann, Constant, Exploration
+from tacitlab.learners.initial import Initial, UniformRivals
+from tacitlab.schema import param
+
+if TYPE_CHECKING:
+    from tacitlab.learners.deep.base import Group
+
+Bins = Annotated[int, Field(ge=1, le=10_000)]
+
+
+class ValueLearner(WithMemory):
+    """What Q-learning and SARSA share."""
+
+    alpha: float = param(0.15, "learning rate, alpha", ge=0, le=1)
+    gamma: float = param(0.95, "discount factor, delta or gamma; 1 only where episodes end", ge=0, le=1)
+    exploration: Exploration = param(Constant(), "how the agent explores")
+    initial: Initial = param(UniformRivals(), "initial values, Q_0")
+    ties: Literal["first", "random"] = param("first", "which of several best actions is greedy")
+
+    def _behaviour(self, seat: Seat, rule: Rule) -> Behaviour:
+        if self.gamma == 1:
+            raise refuse("gamma", "1 has no meaning in a game without end", "it must be below 1")
+        values, uniform = self.initial.values(seat, self.gamma)
+        boltzmann = isinstance(self.exploration, Boltzmann)
+        return Behaviour(
+            choice=Choice.BOLTZMANN if boltzmann else Choice.EPSILON_GREEDY,
+            rule=rule,
+            values=values,
+            uniform_values=uniform,
+            alpha=self.alpha,
+            gamma=self.gamma,
+            random_ties=self.ties == "random",
+            knots=self.exploration.knots(seat.periods),
+        )
+
+
+class QLearning(ValueLearner):
+    """Independent tabular Q-learning.
+
+    After playing ``a`` in state ``s``, earning ``r`` and reaching ``s'``::
+
+        Q(s, a) += alpha * (r + gamma * max_b Q(s', b) - Q(s, a))
+
+    With ``updates: all`` every action's value moves as if it had been played against the same rivals
+    (Asker, Fershtman and Pakes, AEA P&P 2022).
+
+    Examples
+    --------
+    >>> QLearning(alpha=2)
+    Traceback (most recent call last):
+    ...
+    tacitlab.errors.TacitError: alpha: 2 is too large; it must be at most 1.0
+    """
+
+    kind: Literal["q-learning"] = "q-learning"
+    updates: Literal["chosen", "all"] = param("chosen", "which actions a payoff teaches about")
+    bins: Bins | tuple[Bins, ...] | None = param(
+        None, "in a market: bins that each scaled observation is sorted into; none: 10, or its own values if discrete"
+    )
+
+    def behaviour(self, seat: Seat) -> Behaviour:
+        if self.updates == "all" and self.observes == "crowd" and self.memory:
+            raise refuse(
+                "observes", "'crowd' with updates: all is not defined", "use observes: own, or updates: chosen"
+            )
+        return self._behaviour(seat, Rule.Q_LEARNING if self.updates == "chosen" else Rule.Q_COUNTERFACTUAL)
+
+    def group(self, seat: MarketSeat) -> "Group":
+        from tacitlab.learners.deep.tabular import build
+
+        return build(self, seat)

@@ -1,0 +1,260 @@
+"""Auctions with private information: each bidder sees its own signal, and all bid at the same time."""
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import model_validator
+
+from tacitlab.errors import TacitError
+from tacitlab.markets.base import Continuous, Discrete, Market, Quantity, Role
+from tacitlab.schema import param
+from tacitlab.theory.benchmarks import Benchmarks, Concept, Profile
+
+if TYPE_CHECKING:
+    from tacitlab.markets.auction.dynamics import AuctionDynamics
+    from tacitlab.markets.auction.grid import GridGame
+    from tacitlab.markets.auction.theory import AuctionGame, BidFunction
+
+Floats = NDArray[np.float64]
+
+CERTIFIED = 5e-4  # what may be gained in the equilibrium on a grid, of a bidder's surplus
+CANDIDATES = {1: 21, 2: 11}  # bids that value-based learners compare where bids are continuous, by units wanted
+RULES = {
+    "truthful": "bids what a unit is worth to it by its own signal alone",
+    "shade-half": "bids half of that",
+    "zero": "bids nothing",
+}
+
+
+def in_money(actions: Any, signals: Any, highest: Any, by_share: Any) -> Any:
+    """What continuous actions bid: arrays of NumPy or JAX that broadcast; ``by_share`` is 1 for shares of signals.
+
+    Examples
+    --------
+    >>> in_money(np.array([-2.0, 0.0, 1.0]), 0.5, 1.0, 0), in_money(np.array([-2.0, 0.0, 1.0]), 0.5, 1.0, 1)
+    (array([0. , 0.5, 1. ]), array([0.  , 0.25, 0.5 ]))
+    """
+    return highest * ((1 + actions) / 2).clip(0.0, 1.0) * unit_of_bids(signals, by_share)
+
+
+def unit_of_bids(signals: Any, by_share: Any) -> Any:
+    """What a whole share is, in money: the signal; 1 where bids are no shares."""
+    return 1 - by_share + by_share * signals
+
+
+class Auction(Market):
+    """A sealed-bid auction with private signals, uniform on [0, 1]: one auction is one episode.
+
+    The highest bids that reach the reserve win; equal bids win by lot. Winners pay their own bid (``first-price``; with
+    several units pay-as-bid), the best bid that did not win (``second-price``, and ``uniform-price`` with ``pricing:
+    highest-rejected``), or the lowest that did (``lowest-accepted``); in an ``all-pay`` auction everybody pays. A unit
+    is worth its bidder's signal (``values: independent``), or the sum of all signals to everybody (``common``: the
+    wallet game). A bid below the reserve is no bid.
+
+    A continuous action a means the bid ``highest_bid (1 + a)/2``, clipped to what is allowed, and networks see
+    ``2 signal - 1``, so that a bid proportional to the signal is linear in what they see. Learners begin near half the
+    highest bid whatever they see: nothing of the equilibrium is built in. With ``bid_as: share`` the same number is
+    what they bid for each unit of their signal, as those who shade bids by a factor do. With ``bids: 21`` agents choose
+    among 21 equally spaced bids, and are compared with the equilibrium on that grid.
+
+    ``first-price-auction`` is the stage game in which everybody knows all values.
+
+    References
+    ----------
+    W. Vickrey, Journal of Finance 16 (1961) 8-37; Krishna, *Auction Theory*, 2nd edition, 2010.
+
+    Examples
+    --------
+    >>> found = Auction(format="second-price", reserve=0.5).benchmarks()
+    >>> round(found.nash.average, 4), round(float(found.nash.quantities["revenue"][0]), 4)
+    (0.0833, 0.4167)
+    >>> Auction(units=2, format="second-price")
+    Traceback (most recent call last):
+    ...
+    tacitlab.errors.TacitError: units: second-price sells one; use uniform-price for 2
+    """
+
+    role: ClassVar[str] = "bidder"
+    payoff_name: ClassVar[str] = "surplus"
+    payoff_unit: ClassVar[str] = "money"
+
+    kind: Literal["auction"] = "auction"
+    format: Literal["first-price", "second-price", "all-pay", "uniform-price"] = param("first-price", "who pays what")
+    bidders: int = param(2, "number of bidders, n", "agents", ge=2, le=50)
+    units: int = param(1, "units for sale, k", "units", ge=1, le=50)
+    demand: int = param(1, "units that each bidder wants, m; it makes a bid for each", "units", ge=1, le=4)
+    reserve: float = param(0.0, "least bid that counts, r", "money", ge=0)
+    values: Literal["independent", "common"] = param(
+        "independent", "a unit is worth one's own signal, or the sum of all signals to everybody"
+    )
+    pricing: Literal["highest-rejected", "lowest-accepted"] = param(
+        "highest-rejected", "which bid is the price in a uniform-price auction"
+    )
+    bids: Literal["continuous"] | int = param("continuous", "any bid, or one of so many, equally spaced from 0")
+    bid_as: Literal["money", "share"] = param(
+        "money", "what a continuous action means: a bid, or a share of the own signal that is bid"
+    )
+    highest_bid: float | None = param(
+        None, "bids (or shares) are at most this; none: 1, or the number of bidders with a common value", gt=0
+    )
+    rounds: int = param(1, "auctions of an episode, each with new signals", "auctions", ge=1, le=1_000_000)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        from tacitlab.markets.auction.grid import MOST_ACTIONS, count_combinations
+
+        try:
+            game = self.game
+        except TacitError as error:
+            raise ValueError(str(error)) from None
+        if self.reserve >= self.top:
+            raise ValueError(f"highest_bid: {self.top:g} does not exceed the reserve of {game.reserve:g}; raise it")
+        if isinstance(self.bids, int) and self.bid_as == "share":
+            raise ValueError(f"bid_as: shares have no grid of {self.bids} bids; set bids to continuous")
+        if isinstance(self.bids, int) and self.bids < 2:
+            raise ValueError(f"bids: {self.bids} are too few; give 2 or more, or continuous")
+        if isinstance(self.bids, int) and (count := count_combinations(self.bids, self.demand)) > MOST_ACTIONS:
+            raise ValueError(f"bids: {self.bids} make {count} combinations for {self.demand} units; take fewer bids")
+        return self
+
+    @property
+    def game(self) -> "AuctionGame":
+        """The auction as theory sees it."""
+        from tacitlab.markets.auction.theory import AuctionGame
+
+        return AuctionGame(
+            self.format, self.bidders, self.units, self.demand, self.reserve, self.values == "common", self.pricing
+        )
+
+    @property
+    def top(self) -> float:
+        """The highest bid."""
+        if self.highest_bid is not None:
+            return self.highest_bid
+        return float(self.bidders) if self.values == "common" else 1.0
+
+    @property
+    def levels(self) -> Floats:
+        """Bids of the grid; where bids are continuous, those that value-based learners compare."""
+        many = self.bids if isinstance(self.bids, int) else CANDIDATES.get(self.demand, 5)
+        return np.linspace(0.0, self.top, many)
+
+    @cached_property
+    def equilibrium(self) -> "BidFunction | None":
+        """The Bayes-Nash equilibrium without a grid; None where no closed form is known."""
+        from tacitlab.markets.auction.theory import bayes_nash
+
+        return bayes_nash(self.game)
+
+    @property
+    def grid(self) -> "GridGame | None":
+        """The game on the grid of bids; None where bids are continuous, or there are too many bidders to solve it."""
+        from tacitlab.markets.auction.grid import GridGame
+
+        if self.bids == "continuous" or (self.demand > 1 and self.bidders > 2):
+            return None
+        return GridGame(self.game, self.levels)
+
+    # --- what happens --------------------------------------------------------------------------------------------
+
+    @property
+    def horizon(self) -> int:
+        return self.rounds
+
+    @property
+    def payoff_steps(self) -> int:
+        return self.rounds
+
+    def roles(self) -> tuple[Role, ...]:
+        from tacitlab.markets.auction.grid import count_combinations
+
+        actions: Continuous | Discrete = Continuous(self.demand)
+        if isinstance(self.bids, int):
+            actions = Discrete(count_combinations(self.bids, self.demand))
+        return (Role(self.role, self.bidders, ("signal",), actions),)
+
+    def quantities(self) -> tuple[Quantity, ...]:
+        more = [Quantity(f"bid_{j}", "money") for j in range(2, self.demand + 1)]
+        return (
+            Quantity("revenue", "money", False),
+            Quantity("welfare", "money", False),
+            Quantity("efficiency", "share", False),
+            Quantity("signal"),
+            Quantity("bid", "money"),
+            *more,
+            Quantity("won", "units"),
+            Quantity("payment", "money"),
+        )
+
+    def rules(self) -> dict[str, str]:
+        known = {} if self.equilibrium is None else {"bayes-nash": "bids as in Bayes-Nash equilibrium without a grid"}
+        return known | RULES
+
+    def dynamics(self) -> "AuctionDynamics":
+        from tacitlab.markets.auction.dynamics import build
+
+        return build(self)
+
+    # --- theory --------------------------------------------------------------------------------------------------
+
+    def benchmarks(self) -> Benchmarks:
+        """Bayes-Nash equilibria: closed forms, that of the grid with its certificate; the bidders' joint optimum."""
+        from tacitlab.markets.auction.theory import demand_reduction, has_demand_reduction, ring, truthful_revenue
+
+        competitive, notes, numbers = [], [], {}
+        if self.grid is not None:
+            competitive.append(self._on_grid())
+            notes.append("the equilibrium on the grid is one of possibly several; its error is what is left to gain")
+        if self.equilibrium is not None:
+            competitive.append(self._closed(self.equilibrium))
+            numbers["revenue, Bayes-Nash"] = self.equilibrium.revenue
+        elif not competitive:
+            notes.append("no equilibrium is known in closed form; with bids: 21 that of the grid is computed")
+        if has_demand_reduction(self.game):
+            competitive.append(self._closed(demand_reduction(self.game)))
+            notes.append("all bids (v, c v) are equilibria, from demand reduction, c = 0, to sincere bids, c = 1")
+        if self.values == "common" and self.game.rejected_price:
+            notes.append("there are asymmetric equilibria, too; of two bidders all (a s, a s/(a - 1)) with a > 1")
+        if (truthful := truthful_revenue(self.game)) is not None:
+            numbers["revenue, truthful bids"] = truthful
+        joint = ring(self.game)
+        numbers["revenue, ring"] = joint.revenue
+        notes.append("the joint optimum is a ring that pays the reserve and gives units to those who value them most")
+        cooperative = self._profile(
+            "ring", "joint-optimum", joint.surplus / self.bidders, "order statistics", {"revenue": joint.revenue}
+        )
+        unique = self.equilibrium is not None and self.equilibrium.unique and self.bids == "continuous"
+        return Benchmarks(tuple(competitive), (cooperative,), unique, numbers, tuple(notes))
+
+    def _closed(self, found: "BidFunction") -> Profile:
+        nodes, weights = np.polynomial.legendre.leggauss(64)
+        start = found.threshold
+        signals, shares = start + (1 - start) * (nodes + 1) / 2, (1 - start) * weights / 2
+        quantities = {"revenue": found.revenue, "bid": float(shares @ found.bids(signals)[:, 0])}
+        if start == 0:
+            quantities["efficiency"] = found.efficiency
+        elif self.units == self.demand:  # of one auction, on average: everything is sold to the best bidder, or nothing
+            quantities["efficiency"] = 1 - start**self.bidders
+        return self._profile(found.name, "nash", found.surplus, "closed form", quantities)
+
+    def _on_grid(self) -> Profile:
+        from tacitlab.markets.auction.grid import solve
+
+        grid = self.grid
+        assert grid is not None
+        found = solve(grid, CERTIFIED, rounds=5000)
+        quantities = {"revenue": found.judged.revenue, "bid": float(found.bids[:, 0].mean())}
+        return self._profile(
+            "Bayes-Nash on the grid", "mixed-nash", float(found.judged.surplus[0]), "fictitious play", quantities,
+            found.certificate,
+        )  # fmt: skip
+
+    def _profile(
+        self, name: str, concept: Concept, surplus: float, method: str, quantities: dict[str, float], error: float = 0.0
+    ) -> Profile:
+        return Profile(
+            name, concept, np.full(self.bidders, surplus), method,
+            quantities={key: np.array([value]) for key, value in quantities.items()}, exact=error == 0, error=error,
+        )  # fmt: skip

@@ -1,0 +1,110 @@
+"""What a market says about itself: roles, parameters, benchmarks; how it moves is in ``markets/dynamics``.
+
+The description is free of JAX, so that listing, validating and comparing with theory cost nothing.
+"""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from tacitlab.environment import Environment
+
+if TYPE_CHECKING:
+    from tacitlab.markets.motion import Dynamics
+
+
+@dataclass(frozen=True)
+class Discrete:
+    """Actions 0 to ``size - 1``."""
+
+    size: int
+
+
+@dataclass(frozen=True)
+class Continuous:
+    """Actions are vectors of ``size`` real numbers."""
+
+    size: int
+
+
+@dataclass(frozen=True)
+class Role:
+    """Agents of one kind: same observations, same actions.
+
+    Attributes
+    ----------
+    name : str
+    agents : int
+    observes : tuple of str
+        Names of the observation's components.
+    actions : Discrete or Continuous
+        Continuous actions are real numbers of size about 1, which the market maps to what is feasible, unless it names
+        the candidates itself.
+    levels : tuple of int
+        How many values, 0 and on, each component of the observation takes; empty if they are continuous.
+    """
+
+    name: str
+    agents: int
+    observes: tuple[str, ...]
+    actions: Discrete | Continuous
+    levels: tuple[int, ...] = ()
+
+
+class Quantity(NamedTuple):
+    """Something that a market records in every step: its name, unit, and whether it differs between agents.
+
+    What does not differ is also recorded while agents learn.
+    """
+
+    name: str
+    unit: str = ""
+    by_agent: bool = True
+
+    @property
+    def label(self) -> str:
+        """The name as people read it."""
+        return self.name.replace("_", " ")
+
+
+class Market(Environment):
+    """A Markov game with state, played in episodes."""
+
+    @property
+    @abstractmethod
+    def horizon(self) -> int:
+        """Steps of an episode."""
+
+    @property
+    def payoff_steps(self) -> int:
+        """What payoffs refer to: 1 if to an episode, the horizon if to a step of it."""
+        return 1
+
+    @property
+    def common_reward(self) -> bool:
+        """Whether all agents always get the same reward, which learners of a team's value rely on."""
+        return False
+
+    @abstractmethod
+    def roles(self) -> tuple[Role, ...]:
+        """The roles; agents are numbered through them in this order."""
+
+    @abstractmethod
+    def quantities(self) -> tuple[Quantity, ...]:
+        """What is recorded in every step of the test, in the order of ``Outcome.info``."""
+
+    def rules(self) -> dict[str, str]:
+        """Names and meanings of the market's scripted policies, for ``kind: rule``."""
+        return {}
+
+    def rules_of(self, role: Role) -> dict[str, str]:
+        """Those of the ``rules`` that agents of a role can follow; all of them unless the market says otherwise."""
+        return self.rules()
+
+    @abstractmethod
+    def dynamics(self) -> "Dynamics":
+        """The market as pure functions on arrays (imports JAX)."""
+
+    @property
+    def n_players(self) -> int:
+        return sum(role.agents for role in self.roles())

@@ -1,0 +1,334 @@
+"""Optimal execution: agents sell the same asset and move its price against each other."""
+
+from contextlib import suppress
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from tacitlab.errors import TacitError
+from tacitlab.markets.base import Continuous, Market, Quantity, Role
+from tacitlab.markets.execution import closed as liquidation_closed
+from tacitlab.markets.execution import impact
+from tacitlab.markets.execution.impact import Impact
+from tacitlab.markets.execution.liquidation import LiquidationGame, Solution, exploitability, nash
+from tacitlab.markets.execution.optimum import diagnose, joint_optimum, lower_bound
+from tacitlab.schema import Spec, param
+from tacitlab.theory.benchmarks import Benchmarks, Profile
+
+if TYPE_CHECKING:
+    from tacitlab.markets.execution.dynamics import ExecutionDynamics
+
+Floats = NDArray[np.float64]
+NonNegative = Annotated[float, Field(ge=0)]
+Seen = Literal["time", "inventory", "price", "last-price", "last-trade", "rival-inventory"]
+
+
+class Permanent(Spec):
+    """Impact stays for ever (Almgren and Chriss 2001)."""
+
+    kind: Literal["permanent"] = "permanent"
+
+
+class Exponential(Spec):
+    """Impact decays like exp(-decay t) (Obizhaeva and Wang 2013); a trade pays half of its own at once."""
+
+    kind: Literal["exponential-decay"] = "exponential-decay"
+    decay: float = param(0.5, "decay rate, rho", "1/time", gt=0)
+
+
+class Power(Spec):
+    """Impact decays like (1 + t)^-exponent (Bouchaud et al. 2004); a trade pays half of its own at once."""
+
+    kind: Literal["power-decay"] = "power-decay"
+    exponent: float = param(0.5, "exponent, gamma", gt=0)
+
+
+class Liquidity(Spec):
+    """Impact coefficients that move at random around their values (Macrì and Lillo, arXiv 2402.12049)."""
+
+    reversion: float = param(5.0, "speed at which they return", "1/time", ge=0)
+    dt: float = param(0.1, "time between two trades on the scale of reversion and noise", "time", gt=0)
+    permanent_noise: float = param(0.002, "noise of kappa: its change is noise sqrt(kappa dt) times a normal", ge=0)
+    temporary_noise: float = param(0.002, "noise of alpha, likewise", ge=0)
+    correlation: float = param(0.9, "correlation of the two", ge=-1, le=1)
+
+
+KERNELS = (Permanent, Exponential, Power)
+Kernel = Annotated[Permanent | Exponential | Power, Field(discriminator="kind")]
+
+
+class Execution(Market):
+    """Agents sell (or buy) given inventories of the same assets within N steps, at least expected cost.
+
+    What an agent sells at step t lowers the price for all from step t + ``lag`` on (permanent impact, kappa; or
+    impact that decays), and its own price at once (temporary impact, alpha). Its payoff is minus its implementation
+    shortfall, in currency an episode.
+
+    ``lag: 1, order: coin-toss`` is the game that Macrì and Lillo describe; ``lag: 2`` is the one that their public code
+    of 2024 plays, where the coin has no effect. Both agents choose before anybody's trade moves the price; the coin
+    decides who pays for whom, not who knows what.
+
+    Benchmarks hold for what greedy agents do. A DQN explores by normal draws, as in the paper: one in six of them buys
+    back what was sold, in training, and in the test where ``test.epsilon`` is positive. At ``lag: 2`` schedules that
+    buy can cost less than the joint optimum of those that only sell.
+
+    References
+    ----------
+    A. Macrì and F. Lillo, arXiv 2408.11773; A. Schied and T. Zhang, arXiv 1312.7360; M. Nutz and A. Prosperi, arXiv
+    2512.11765; F. Cordoni and F. Lillo, arXiv 2004.03546.
+
+    Examples
+    --------
+    >>> market = Execution(order="simultaneous")
+    >>> benchmarks = market.benchmarks()
+    >>> (-benchmarks.nash.payoffs).round(4), (-benchmarks.optimum.payoffs).round(4)
+    (array([12.0706, 12.0706]), array([11., 11.]))
+    """
+
+    role: ClassVar[str] = "trader"
+    payoff_name: ClassVar[str] = "payoff"
+    payoff_unit: ClassVar[str] = "currency"
+    cost_name: ClassVar[str] = "shortfall"
+
+    kind: Literal["execution"] = "execution"
+    inventories: tuple[float | tuple[float, ...], ...] = param(
+        (100.0, 100.0), "what each agent has to sell (to buy, if negative); a list of lists for several assets",
+        "shares", min_length=1,
+    )  # fmt: skip
+    steps: int = param(10, "number of trades, N", "steps", ge=1, le=1000)
+    tau: float = param(1.0, "time of a step", "time", gt=0)
+    price: float = param(10.0, "price at the beginning, S_0", "currency", gt=0)
+    temporary: NonNegative | tuple[NonNegative, ...] = param(
+        0.002, "temporary impact, alpha; a list gives each step its own", "currency time/share²"
+    )
+    permanent: NonNegative | tuple[NonNegative, ...] = param(
+        0.001, "permanent impact, kappa, or size of the impact that decays; a list for each step", "currency/share²"
+    )
+    volatility: float = param(1e-3, "volatility of the price, sigma", "currency/sqrt(time)", ge=0)
+    lag: int = param(1, "a trade moves the price that others meet from so many steps later on", "steps", ge=1, le=2)
+    order: Literal["simultaneous", "coin-toss"] = param(
+        "coin-toss", "random order in each step: who comes second pays the impact of who came first; or none"
+    )
+    shared_temporary: bool = param(False, "temporary impact hits everybody who trades in the step")
+    kernel: Kernel = param(Permanent(), "how impact decays")
+    cross_impact: tuple[tuple[float, ...], ...] | None = param(
+        None, "several assets: how trades in one move the other, times the size of the impact; positive definite"
+    )
+    liquidity: Liquidity | None = param(None, "random impact coefficients")
+    risk_aversion: float = param(0.0, "weight of the variance of the cost, lambda", "1/currency", ge=0)
+    buying: bool = param(
+        False, "whether sellers may buy on the way, and buyers sell; if not, benchmarks, fixed schedules and greedy "
+        "choices never do, but exploration may buy back, as in the paper",
+    )  # fmt: skip
+    trades: Literal["whole", "parts"] = param(
+        "whole", "what learners choose from: whole shares up to the inventory, or equal parts of it"
+    )
+    parts: int = param(20, "number of equal parts", ge=1, le=1000)
+    observes: tuple[Seen, ...] = param(
+        ("time", "inventory", "price"), "what a trader sees; time and own inventory come first", min_length=2
+    )
+    features: Literal["triangle", "plain"] = param(
+        "triangle", "network inputs: inventory and trade stretched to a square (Ning et al. 2021), or only scaled"
+    )
+    price_range: tuple[float, float] | None = param(
+        None, "prices that networks see as -1 and 1; none: what all inventories together can move", "currency"
+    )
+    foresee_last_trade: bool = param(
+        True, "whether learners know, when they value the last step, that everything left must be sold there"
+    )
+    reward: Literal["schedule", "trade"] = param(
+        "schedule", "reference of a step's reward: an even part of the initial value, or the value of what is traded"
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.observes[:2] != ("time", "inventory"):
+            raise ValueError(f"observes: {list(self.observes)} must begin with time, inventory; put them first")
+        if len(set(self.observes)) < len(self.observes):
+            raise ValueError(f"observes: {list(self.observes)} has an entry twice; remove one")
+        sizes = {len(q) if isinstance(q, tuple) else 1 for q in self.inventories}
+        if sizes != {len(self.cross_impact or (1,))}:
+            mend = "give as many numbers for each agent as cross_impact has rows"
+            raise ValueError(f"inventories: {list(self.inventories)} do not fit the number of assets; {mend}")
+        for name in ("temporary", "permanent"):
+            values = getattr(self, name)
+            if isinstance(values, tuple) and len(values) != self.steps:
+                raise ValueError(f"{name}: {len(values)} values for {self.steps} steps; give one, or one for each")
+        self._check_single_precision()
+        self._check_variants()
+        return self
+
+    def _check_single_precision(self) -> None:
+        """Refuse numbers that lead to more money than the engine can count."""
+        most = float(np.finfo(np.float32).max)
+        shares = float(sum(abs(q) for row in self.inventories for q in (row if isinstance(row, tuple) else (row,))))
+        temporary, permanent = (float(np.max(x)) * shares * shares for x in (self.temporary, self.permanent))
+        noise, time = self.volatility * shares, self.steps * self.tau
+        money = {
+            "inventories": shares * shares, "price": self.price * shares, "temporary": temporary,
+            "permanent": permanent, "cross_impact": permanent * float(np.max(np.abs(self.cross_impact or 0))),
+            "volatility": noise, "risk_aversion": self.risk_aversion * noise * noise,
+            "tau": max(temporary / self.tau, noise * time**0.5, self.risk_aversion * noise * noise * time),
+            "price_range": max(map(abs, self.price_range or (0.0,))),
+        }  # fmt: skip
+        for name, value in money.items():
+            if not value <= most:
+                shown, mend = getattr(self, name), f"keep them below {most:.0e}"
+                raise ValueError(f"{name}: {shown} leads to amounts of {value:.3g}, beyond single precision; {mend}")
+
+    def _check_variants(self) -> None:
+        decays, several = not isinstance(self.kernel, Permanent), self.cross_impact is not None
+        if (decays or several) and self.lag > 1:
+            raise ValueError("lag: 2 is defined for permanent impact in one asset; use lag=1")
+        if decays and (isinstance(self.permanent, tuple) or self.liquidity is not None):
+            raise ValueError("kernel: impact that decays needs coefficients that do not move; give one number")
+        if several and (isinstance(self.permanent, tuple) or isinstance(self.temporary, tuple)):
+            raise ValueError("cross_impact: several assets need coefficients that do not move; give one number each")
+        if several and (self.trades == "whole" or self.features == "triangle"):
+            raise ValueError("trades: with several assets learners need trades=parts and features=plain")
+        if self.buying and self.trades == "parts":
+            raise ValueError("trades: parts of an inventory never buy; use trades=whole, or buying=false")
+        if not self.largest:
+            raise ValueError("inventories: nobody has anything to trade; give at least one agent shares")
+        if self.price_range is not None and self.price_range[0] >= self.price_range[1]:
+            raise ValueError(f"price_range: {list(self.price_range)} is empty; give the lower price first")
+        self.impact()  # the builders check what is left, for example that cross impact is positive definite
+
+    # --- theory ------------------------------------------------------------------------------------------------
+
+    @property
+    def largest(self) -> float:
+        """Most shares that anybody begins with."""
+        return float(np.abs(self._inventories()).max())
+
+    @property
+    def assets(self) -> int:
+        return len(self.cross_impact or (1,))
+
+    def _inventories(self) -> Floats:
+        return np.array([q if isinstance(q, tuple) else (q,) for q in self.inventories], dtype=float)
+
+    def impact(self) -> Impact:
+        """Who moves which price by how much, and when."""
+        noise: dict[str, Any] = {
+            "risk_aversion": self.risk_aversion,
+            "order": self.order,
+            "shared_temporary": self.shared_temporary,
+        }
+        if isinstance(self.kernel, Permanent) and self.cross_impact is None:
+            return impact.almgren_chriss(
+                self.steps, self.temporary, self.permanent, tau=self.tau, lag=self.lag, volatility=self.volatility,
+                **noise,
+            )  # fmt: skip
+        size = float(np.max(self.permanent))
+        if isinstance(self.kernel, Exponential):
+            kernel = impact.exponential(self.steps, self.kernel.decay, scale=size, tau=self.tau)
+        elif isinstance(self.kernel, Power):
+            kernel = impact.power_law(self.steps, self.kernel.exponent, scale=size, tau=self.tau)
+        else:
+            kernel = np.full(self.steps, size)
+        cost, variance = np.asarray(self.temporary) / self.tau, self.volatility**2 * self.tau
+        if self.cross_impact is None:
+            return impact.transient(kernel, cost, volatility=np.sqrt(variance), **noise)
+        noise |= {"cross_impact": self.cross_impact, "volatility": variance * np.eye(self.assets)}
+        if not isinstance(self.kernel, Permanent):
+            return impact.transient(kernel, cost, **noise)
+        half = size * np.diag(np.asarray(self.cross_impact)) / 2  # a trade does not pay its own permanent impact
+        found = impact.transient(kernel, cost - half, **noise)
+        others = np.diag(np.tile(half, self.steps)) * self.shared_temporary  # who share all of the temporary impact
+        return replace(found, felt_cross=found.felt_cross + others)
+
+    @cached_property
+    def game(self) -> LiquidationGame:
+        """The open-loop game. Random liquidity counts by its mean, which it starts from and returns to."""
+        return self.impact().game(self._inventories(), sales_only=not self.buying)
+
+    def benchmarks(self) -> Benchmarks:
+        """Open-loop Nash equilibrium and joint optimum of the game that is played; TWAP beside them."""
+        game, warnings = self.game, diagnose(self.game)
+        competitive, cooperative = [], []
+        with suppress(TacitError):  # the diagnosis says why there is none
+            competitive.append(self._profile("Nash", "nash", nash(game)))
+        with suppress(TacitError):
+            cooperative.append(self._profile("joint optimum", "joint-optimum", joint_optimum(game)))
+        note = "open-loop benchmarks: schedules fixed beforehand; learned policies may react to prices"
+        return Benchmarks(tuple(competitive), tuple(cooperative), not warnings, self._numbers(), (*warnings, note))
+
+    def _profile(self, name: str, concept: Literal["nash", "joint-optimum"], found: Solution) -> Profile:
+        same = np.allclose(found.schedules, found.schedules[0], atol=1e-6 * self.largest)
+        who = [""] if same else [f" of trader {i + 1}" for i in range(self.n_players)]
+        schedules = {f"trades{w}": found.schedules[i].ravel() for i, w in enumerate(who)}
+        exact = found.error <= 1e-8 * max(1.0, float(np.abs(found.costs).max()))
+        return Profile(name, concept, -found.costs, found.method, quantities=schedules, exact=exact, error=found.error)
+
+    def _numbers(self) -> dict[str, float]:
+        """Other schedules, costed in this game: means over agents."""
+        game = self.game
+        numbers = {"shortfall of TWAP": float(game.costs(game.twap()).mean())}
+        with suppress(TacitError):  # no best response: the diagnosis says so
+            numbers["what a trader could gain against TWAP"] = float(exploitability(game, game.twap()).max())
+        if (bound := lower_bound(game)) is not None:
+            numbers[f"least possible sum of shortfalls{'' if self.buying else ' without purchases'}"] = bound
+        paper = self.schied_zhang()
+        if paper is not None:
+            numbers["shortfall of the Schied-Zhang schedule (equilibrium of another game)"] = float(
+                game.costs(paper).mean()
+            )
+            with suppress(TacitError):
+                numbers["what a trader could gain against Schied-Zhang"] = float(exploitability(game, paper).max())
+        return numbers
+
+    def schied_zhang(self) -> Floats | None:
+        """The continuous-time equilibrium under shared temporary impact, at this game's times: (agents, steps, 1).
+
+        None where its model does not apply: several assets, impact that decays or varies in time.
+        """
+        simple = isinstance(self.kernel, Permanent) and self.cross_impact is None
+        if not simple or isinstance(self.temporary, tuple) or isinstance(self.permanent, tuple):
+            return None
+        if self.temporary == 0:
+            return None
+        return liquidation_closed.schied_zhang(
+            self._inventories()[:, 0], self.steps, self.steps * self.tau, temporary=self.temporary,
+            permanent=self.permanent, risk_aversion=self.risk_aversion, volatility=self.volatility,
+        )  # fmt: skip
+
+    # --- play --------------------------------------------------------------------------------------------------
+
+    @property
+    def horizon(self) -> int:
+        return self.steps
+
+    @property
+    def seen_prices(self) -> tuple[float, float]:
+        """Prices that networks see as -1 and 1."""
+        if self.price_range is not None:
+            return self.price_range
+        reach = float(np.max(self.permanent) * np.abs(self._inventories()).sum())
+        reach = reach or 4 * self.volatility * np.sqrt(self.steps * self.tau) or 1.0
+        return self.price - reach, self.price + reach
+
+    def roles(self) -> tuple[Role, ...]:
+        names = tuple(
+            f"{name}{suffix}" for name in self.observes for suffix in ([""] if name == "time" else self._suffixes())
+        )
+        return (Role(self.role, len(self.inventories), names, Continuous(self.assets)),)
+
+    def quantities(self) -> tuple[Quantity, ...]:
+        found = []
+        for suffix in self._suffixes():
+            found += [Quantity(f"trade{suffix}", "shares"), Quantity(f"inventory{suffix}", "shares")]
+            found.append(Quantity(f"price{suffix}", "currency", by_agent=False))
+        return tuple(found)
+
+    def _suffixes(self) -> list[str]:
+        return [""] if self.assets == 1 else [f"-{a + 1}" for a in range(self.assets)]
+
+    def dynamics(self) -> "ExecutionDynamics":
+        from tacitlab.markets.execution.dynamics import build
+
+        return build(self)

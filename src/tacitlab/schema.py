@@ -1,0 +1,177 @@
+"""One class is mathematics, schema and validation at once.
+
+Environments, learners and experiments are pydantic models: the class that holds the formula also names its
+parameters, their units and bounds. This module turns pydantic's complaints into one line for a person.
+"""
+
+import difflib
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from tacitlab.errors import TacitError
+
+if TYPE_CHECKING:
+    from pydantic._internal._model_construction import ModelMetaclass as _Meta
+else:
+    _Meta = type(BaseModel)
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class _Plain(_Meta):
+    """Turns the complaints of a direct construction into one line.
+
+    Overriding ``__init__`` instead would make pydantic call it for nested models too, and lose their location.
+    """
+
+    def __call__(cls, *args: Any, **data: Any) -> Any:
+        try:
+            return super().__call__(*args, **data)
+        except ValidationError as error:
+            raise TacitError(explain(error, cls)) from None  # type: ignore[arg-type]
+
+
+class Spec(BaseModel, metaclass=_Plain):
+    """Base of everything that a scenario file may contain: immutable, no unknown fields, no NaN.
+
+    Examples
+    --------
+    >>> from tacitlab.games import Pigou
+    >>> Pigou(players=0)
+    Traceback (most recent call last):
+    ...
+    tacitlab.errors.TacitError: players: 0 is too small; it must be at least 1
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_booleans_for_numbers(cls, data: Any) -> Any:
+        for name, value in data.items() if isinstance(data, Mapping) else ():
+            field = cls.model_fields.get(name)
+            values = value if isinstance(value, list | tuple) else [value]
+            if field and field.annotation is not bool and any(isinstance(v, bool) for v in values):
+                raise ValueError(f"{name}: {shorten(value)} is true or false where a number or a name is needed")
+        return data
+
+
+def param(default: Any, description: str, unit: str | None = None, **bounds: Any) -> Any:
+    """A documented parameter: default, meaning, unit and bounds (``gt``, ``ge``, ``lt``, ``le``, ``min_length``)."""
+    extra: dict[str, Any] | None = {"unit": unit} if unit else None
+    return Field(default, description=description, json_schema_extra=extra, **bounds)
+
+
+def validate(model: type[M], data: Any) -> M:
+    """Validate ``data``; raise a :class:`TacitError` of one line that names the first wrong field."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise TacitError(explain(error, model)) from None
+
+
+_BOUNDS = {
+    "greater_than": ("too small", "must be above {gt}"),
+    "greater_than_equal": ("too small", "must be at least {ge}"),
+    "less_than": ("too large", "must be below {lt}"),
+    "less_than_equal": ("too large", "must be at most {le}"),
+    "finite_number": ("not finite", "must be a finite number"),
+}
+
+
+def explain(error: ValidationError, model: type[BaseModel] | None = None) -> str:
+    """The first complaint of a pydantic error, as one line: field, value, bound and mend.
+
+    Where a union was tried, the complaint that lies deepest is the one about the variant the user meant.
+    """
+    complaints = error.errors(include_url=False)
+    complaint = max(complaints, key=lambda c: (len(c["loc"]), c["type"] != "extra_forbidden"))
+    text = _sentence(complaint, *_place(complaint, model))
+    return text if len(text) <= 280 else text[:277] + "..."
+
+
+def _place(complaint: Mapping[str, Any], model: type[BaseModel] | None) -> tuple[list[str], list[str]]:
+    """The fields that lead to a complaint, without the variants that pydantic tried; and what fields there are.
+
+    Fields and kinds may have the same name: what the model at hand has as a field is one.
+    """
+    fields: Mapping[str, Any] = model.model_fields if model else {}
+    path, known = [], fields
+    for k, part in enumerate(complaint["loc"]):
+        known = fields
+        unknown = complaint["type"] == "extra_forbidden" and k == len(complaint["loc"]) - 1
+        if part in fields:
+            path.append(str(part))
+            fields = _inner(fields[part].annotation)
+        elif part in _KINDS and not unknown:
+            fields = {name: field for variant in _KINDS[part] for name, field in variant.model_fields.items()}
+        elif unknown or not _is_variant(part):
+            path.append(str(part))
+    return path, [name for name in known if name != "kind"]
+
+
+def _inner(annotation: Any) -> Mapping[str, Any]:
+    """Fields of the model that a field holds; none if it may hold several kinds."""
+    models = [a for a in (annotation, *get_args(annotation)) if isinstance(a, type) and issubclass(a, BaseModel)]
+    return models[0].model_fields if len(models) == 1 else {}
+
+
+def _sentence(complaint: Mapping[str, Any], path: list[str], fields: list[str]) -> str:
+    kind, value, ctx = complaint["type"], complaint.get("input"), complaint.get("ctx", {})
+    where = ".".join(path) or "input"
+    shown = shorten(value)
+    if kind in _BOUNDS:
+        fault, mend = _BOUNDS[kind]
+        return f"{where}: {shown} is {fault}; it {mend.format(**ctx)}"
+    if kind == "extra_forbidden":
+        return f"{where}: no such field{_suggest(str(complaint['loc'][-1]), fields)}"
+    if kind == "missing":
+        return f"{where}: missing; give it a value"
+    if kind in ("union_tag_invalid", "literal_error"):
+        expected = ctx.get("expected_tags") or ctx.get("expected", "")
+        got = ctx.get("tag") or value
+        names = [name.strip(" '") for name in expected.replace(" or ", ",").split(",")]
+        field = f"{where}.kind" if kind == "union_tag_invalid" else where
+        return f"{field}: {got!r} is unknown{_suggest(str(got), names)}"
+    if kind == "union_tag_not_found":
+        return f"{where}.kind: missing; name the kind, for example 'kind: bertrand' (see `tacit list`)"
+    message = complaint["msg"].removeprefix("Value error, ")
+    if kind == "value_error":
+        named = re.match(r"[a-z_]+(\.[a-z_0-9]+)*: ", message)  # the validator names a field of its own
+        return message if where == "input" else f"{where}{'.' if named else ': '}{message}"
+    return f"{where}: {shown} is wrong: {message[0].lower()}{message[1:]}"
+
+
+def _is_variant(part: Any) -> bool:
+    """Pydantic puts the name of the tried union member into the location; no user wrote that."""
+    if not isinstance(part, str):
+        return False
+    return part in _TYPES or "[" in part or "(" in part or part.isupper()
+
+
+_TYPES = ("bool", "int", "float", "str", "none", "constrained-float", "constrained-int", "constrained-str")
+_KINDS: dict[Any, list[type[BaseModel]]] = {}
+
+
+def register(*models: type[BaseModel]) -> None:
+    """Make union members known by their kind, so that error locations leave it out and hints name their fields."""
+    for model in models:
+        for kind in get_args(model.model_fields["kind"].annotation):
+            _KINDS.setdefault(kind, []).append(model)
+
+
+def shorten(value: Any) -> str:
+    """A value as a person may see it in an error."""
+    text = repr(value)
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+def _suggest(name: str, known: list[str]) -> str:
+    known = [k for k in known if k]
+    close = difflib.get_close_matches(name, known, n=1)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; choose from {', '.join(known)}" if known else "; remove it (`tacit show` lists the fields)"

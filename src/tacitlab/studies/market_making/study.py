@@ -1,0 +1,247 @@
+"""Do market makers learn to quote as they should, and do several of them compete?
+
+One maker who is averse to inventory has an optimum, known by dynamic programming for the game as it is simulated, so
+that what it has learned is judged exactly: its quotes are a table, and a table has a value. Two makers have a
+Markov-perfect equilibrium and a joint optimum; dealers who answer requests for quotes play Bertrand's game with logit
+demand. The rules of Avellaneda and Stoikov are played in their own setting, beside exact moments.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import ClassVar
+
+from tacitlab.measures.statistics import Estimate, mean_interval
+from tacitlab.studies.base import Claim, Finding, Player, Study, Verdict
+from tacitlab.studies.market_making.evidence import PAID, Evidence, Learned, Repeated, gather
+from tacitlab.studies.market_making.report import sections
+from tacitlab.studies.market_making.settings import SIZES, Size
+
+BAR = 0.97  # share of the optimum that a maker who is alone must reach
+BAND = 0.1  # of the way from equilibrium to joint optimum: this near counts as there
+PATHS = 20_000  # of the published table
+CALVANO = 0.849  # profit gain of two Q-learning firms, 1,000 sessions; its standard error is 0.0035
+TABLE: Mapping[tuple[float, str], tuple[float, float, float]] = {  # gain, its sd, sd of the last inventory
+    (0.01, "avellaneda-stoikov"): (68.39, 8.95, 5.22),
+    (0.1, "avellaneda-stoikov"): (64.87, 6.50, 2.93),
+    (0.1, "symmetric"): (68.00, 13.32, 8.46),
+    (0.5, "avellaneda-stoikov"): (48.59, 5.89, 1.95),
+}
+SIMULATED = "20,000 paths of another program"
+TARGET = "within 3 % of the optimum"
+COMPETITIVE = "at the equilibrium: within a tenth of the way to the joint optimum"
+NOTES = (
+    "Utilities and profits of makers who see time and inventories alone are exact: their quotes are tables, which are "
+    "evaluated by dynamic programming in the game that is simulated. The session is the unit of all intervals.",
+    "Place: 0 at the equilibrium, 1 at the joint optimum; below 0 makers earn less than in equilibrium.",
+    "Statements without a published value are judged by their interval: reproduced or not if it lies on one side of "
+    "the bound, too few sessions if it holds it.",
+)
+
+
+class MarketMakingStudy(Study):
+    """A maker alone by PPO, Q-learning and DQN; two makers; dealers with and without memory; Avellaneda and Stoikov."""
+
+    name: ClassVar[str] = "market-making"
+    question: ClassVar[str] = "do market makers learn the optimal quotes, and do several of them compete?"
+    source: ClassVar[str] = (
+        "M. Avellaneda and S. Stoikov, Quantitative Finance 8(3), 2008, 217-224; Á. Cartea, S. Jaimungal and J. "
+        "Penalva, Algorithmic and High-Frequency Trading, 2015, section 10.2; E. Calvano et al., American Economic "
+        "Review 110(10), 2020, 3267-3297 (dealers who remember: the same game with prices)."
+    )
+    sizes: ClassVar[Mapping[str, Size]] = SIZES
+
+    def find(self, preset: str, play: Player) -> Finding:
+        return examine(gather(self.sizes[preset], play))
+
+
+def examine(e: Evidence) -> Finding:
+    """Judge the claims by the runs of all experiments."""
+    claims = (*alone_claims(e), *pair_claims(e), *dealer_claims(e), *classic_claims(e))
+    return Finding(answer(e), claims, sections(e), NOTES)
+
+
+# --- claims --------------------------------------------------------------------------------------------------------
+
+
+def alone_claims(e: Evidence) -> Iterator[Claim]:
+    """Exact utilities of makers who are alone, as shares of the optimum."""
+    for name, one in e.alone.items():
+        found = mean_interval(one.share)
+        judge = above(found, BAR) if name.startswith("PPO") else Verdict.REPORTED
+        yield Claim(f"1 alone, {name}: utility, exact (share of the optimum)", found, None, TARGET, verdict=judge)
+        worst = float(one.share.min())
+        least = Estimate(worst, math.nan, math.nan, math.nan, len(one.share))
+        yield Claim(f"1 alone, {name}: the worst session (share of the optimum)", least)
+    ppo = e.alone["PPO"]
+    off = mean_interval(ppo.simulated - ppo.payoffs)
+    yield Claim(
+        "1 alone, PPO: utility in the simulated test less the exact one (currency)", off, 0.0, "policy evaluation"
+    )
+    rule = ppo.benchmarks.numbers["payoff of fixed-spread"]
+    gain = (ppo.payoffs - rule) / (ppo.benchmarks.optimum.average - rule)
+    yield Claim("1 alone, PPO: part of what the optimum adds to a fixed spread (share)", mean_interval(gain))
+
+
+def pair_claims(e: Evidence) -> Iterator[Claim]:
+    """Two makers between equilibrium and joint optimum."""
+    place = mean_interval(e.pair.place)
+    yield Claim("2 two makers, PPO: place, exact (0 to 1)", place, None, COMPETITIVE, verdict=near(place))
+    spread, known = mean_interval(e.pair.half_spread), e.pair.benchmarks
+    nash = float(known.nash.quantities["half_spread"].mean())
+    yield Claim("2 two makers, PPO: mean half-spread less that of the equilibrium (currency)", minus(spread, nash))
+    room = known.optimum.average - known.nash.average
+    exploited = mean_interval(e.exploited.mean(axis=1) / room)
+    yield Claim(
+        "2 two makers, PPO: what a best response gains (share of the way from equilibrium to optimum)", exploited
+    )
+
+
+def dealer_claims(e: Evidence) -> Iterator[Claim]:
+    """Dealers with and without memory between equilibrium and joint optimum."""
+    for name, one in e.requests.items():
+        place = mean_interval(one.place)
+        yield Claim(f"3 two dealers, {name}: place, exact (0 to 1)", place, None, COMPETITIVE, verdict=near(place))
+    for fills, many in e.repeated.items():
+        place = mean_interval(many.place)
+        words = f"3 two dealers who remember, {PAID[fills]}: place (0 to 1)"
+        if fills == "expected" and e.size.published:
+            yield Claim(words, place, CALVANO, "Calvano et al. 2020, the same game with prices", 0.0035)
+        else:
+            yield Claim(words, place, None, COMPETITIVE, verdict=near(place))
+
+
+def classic_claims(e: Evidence) -> Iterator[Claim]:
+    """The table of Avellaneda and Stoikov's rules, simulated."""
+    for one in e.classic:
+        if (one.gamma, one.rule) not in TABLE:
+            continue
+        gain, sd, last = TABLE[one.gamma, one.rule]
+        words = f"4 {one.rule}, γ = {one.gamma:g}"
+        rows = (
+            ("gain (currency)", one.gain, gain, sd / math.sqrt(PATHS)),
+            ("sd of the gain (currency)", one.gain_sd, sd, sd / math.sqrt(2 * PATHS)),
+            ("sd of the last inventory (lots)", one.inventory_sd, last, last / math.sqrt(2 * PATHS)),
+        )
+        for what, values, published, se in rows:
+            yield Claim(f"{words}: {what}", mean_interval(values), published, SIMULATED, se, 0.005)
+
+
+def above(found: Estimate, bound: float) -> Verdict:
+    """Whether a mean reaches a bound, by its interval.
+
+    Examples
+    --------
+    >>> [str(above(Estimate(m, m - 0.01, m + 0.01, 0.005, 20), 0.97)) for m in (0.99, 0.971, 0.95)]
+    ['reproduced', 'too few sessions', 'not reproduced']
+    """
+    if found.low >= bound:
+        return Verdict.REPRODUCED
+    return Verdict.NOT if found.high < bound else Verdict.UNDECIDED
+
+
+def near(found: Estimate) -> Verdict:
+    """Whether a place is that of the equilibrium, by its interval.
+
+    Examples
+    --------
+    >>> [str(near(Estimate(m, m - 0.05, m + 0.05, 0.02, 20))) for m in (0.0, 0.1, 0.8)]
+    ['reproduced', 'too few sessions', 'not reproduced']
+    """
+    if found.low >= -BAND and found.high <= BAND:
+        return Verdict.REPRODUCED
+    return Verdict.NOT if found.low > BAND or found.high < -BAND else Verdict.UNDECIDED
+
+
+def minus(found: Estimate, number: float) -> Estimate:
+    """An estimate less a known number."""
+    return Estimate(found.mean - number, found.low - number, found.high - number, found.se, found.n, found.level)
+
+
+# --- words ---------------------------------------------------------------------------------------------------------
+
+
+def answer(e: Evidence) -> str:
+    """The finding in words."""
+    return "\n\n".join((alone(e), pair(e), dealers(e), classic(e)))
+
+
+def alone(e: Evidence) -> str:
+    """What a maker who is alone learns."""
+    ppo = e.alone["PPO"]
+    known, share = ppo.benchmarks, mean_interval(ppo.share)
+    rules = {name: known.numbers[f"payoff of {name}"] / known.optimum.average for name in
+             ("avellaneda-stoikov", "fixed-spread")}  # fmt: skip
+    verdict = {Verdict.REPRODUCED: "yes", Verdict.NOT: "no", Verdict.UNDECIDED: "not for certain"}[above(share, BAR)]
+    others = ", ".join(f"{name} {percent(mean_interval(one.share))}" for name, one in e.alone.items() if name != "PPO")
+    grid = known.numbers["payoff of the best of 5 half-spreads a side"] / known.optimum.average
+    return (
+        f"Does a maker alone come within 3 % of the optimum? With PPO {verdict}: it reaches {percent(share)} of its "
+        f"utility, the worst of {share.n} sessions {100 * ppo.share.min():.1f} %. One gets near without learning: the "
+        f"formula of Avellaneda and Stoikov earns {100 * rules['avellaneda-stoikov']:.1f} % of the optimum here, a "
+        f"fixed spread {100 * rules['fixed-spread']:.1f} %. The others: {others}; learners of values choose from five "
+        f"half-spreads a side, whose best use earns {100 * grid:.1f} %."
+    )
+
+
+def pair(e: Evidence) -> str:
+    """Whether two makers compete."""
+    place, known = mean_interval(e.pair.place), e.pair.benchmarks
+    nash, joint = (float(one.quantities["half_spread"].mean()) for one in (known.nash, known.optimum))
+    room = known.optimum.average - known.nash.average
+    return (
+        f"Two makers under logit choice {where(place)}: {place} of the way from the Markov-perfect equilibrium to the "
+        f"joint optimum, with a mean half-spread of {mean_interval(e.pair.half_spread)} (equilibrium {nash:.3f}, joint "
+        f"optimum {joint:.3f}). A best response would gain {mean_interval(e.exploited.mean(axis=1))} a maker, "
+        f"{100 * e.exploited.mean() / room:.0f} % of that way."
+    )
+
+
+def dealers(e: Evidence) -> str:
+    """Whether dealers compete."""
+    parts = [f"{name} {where(place)} ({place})" for name, place in _places(e.requests).items()]
+    memory = _places(e.repeated)
+    told = [f"{place} with {PAID[fills]}" for fills, place in memory.items()]
+    apart = memory["drawn"].high < memory["expected"].low
+    noise = "; that a request goes to one dealer alone is noise, and noise disturbs what looks like collusion"
+    return (
+        f"Two dealers who answer requests without memory: {'; '.join(parts)}. Q-learners who see each other's last "
+        f"quote end at {', and '.join(told)}{noise if apart else ''}."
+    )
+
+
+def _places(groups: Mapping[str, Learned] | Mapping[str, Repeated]) -> dict[str, Estimate]:
+    return {name: mean_interval(one.place) for name, one in groups.items()}
+
+
+def classic(e: Evidence) -> str:
+    """The table of Avellaneda and Stoikov."""
+    claims = list(classic_claims(e))
+    good = sum(claim.judged() is Verdict.REPRODUCED for claim in claims)
+    leaning, plain = (one for one in e.classic if one.gamma == 0.1)
+    gain, risk = (float(getattr(leaning, x).mean() / getattr(plain, x).mean()) for x in ("gain", "gain_sd"))
+    return (
+        f"Avellaneda and Stoikov's table: {good} of {len(claims)} published numbers lie within 2 standard errors. "
+        f"Leaning on the inventory (γ = 0.1) leaves {100 * risk:.0f} % of the risk of the symmetric strategy and "
+        f"{100 * gain:.0f} % of its gain."
+    )
+
+
+def where(place: Estimate) -> str:
+    """A place in words."""
+    judged = near(place)
+    if judged is Verdict.REPRODUCED:
+        return "end at the equilibrium"
+    if judged is Verdict.UNDECIDED:
+        return "end near the equilibrium, for all that so few sessions tell"
+    return "end above the equilibrium" if place.low > BAND else "end below the equilibrium"
+
+
+def percent(found: Estimate) -> str:
+    """A share as a percentage with its interval.
+
+    Examples
+    --------
+    >>> percent(Estimate(0.9921, 0.9893, 0.9949, 0.0014, 20))
+    '99.2 % (98.9 to 99.5)'
+    """
+    return f"{100 * found.mean:.1f} % ({100 * found.low:.1f} to {100 * found.high:.1f})"

@@ -1,0 +1,187 @@
+"""What the study of paradigms concludes: shares of exact optima, the order of paradigms, five challenges."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tacitlab.measures.statistics import Estimate, mean_interval, proportion
+from tacitlab.studies.base import Claim, Finding, Verdict
+from tacitlab.studies.marl_paradigms.figures import sections
+from tacitlab.studies.marl_paradigms.plays import CLIMBING, Played
+
+if TYPE_CHECKING:
+    from tacitlab.studies.marl_paradigms.study import Evidence
+
+SHARE = 0.98  # of the exact optimum that a learner must reach
+CENTRAL, MEMBERS, OWN = "centralised PPO", ("MAPPO", "MADDPG"), "PPO, own reward"
+RADNER, GAMES = "closed form (Radner 1962)", "Rashid et al. 2018, 2020"
+
+
+def examine(found: "Evidence") -> Finding:
+    """Judge everything."""
+    claims = (
+        *_shares(found), *_order(found), *_games(found), *_credit(found), *_crowds(found), *_memory(found),
+        *_drift(found), *_selection(found),
+    )  # fmt: skip
+    return Finding(_answer(found), claims, sections(found), NOTES)
+
+
+NOTES = (
+    "Shares of an optimum are judged by reaching 98 % of it, differences by whether their interval leaves out 0. The "
+    "value of a policy is what the team expects from it, over 50,000 drawn signals in each session.",
+    "Learners have settings chosen by hand for these small problems, the same for all of a kind; with other settings "
+    "and more time others may come closer. What cannot be represented stays out of reach.",
+)
+
+
+def optima(found: "Evidence") -> dict[str, float]:
+    """What each paradigm can reach in the portfolio of the team: exact."""
+    return known(next(iter(found.team.values())))
+
+
+def known(played: Played) -> dict[str, float]:
+    """Exact values of the market by the names of its benchmarks."""
+    market = played.result.experiment.market.model_copy(update={"reward": "team"})
+    profiles = market.benchmarks()
+    return {p.name: p.average for p in (*profiles.competitive, *profiles.cooperative)}
+
+
+def reached(name: str, played: Played, exact: float, source: str) -> Claim:
+    """Whether learners get 98 % of an exact optimum."""
+    estimate = played.estimate()
+    good = Verdict.REPRODUCED if estimate.mean >= SHARE * exact else Verdict.NOT
+    return Claim(name, estimate, exact, source, verdict=good, note=f"{name}: {estimate.mean / exact:.1%} of it.")
+
+
+def larger(name: str, one: Played, other: Played, source: str = "", published: float | None = None) -> Claim:
+    """Whether the first pays more than the second, by the difference of the same sessions."""
+    n = min(len(one.values), len(other.values))
+    gain = mean_interval(one.values[:n] - other.values[:n])
+    return Claim(name, gain, published, source, verdict=Verdict.REPRODUCED if gain.low > 0 else Verdict.NOT)
+
+
+def _shares(found: "Evidence") -> Iterator[Claim]:
+    exact = optima(found)
+    for name, played in found.team.items():
+        goal = "centralised" if name == CENTRAL else "independent" if name == OWN else "team optimum"
+        yield reached(f"correlated portfolio, {name}: utility of the team", played, exact[goal], RADNER)
+    for name, played in found.apart.items():
+        value = known(played)["team optimum"]
+        yield reached(f"uncorrelated portfolio, {name}: utility of the team", played, value, RADNER)
+
+
+def _order(found: "Evidence") -> Iterator[Claim]:
+    team, exact = found.team, optima(found)
+    for name in MEMBERS:
+        if name in team and CENTRAL in team:
+            gap = exact["centralised"] - exact["team optimum"]
+            yield larger(f"centralised PPO less {name}", team[CENTRAL], team[name], RADNER, gap)
+        if name in team and OWN in team:
+            gap = exact["team optimum"] - exact["independent"]
+            yield larger(f"{name} less PPO paid for its own sector", team[name], team[OWN], RADNER, gap)
+
+
+def _games(found: "Evidence") -> Iterator[Claim]:
+    published = {("two-step", "VDN"): 7.0, ("two-step", "QMIX"): 8.0, ("dare", "VDN"): 0.0, ("dare", "QMIX"): 0.0}
+    titles = {"two-step": "two-step game", "dare": "non-monotonic matrix game"}
+    for (label, name), value in published.items():
+        estimate = found.games[label][name].estimate()
+        yield Claim(f"{titles[label]}, {name}: payoff", estimate, value, GAMES)
+
+
+def _credit(found: "Evidence") -> Iterator[Claim]:
+    base = found.credit["independent Q-learning"]
+    for name, reference in (("VDN", base), ("QMIX", base), ("COMA", found.credit["PPO"])):
+        against = "independent Q-learning" if reference is base else "PPO"
+        yield Claim(
+            f"credit, {found.crowd} agents: mean reward while learning, {name} less {against}",
+            _gain(found.credit[name], reference),
+        )
+
+
+def _gain(one: Played, other: Played) -> Estimate:
+    a, b = (x.curve.mean(axis=(1, 2)) for x in (one, other))
+    n = min(len(a), len(b))
+    return mean_interval(a[:n] - b[:n])
+
+
+def _crowds(found: "Evidence") -> Iterator[Claim]:
+    for name, by_size in found.crowds.items():
+        for n, played in by_size.items():
+            if n in (min(by_size), max(by_size)):
+                yield Claim(f"scale, {n} agents, {name}: reward (optimum 1)", played.estimate())
+
+
+def _memory(found: "Evidence") -> Iterator[Claim]:
+    plain, kept = found.hidden["PPO without memory"], found.hidden["PPO with memory"]
+    exact = known(plain)
+    for name, value in exact.items():
+        yield Claim(f"noisy signals, theory: {name}", Estimate(value, value, value, 0.0, 1))
+    for name, played in found.hidden.items():
+        yield Claim(f"noisy signals, {name}: utility of the team", played.estimate())
+    yield larger("noisy signals: PPO with memory less PPO without", kept, plain)
+
+
+def _drift(found: "Evidence") -> Iterator[Claim]:
+    for name, played in found.drift.items():
+        own = played.curve[:, :, 0]
+        change = mean_interval(own[:, -4:].mean(axis=1) - own[:, :1].mean(axis=1))
+        yield Claim(f"non-stationarity: what a manager earns more at the end who never changes, {name}", change)
+
+
+def shares(played: Played) -> dict[str, Estimate]:
+    """How often sessions end where: by payoff, best first."""
+    values, n = np.round(played.values, 3), len(played.values)
+    table = CLIMBING.rewards[0]
+    stable = sorted({11.0, 7.0} & set(table.ravel().tolist()), reverse=True)
+    found = {f"{pay:g}": proportion(int(np.sum(values == pay)), n) for pay in stable}
+    found["elsewhere"] = proportion(int(np.sum(~np.isin(values, stable))), n)
+    return found
+
+
+def _selection(found: "Evidence") -> Iterator[Claim]:
+    for name, played in found.climbing.items():
+        yield Claim(f"climbing game, {name}: share of sessions that reach the optimum", shares(played)["11"])
+
+
+def _answer(found: "Evidence") -> str:
+    exact, team = optima(found), found.team
+
+    def said(names: Sequence[str], goal: str) -> str:
+        return ", ".join(f"{name} {team[name].estimate().mean / exact[goal]:.1%}" for name in names if name in team)
+
+    members = [name for name in team if name not in (CENTRAL, OWN)]
+    paradigms = (
+        f"Of what one mind with all signals can earn ({exact['centralised']:.3g}) {said([CENTRAL], 'centralised')}; "
+        f"of the team optimum of managers with their own signals ({exact['team optimum']:.3g}) "
+        f"{said(members, 'team optimum')}. Managers paid for their own sectors earn {team[OWN].estimate().mean:.3f} "
+        f"together; theory says {exact['independent']:.3g}. What separates paradigms here is who sees and who is "
+        f"paid what: independent learners with the team's reward reach the team optimum, too."
+    )
+    games = found.games
+    decomposition = (
+        f"In the two-step game QMIX ends at {games['two-step']['QMIX'].estimate().mean:.3g} and VDN at "
+        f"{games['two-step']['VDN'].estimate().mean:.3g} (optimum 8); in the non-monotonic one they end at "
+        f"{games['dare']['QMIX'].estimate().mean:.3g} and {games['dare']['VDN'].estimate().mean:.3g} (optimum 8)."
+    )
+    return f"{paradigms}\n\n{decomposition}\n\n{_challenges(found)}"
+
+
+def _challenges(found: "Evidence") -> str:
+    memory = _gain_of(found.hidden, "PPO with memory", "PPO without memory")
+    picked = {name: shares(played)["11"].mean for name, played in found.climbing.items()}
+    best, worst = max(picked, key=picked.__getitem__), min(picked, key=picked.__getitem__)
+    crowd = found.crowds["centralised Q-learning"]
+    most = max(crowd)
+    return (
+        f"A memory adds {memory} to the utility where signals are noisy. One table for the joint actions of {most} "
+        f"agents ({3**most:,} of them) earns {crowd[most].estimate():.2f} of 1 in the time in which value "
+        f"decomposition earns {found.crowds['VDN'][most].estimate():.2f}. In the climbing game {picked[best]:.0%} "
+        f"of the sessions of {best} end at the optimum, {picked[worst]:.0%} of {worst}."
+    )
+
+
+def _gain_of(played: Mapping[str, Played], one: str, other: str) -> Estimate:
+    n = min(len(played[one].values), len(played[other].values))
+    return mean_interval(played[one].values[:n] - played[other].values[:n])

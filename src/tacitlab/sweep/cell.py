@@ -1,0 +1,229 @@
+"""One cell of a sweep: its address, which follows from what determines its bits, and how it is played."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from time import perf_counter
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tacitlab.errors import TacitError
+from tacitlab.lab.design import FIXED, Scalar
+from tacitlab.lab.experiment import Experiment, from_mapping
+from tacitlab.lab.run import prepare
+from tacitlab.markets.base import Market
+from tacitlab.store.layout import Arrays, Variable
+from tacitlab.sweep.cells import MOST_BYTES, pack
+
+#: Source that decides what a stage game leaves; a market needs the rest as well.
+STAGE = ("engine", "environment.py", "games", "learners/*.py", "lab/design.py", "lab/experiment.py", "lab/result.py",
+         "lab/tabular_play.py", "theory")  # fmt: skip
+MARKET = ("interop", "lab/baselines.py", "lab/earlier.py", "lab/deep_play.py", "learners/deep",
+          "markets")  # fmt: skip
+
+
+class Job(NamedTuple):
+    """A cell as a worker gets it: its number, and the fields that make it differ from the sweep's experiment."""
+
+    number: int
+    settings: list[tuple[str, Scalar]]
+
+
+class Played(NamedTuple):
+    """What a worker returns: the packed arrays, or why there are none; and the time that the cell took, seconds."""
+
+    number: int
+    content: bytes | None
+    cause: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Order:
+    """What all cells of a sweep have in common, as workers get it.
+
+    Attributes
+    ----------
+    experiment : dict
+        The complete experiment as plain data, before a cell's settings.
+    keep : tuple of str
+        Variables to keep; all if empty.
+    ranks : dict of int
+        Dimensions of each variable that a cell must leave.
+    computes : str
+        The driver's :func:`fingerprint`: other code or libraries on another machine would give other bits.
+    """
+
+    experiment: Mapping[str, Any]
+    keep: tuple[str, ...]
+    ranks: Mapping[str, int]
+    computes: str
+
+    def resolve(self, job: Job) -> Experiment:
+        """The experiment of a cell, validated."""
+        return from_mapping(self.experiment, job.settings)
+
+
+def address(experiment: Experiment, keep: Sequence[str], computes: str) -> bytes:
+    """Where a cell is stored: SHA-256 of everything that decides its bits, 32 bytes.
+
+    That is the experiment with every default written out, but for names; what is kept; the code and libraries that
+    compute it; and the content of earlier runs that its agents come from.
+
+    Examples
+    --------
+    >>> from tacitlab.games import Pigou
+    >>> from tacitlab.learners import QLearning
+    >>> from tacitlab.lab.experiment import Length
+    >>> one = dict(environment=Pigou(players=3), length=Length(periods=100))
+    >>> a = Experiment(name="a", learners=QLearning(alpha=0.5), **one)
+    >>> b = Experiment(name="b", learners={"kind": "q-learning", "alpha": 0.5}, **one)
+    >>> address(a, (), "code") == address(b, (), "code")
+    True
+    >>> address(a, (), "code") == address(a, (), "other code")
+    False
+    """
+    tree = {name: value for name, value in experiment.dump().items() if name not in FIXED}
+    facts = [tree, sorted(keep), computes, [_content(run) for run in _earlier_runs(tree)]]
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).digest()
+
+
+def _earlier_runs(tree: Any) -> Iterator[str]:
+    if isinstance(tree, Mapping):
+        if isinstance(tree.get("run"), str):
+            yield tree["run"]
+        for value in tree.values():
+            yield from _earlier_runs(value)
+    elif isinstance(tree, list):
+        for value in tree:
+            yield from _earlier_runs(value)
+
+
+@cache
+def _content(run: str) -> str:
+    """What an earlier run holds, wherever it lies."""
+    from tacitlab.store.folder import RunFolder
+
+    return str(RunFolder(run).manifest.get("content_hash", ""))
+
+
+@cache
+def fingerprint(market: bool, foreign: bool = False) -> str:
+    """Hash of the code and versions of the libraries that decide the bits of a cell, as one text.
+
+    Markets also name the kind of device that they are played on: reductions round differently on others.
+    """
+    root, digest = Path(__file__).parents[1], hashlib.sha256()
+    for pattern in STAGE + MARKET if market else STAGE:
+        found = root / pattern
+        for path in sorted(found.rglob("*.py") if found.is_dir() else root.glob(pattern)):
+            digest.update(f"{path.relative_to(root).as_posix()}:".encode() + path.read_bytes())
+    libraries = ["numpy", "scipy", *(("jax", "jaxlib", "equinox", "optax") if market else ("numba", "llvmlite"))]
+    versions = " ".join(f"{name}-{metadata.version(name)}" for name in libraries + ["jaxmarl"] * foreign)
+    return f"{versions} code-{digest.hexdigest()[:16]}" + (f" on-{_device()}" if market else "")
+
+
+def _device() -> str:
+    from tacitlab.engine import devices
+
+    return str(devices.devices()[0].device_kind).replace(" ", "-")
+
+
+def fingerprint_of(experiment: Experiment) -> str:
+    """The :func:`fingerprint` for an experiment's environment."""
+    environment = experiment.environment
+    return fingerprint(isinstance(environment, Market), type(environment).__module__.startswith("tacitlab.interop"))
+
+
+class Leaves(NamedTuple):
+    """What a cell leaves.
+
+    Attributes
+    ----------
+    variables : dict of (dims, Variable)
+        For each array all of its dimensions, and its description, whose shape is that of a cell.
+    known : tuple of str
+        Those that are known before anything is played: action values, benchmarks.
+    shared : dict of (first, step, unit)
+        Evenly spaced coordinates that all cells share but for their length.
+    """
+
+    variables: dict[str, tuple[tuple[str, ...], Variable]]
+    known: tuple[str, ...]
+    shared: dict[str, tuple[float, float, str]]
+
+
+def leaves(experiment: Experiment, keep: Sequence[str]) -> Leaves:
+    """What a cell would leave; nothing is played.
+
+    Raises
+    ------
+    TacitError
+        If it cannot be played, or something is to be kept that it does not leave.
+    """
+    layout = prepare(experiment).layout
+    found = {
+        name: (("session", *v.dims), Variable(v.dims, (layout.sessions, *v.shape), v.dtype, v.unit, v.meaning))
+        for name, v in layout.variables.items()
+    }
+    shared: dict[str, tuple[float, float, str]] = {}
+    for name, (dims, values, unit) in layout.coordinates.items():
+        if dims[0] == "cell":
+            found[name] = (dims[1:], Variable(dims[1:], values.shape[1:], str(values.dtype), unit))
+        else:
+            first = int(values[0]) if len(values) else 0
+            shared[name] = (first, int(values[1]) - first if len(values) > 1 else max(first, 1), unit)
+    if unknown := [name for name in keep if name not in found]:
+        raise TacitError(f"keep: {unknown[0]!r} is no variable of this experiment; choose from {', '.join(found)}")
+    kept = {name: entry for name, entry in found.items() if name in keep or not keep}
+    return Leaves(kept, tuple(name for name in layout.coordinates if name in kept), shared)
+
+
+def arrays(experiment: Experiment, keep: Sequence[str]) -> Arrays:
+    """Play a cell, all sessions, on one core or device; what it leaves, by session, and what is known of it before."""
+    work = prepare(experiment)
+    data = dict(work.alone())
+    for name, (dims, values, _) in work.layout.coordinates.items():
+        if dims[0] == "cell":
+            data[name] = values[0]
+    return {name: values for name, values in data.items() if name in keep or not keep}
+
+
+def play(order: Order, jobs: Sequence[Job]) -> list[Played]:
+    """Play a batch of cells; one that fails says why, and the others go on."""
+    return [_play(order, job) for job in jobs]
+
+
+def _play(order: Order, job: Job) -> Played:
+    began = perf_counter()
+    try:
+        experiment = order.resolve(job)
+        here = fingerprint_of(experiment)
+        if here != order.computes:
+            raise TacitError(f"worker: its code or libraries differ ({here}); install the driver's: {order.computes}")
+        found = arrays(experiment, order.keep)
+        check(found, order.ranks)
+        content, cause = pack(found), ""
+        if len(content) > MOST_BYTES:
+            raise TacitError(f"results: {len(content):.2g} bytes are too many for one cell; keep fewer variables")
+    except TacitError as error:
+        content, cause = None, str(error)
+    except Exception as error:  # whatever a cell meets, the others go on
+        content, cause = None, f"{type(error).__name__}: {error}"
+    return Played(job.number, content, cause.splitlines()[0][:500] if cause else "", perf_counter() - began)
+
+
+def check(found: Arrays, ranks: Mapping[str, int]) -> None:
+    """Refuse a cell that leaves other variables than the sweep's first: they would not fit into one table."""
+    theirs = {name: np.ndim(values) for name, values in found.items()}
+    if theirs != dict(ranks):
+        differing = sorted(name for name in {*theirs, *ranks} if theirs.get(name) != ranks.get(name))
+        raise TacitError(
+            f"results: {', '.join(differing)} differ from those of the sweep's first cell; "
+            "keep only variables that all cells have"
+        )
