@@ -7,7 +7,7 @@ parameters, their units and bounds. This module turns pydantic's complaints into
 import difflib
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Self, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -47,6 +47,13 @@ class Spec(BaseModel, metaclass=_Plain):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy that has not computed anything yet: what was cached belongs to the old values."""
+        new = super().model_copy(update=update, deep=deep)
+        for name in new.__dict__.keys() - type(self).model_fields.keys():
+            del new.__dict__[name]
+        return new
 
     @model_validator(mode="before")
     @classmethod

@@ -241,3 +241,11 @@ def test_slopes_of_dou_goldstein_and_ji():
 def test_mistakes_are_named(changes, words):
     with pytest.raises(TacitError, match=words):
         KyleMarket(**changes)
+
+
+def test_a_copy_with_another_field_forgets_what_was_computed():
+    market = KyleMarket()
+    market.benchmarks()
+    copy = market.model_copy(update={"noise_sd": 3.0})
+    np.testing.assert_array_equal(copy.benchmarks().nash.payoffs, KyleMarket(noise_sd=3.0).benchmarks().nash.payoffs)
+    assert not np.allclose(copy.benchmarks().nash.payoffs, market.benchmarks().nash.payoffs)

@@ -1,11 +1,13 @@
 """The contract of a market's dynamics: pure functions on arrays, which every deep learner plays."""
 
 from abc import abstractmethod
-from typing import Any, NamedTuple
+from dataclasses import fields
+from typing import Any, NamedTuple, TypeVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from tacitlab.markets.base import Discrete, Role
@@ -110,6 +112,28 @@ class Dynamics(eqx.Module):
         return values[jnp.minimum(jnp.floor(draw * feasible).astype(int), feasible - 1)]
 
 
+D = TypeVar("D", bound=Dynamics)
+
+
 def normal(draws: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """Standard normal numbers from uniform ones, at most 5.3 standard deviations below 0."""
     return jax.scipy.special.ndtri(jnp.maximum(draws, LEAST_DRAW))
+
+
+def built(kind: type[D], market: Any) -> D:
+    """The dynamics of a market that has an attribute for each field: as it is if static, else as arrays."""
+    found = {}
+    for field in fields(kind):
+        value = market.roles() if field.name == "roles" else getattr(market, field.name)
+        found[field.name] = value if field.metadata.get("static") else _arrays(value)
+    return kind(**found)
+
+
+def _arrays(value: Any) -> Any:
+    """Numbers as arrays, fractions in the precision that JAX is set to."""
+    if hasattr(value, "_fields"):
+        return type(value)(*map(_arrays, value))
+    if isinstance(value, dict):
+        return {name: _arrays(part) for name, part in value.items()}
+    array = np.asarray(value)
+    return jnp.array(array, float if array.dtype.kind == "f" else None)
