@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from jaxtyping import install_import_hook
 
 # Before anything imports them: shapes are checked wherever tests run the parts that compute with JAX.
@@ -18,6 +19,13 @@ WITH_ARRAYS = [
     if "\nfrom jaxtyping import " in path.read_text()
 ]
 install_import_hook(WITH_ARRAYS, "beartype.beartype")
+
+# No test depends on how busy the machine is: hypothesis' deadline is a timed assertion, so is its check of data
+# generation. In CI everybody tries the same examples.
+settings.register_profile(
+    "tacit", deadline=None, derandomize="CI" in os.environ, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("tacit")
 
 # Small experiments take longer to compile than to compute: a quarter of the time this way. Also in other processes.
 os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_use_fusion_emitters=false".strip()

@@ -81,7 +81,7 @@ def gathered(steps, window, windows):
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, MOST), st.integers(1, 25), st.sampled_from([0.0, 0.05, 0.3, 1.0]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_curves_are_what_a_loop_gathers(seed, count, window, ends):
     random = np.random.default_rng(seed)
     steps, windows = random_steps(random, count, ends), max(1, count // window)

@@ -31,7 +31,7 @@ def test_the_higher_value_wins_just_above_the_rivals_bid():
 
 
 @given(st.lists(st.integers(0, 5), min_size=2, max_size=3))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_enumeration_by_definition(values):
     game = FirstPriceAuction(players=len(values), value=values, highest_bid=5, n_bids=6)
 

@@ -119,7 +119,7 @@ def test_table_holds_the_profits():
 
 
 @given(markets())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_nash_is_a_mutual_best_reply_and_monopoly_is_better(game):
     nash, monopoly = game.nash_prices(), game.monopoly_prices()
     earned = game.profits(nash)
@@ -133,7 +133,7 @@ def test_nash_is_a_mutual_best_reply_and_monopoly_is_better(game):
 
 
 @given(markets(), st.randoms(use_true_random=False))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_permuting_the_firms_permutes_everything(game, random):
     order = list(range(game.players))
     random.shuffle(order)
@@ -144,7 +144,7 @@ def test_permuting_the_firms_permutes_everything(game, random):
 
 
 @given(markets(), st.lists(st.floats(-1e3, 1e3), min_size=4, max_size=4))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_shares_are_positive_and_leave_room_for_the_outside_good(game, prices):
     shares = game.demand(prices[: game.players])
     assert np.all(shares >= 0)
@@ -209,7 +209,7 @@ def test_demand_shock_is_an_unobserved_coin(shock):
 
 
 @given(markets(shock=True))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_nash_of_expected_profit_is_a_mutual_best_reply(game):
     nash = game.nash_prices()
     for i in range(game.players):

@@ -32,7 +32,7 @@ def bought(game, prices):
 
 
 @given(markets(), st.lists(st.floats(0.0, 2.5), min_size=4, max_size=4))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_demand_solves_the_consumers_problem(game, prices):
     prices = np.array(prices[: game.players])
     assert game.demand(prices) == pytest.approx(bought(game, prices), abs=1e-9)
@@ -75,7 +75,7 @@ def test_symmetric_oligopoly_closed_form(players):
 
 
 @given(markets())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_nash_is_a_mutual_best_reply(game):
     prices = game.nash_prices()
     profits = game.profits(prices)
@@ -87,7 +87,7 @@ def test_nash_is_a_mutual_best_reply(game):
 
 
 @given(markets())
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_monopoly_beats_random_prices(game):
     best = game.profits(game.monopoly_prices()).sum()
     trials = np.random.default_rng(0).uniform(0, 2, (3000, game.players))
@@ -113,7 +113,7 @@ def test_consumer_surplus_is_minus_the_integral_of_demand():
 
 
 @given(markets(), st.permutations(range(4)))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_permuting_the_firms_permutes_the_profits(game, order):
     order = [k for k in order if k < game.players]
     names = ("cost", "intercept", "slope")

@@ -38,7 +38,7 @@ def test_symmetric_closed_form(players):
     st.floats(0.5, 3),
     st.permutations(range(4)),
 )
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_nash_is_a_mutual_best_reply_with_corners(costs, intercept, slope, order):
     order = [k for k in order if k < len(costs)]
     game = Cournot(players=len(costs), cost=costs, intercept=intercept, slope=slope)

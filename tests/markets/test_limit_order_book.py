@@ -47,7 +47,7 @@ def queue(book, k, side):
     return [tuple(int(x[k][i]) for x in (book.price, book.quantity, book.owner)) for i in order]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(STREAM, st.sampled_from([6, 64]))
 def test_every_event_is_that_of_the_plain_book(stream, capacity):
     books, fills, gone, (bids, asks), (buys, sells) = played(stream, capacity)

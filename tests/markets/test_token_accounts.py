@@ -58,7 +58,7 @@ def check_accounts(market, found):
 
 
 @pytest.mark.parametrize("clearing", ["batch", "sequential", "spot"])
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_money_and_tokens_add_up_and_nobody_is_in_debt(clearing, data):
     market, actions = data.draw(economies(clearing))
@@ -66,7 +66,7 @@ def test_money_and_tokens_add_up_and_nobody_is_in_debt(clearing, data):
 
 
 @pytest.mark.parametrize("clearing", ["batch", "sequential"])
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(data=st.data())
 def test_on_the_curve_alone_the_reserve_is_what_backs_the_supply_and_profits_add_up_to_fees(clearing, data):
     plain = {"pricing": Premium(flow=0.0, excess=0.0), "factors": Factors(demand=1.0, mint=0.1), "fee": 0.0}
@@ -78,7 +78,7 @@ def test_on_the_curve_alone_the_reserve_is_what_backs_the_supply_and_profits_add
     np.testing.assert_allclose(found["info"]["reserve_gap"], 0, atol=1e-9 * reserve)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_liquidation_wealth_is_constant_sum_but_for_fees(seed):
     market = TokenEconomy(agents=6, steps=30, order_size=0.4, fee=0.02)

@@ -6,7 +6,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -80,7 +80,6 @@ def test_wrong_counts_are_refused(buyers, sellers, agents, message):
 # --- correlation -----------------------------------------------------------------------------------------------
 
 
-@settings(deadline=None)
 @given(ORDERS)
 def test_correlation_by_pairs(orders):
     found = trade_correlation(orders)
@@ -152,7 +151,6 @@ def plain_transfer(source, target, given):
     return sum(k / n * math.log(k * known[c] / own[a, c] / told[c, y]) for (a, c, y), k in full.items())
 
 
-@settings(deadline=None)
 @given(
     arrays(np.int64, (2, 2, 12, 2), elements=st.integers(-1, 1)),
     arrays(np.int64, (2, 2, 12, 2), elements=st.integers(-1, 1)),

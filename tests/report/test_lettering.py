@@ -7,7 +7,7 @@ from tacitlab.plot import lettering
 from tacitlab.plot.chart import Axis, Badges, Chart, Points
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.floats(0, 100), st.floats(0.5, 4)), max_size=20))
 def test_spread_labels_do_not_overlap_and_keep_their_order(labels):
     centres, sizes = [c for c, _ in labels], [s for _, s in labels]
@@ -58,7 +58,7 @@ def test_texts_of_points_avoid_each_other():
     assert lettering.overlap(*boxes) == 0
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.tuples(st.integers(0, 300), st.integers(0, 300)), max_size=25))
 def test_discs_do_not_hide_each_other_nor_what_is_fixed(places):
     found = lettering.apart(np.array(places, dtype=float).reshape(-1, 2), 5.0, np.array([[150, 150, 8.0]]), (300, 300))

@@ -31,7 +31,7 @@ def best_of_all_policies(rewards, transition, discount):
 
 
 @given(seed=st.integers(0, 2**32), states=st.integers(1, 4), actions=st.integers(1, 3), discount=discounts)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_deterministic_process_against_all_policies(seed, states, actions, discount):
     rng = np.random.default_rng(seed)
     # Small integers make ties frequent.
@@ -54,7 +54,7 @@ def test_deterministic_process_against_all_policies(seed, states, actions, disco
 
 
 @given(seed=st.integers(0, 2**32), discount=discounts)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_random_transitions_against_quantecon(seed, discount):
     rng = np.random.default_rng(seed)
     states, actions, outcomes = 5, 3, 4

@@ -41,7 +41,7 @@ def test_profits_are_those_of_simulated_customers(half_spread):
     assert REFERENCE.profit(half_spread) == pytest.approx(earned.mean(), abs=4 * earned.std() / 1000)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(customers)
 def test_zero_profit_and_monopoly_by_search(who):
     grid = np.linspace(0, who.widest, 20_001)
@@ -55,7 +55,7 @@ def test_zero_profit_and_monopoly_by_search(who):
         assert (who.profit(below) < 1e-12).all(), "the least half-spread without a loss"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(customers, st.floats(0.02, 0.98))
 def test_a_competitive_ask_earns_nothing_at_any_belief(who, p):
     gain = 2 * (1 - p) * who.reach
@@ -73,7 +73,7 @@ def test_a_competitive_ask_earns_nothing_at_any_belief(who, p):
             assert found == pytest.approx(brentq(earned, 1e-12, first), abs=1e-6)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(customers, st.floats(0.02, 0.98))
 def test_a_monopolists_ask_earns_most_with_the_next_customer(who, p):
     gain = 2 * (1 - p) * who.reach
@@ -122,7 +122,7 @@ def test_equilibria_are_those_of_the_whole_game(tick, dealers):
     np.testing.assert_allclose(REFERENCE.symmetric_equilibria(tick, dealers), quoted[np.isfinite(quoted)])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(customers, st.floats(0.1, 1), st.integers(2, 3))
 def test_equilibria_of_other_customers(who, tick, dealers):
     step = tick * who.widest

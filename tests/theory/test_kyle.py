@@ -70,7 +70,7 @@ def test_slopes_of_dou_goldstein_and_ji():
         assert auction.impact_unit == pytest.approx(0.002, rel=0.01)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(1, 4), POSITIVE, POSITIVE, st.floats(0.1, 4), st.floats(0.1, 4))
 def test_nobody_gains_by_leaving_the_equilibrium(insiders, value_sd, noise_sd, habitat, weight):
     for auction in (
@@ -86,7 +86,7 @@ def test_nobody_gains_by_leaving_the_equilibrium(insiders, value_sd, noise_sd, h
         assert cartel.orders.sum() == pytest.approx(1 / (2 * cartel.impact))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(SLOPES, POSITIVE, POSITIVE, st.floats(0.1, 2))
 def test_best_replies_are_those_of_a_general_optimiser(slopes, value_sd, noise_sd, impact):
     """An insider may order a + b v + c v³; only b pays, and it is the closed form."""
@@ -105,7 +105,7 @@ def test_best_replies_are_those_of_a_general_optimiser(slopes, value_sd, noise_s
     assert auction.exploitability(play)[0] == pytest.approx(-found.fun - own, abs=1e-6)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(SLOPES, POSITIVE, POSITIVE, st.floats(0.0, 3), st.floats(0.0, 3))
 def test_the_maker_minimises_error_and_inventory(slopes, value_sd, noise_sd, habitat, weight):
     auction = Auction(len(slopes), value_sd, noise_sd, habitat=habitat, inventory_weight=weight)

@@ -99,7 +99,7 @@ def by_hand(costs, schedules, agent, sales_only):
 
 
 @given(markets())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_nobody_gains_by_leaving_nash(market):
     game, costs = market
     solution = nash(game)
@@ -115,7 +115,7 @@ def test_nobody_gains_by_leaving_nash(market):
 
 
 @given(markets(), st.integers(0, 10**6))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_best_responses_and_exploitability(market, seed):
     game, costs = market
     random = np.random.default_rng(seed)

@@ -44,7 +44,7 @@ def liquidations(game, random, count):
 
 
 @given(games())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_nobody_beats_the_joint_optimum(case):
     game, random = case
     tried = game.costs(liquidations(game, random, 300)).sum(axis=1)
@@ -66,7 +66,7 @@ def test_nobody_beats_the_joint_optimum(case):
 
 
 @given(games())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_joint_optimum_is_scipys(case):
     game, _ = case
     if not game.sales_only:

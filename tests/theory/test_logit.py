@@ -10,7 +10,7 @@ values = st.lists(st.floats(-20, 60), min_size=1, max_size=4)
 
 
 @given(values)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_nash_markup_is_one_over_one_minus_the_share(row):
     (solution,) = logit.nash(np.array([row]), np.ones(1))
     shares = logit.shares(np.array(row) - solution.markups, 0.0)
@@ -18,7 +18,7 @@ def test_nash_markup_is_one_over_one_minus_the_share(row):
 
 
 @given(values)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_monopoly_markup_is_lamberts(row):
     solution = logit.monopoly(np.array([row]), np.ones(1))
     total = np.exp(np.array(row) - 1).sum()

@@ -48,7 +48,7 @@ def plans(draw):
 
 
 @given(plans())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_rewards_add_up_to_the_change_of_wealth(case):
     game, orders = case
     gain, price, held = walk(game, orders)
@@ -61,7 +61,7 @@ def test_rewards_add_up_to_the_change_of_wealth(case):
 
 
 @given(plans())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_exact_fills_neither_gain_nor_lose_on_round_trips(case):
     game, orders = case
     game = replace(game, law="exponential", execution="exact")

@@ -45,7 +45,7 @@ def test_what_memory_does_not_hold_is_refused():
 
 
 @given(games())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_no_deviation_at_any_step_and_inventories_gains(game):
     assume(2 * game.alpha * game.quantity < 1)
     found = equilibrium(game)

@@ -79,19 +79,19 @@ def brute_force(game, agents):
 
 
 @given(games(), st.integers(1, 2))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_joint_optimum_is_the_best_of_all_orders(game, agents):
     assert joint_optimum(game, agents).value == pytest.approx(brute_force(game, agents), rel=1e-9, abs=1e-10)
 
 
 @given(games(steps=2))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_joint_optimum_of_three_agents_is_the_best_of_all_orders(game):
     assert joint_optimum(game, 3).value == pytest.approx(brute_force(game, 3), rel=1e-9, abs=1e-10)
 
 
 @given(games(shocks=False), st.integers(1, 3))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_following_the_orders_earns_the_value(game, agents):
     optimum = joint_optimum(game, agents)
     held, price, total = [game.start] * agents, game.price, 0.0

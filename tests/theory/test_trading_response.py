@@ -80,7 +80,7 @@ def recursion(game, policies, goal=None):
 
 
 @given(games(steps=2), st.sampled_from(["none", "implicit"]), st.integers(0, 10**6))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_values_and_responses_are_those_of_a_recursion_over_everything(game, signals, seed):
     game, random = replace(game, volatility=0.0), np.random.default_rng(seed)
     game = replace(game, alpha=random.choice([0.0, 0.05, 0.3]))

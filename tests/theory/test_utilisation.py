@@ -50,7 +50,7 @@ def test_the_continuum_has_a_closed_form():
     assert first_best(many, 50_000).price == pytest.approx(2 - np.sqrt(2), abs=1e-6)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(SEEDS)
 def test_first_best_is_what_a_general_optimiser_finds(seed):
     tastes, _, _, capacity = users(seed)
@@ -60,7 +60,7 @@ def test_first_best_is_what_a_general_optimiser_finds(seed):
     assert found.price == 0 or found.total == pytest.approx(capacity)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(SEEDS)
 def test_price_takers_choose_best_at_the_price_that_results(seed):
     tastes, price, _, capacity = users(seed)
@@ -75,7 +75,7 @@ def test_price_takers_choose_best_at_the_price_that_results(seed):
         assert found.price >= price(capacity) - 1e-9, "scarcity makes it dearer"
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(SEEDS)
 def test_nobody_gains_by_leaving_the_nash_equilibrium(seed):
     tastes, price, rise, _ = users(seed)
@@ -96,7 +96,7 @@ def test_the_equilibrium_of_the_reference_is_one_although_its_price_is_not_conve
     assert regret(REFERENCE, found.quantities, sigmoid, 50) < 1e-9
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(SEEDS)
 def test_the_joint_optimum_is_what_a_general_optimiser_finds(seed):
     tastes, price, _, capacity = users(seed)

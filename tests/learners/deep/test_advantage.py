@@ -21,7 +21,7 @@ def drawn(seed):
     return rewards, values, after, ends == 1, ends == 2
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.integers(0, 2**32 - 1), st.floats(0, 1), st.floats(0, 1))
 def test_they_are_discounted_sums_of_errors(seed, discount, trace):
     lived = drawn(seed)
@@ -29,7 +29,7 @@ def test_they_are_discounted_sums_of_errors(seed, discount, trace):
     np.testing.assert_allclose(found, advantages(*lived, discount, trace), rtol=1e-4, atol=1e-5)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.integers(0, 2**32 - 1))
 def test_nothing_leaks_out_of_the_next_episode(seed):
     rewards, values, after, terminated, truncated = drawn(seed)

@@ -24,7 +24,7 @@ def test_a_rollout_gives_back_what_it_was_given_and_is_overwritten():
         np.testing.assert_array_equal(np.delete(part, 2, axis=1), np.delete(old, 2, axis=1))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(st.integers(1, 6), min_size=1, max_size=5), st.floats(-100, 100), st.integers(0, 2**32 - 1))
 def test_moments_of_batches_are_those_of_everything(sizes, shift, seed):
     random = np.random.default_rng(seed)

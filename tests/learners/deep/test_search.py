@@ -65,7 +65,7 @@ def test_any_number_of_candidates_in_all_is_searched(kind, batch):
 
 
 @given(st.integers(0, 2**32 - 1), st.lists(st.integers(-1, MOST), min_size=BATCH, max_size=BATCH))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_the_best_feasible_candidate_is_found(seed, left):
     one, best = searcher()
     random = np.random.default_rng(seed)

@@ -35,7 +35,7 @@ def group(learner, market, copies=1, steps=1000):
     return learner.group(MarketSeat(market, dynamics, role, 0, role.agents, steps, False, copies))
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.integers(0, 2**31), st.integers(1, 4), st.integers(0, 3), st.sampled_from([0, 5]))
 def test_joint_values_never_fall_where_an_own_value_rises(seed, agents, world, hyper):
     random = np.random.default_rng(seed)
