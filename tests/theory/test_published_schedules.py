@@ -10,7 +10,7 @@ import tacitlab.studies
 from tacitlab.markets.execution.impact import almgren_chriss
 from tacitlab.markets.execution.liquidation import nash
 
-DATA = Path(tacitlab.studies.__file__).parent / "data"
+DATA = Path(tacitlab.studies.__file__).parent / "execution_collusion"
 WRITTEN = almgren_chriss().game([100, 100])
 SIMULATED = almgren_chriss(lag=2).game([100, 100])
 SIGMAS = (1e-9, 1e-3, 1e-2)
