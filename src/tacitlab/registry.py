@@ -1,0 +1,579 @@
+"""What can be named in a scenario: kinds of the package, of a user's file, and of installed packages.
+
+The members of the package are found by reading its source as text: a new game, market, learner, intervention or study
+is one new file, and no table names it. Nothing is imported before a class is asked for, and nothing here needs more
+than the standard library, so that listing is instant.
+
+A kind is written in one of three ways:
+
+* ``bertrand``: a member of the package, or of an installed package that names it in the entry points of the group
+  ``tacitlab.kinds`` (name = kind, value = ``module:Class``);
+* ``fishery.py:Fishery``: a class in a file, relative to the scenario that names it;
+* ``package.module:Class``: a class in a module that can be imported.
+"""
+
+import ast
+import difflib
+import hashlib
+import importlib
+import re
+import sys
+import sysconfig
+import traceback
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache, lru_cache
+from importlib.machinery import ModuleSpec
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from tacitlab.errors import TacitError
+
+PACKAGE = "tacitlab"
+GROUP = "tacitlab.kinds"
+HERE = Path(__file__).parent
+LOADED_AS = "tacitlab_file_"  # how the modules of users' files are called, with a digest of where they are
+
+
+class Room(NamedTuple):
+    """Where the members of one sort are.
+
+    Attributes
+    ----------
+    root : str
+        The class that all members descend from, ``module:Class``.
+    folders : tuple of str
+        Where the package keeps its own, below its folder.
+    name, line : str
+        Patterns of the member's name and of what is said of it, in the body of its class.
+    """
+
+    root: str
+    folders: tuple[str, ...]
+    name: str = r'^    kind: Literal\["([^"]+)"\]'
+    line: str = r'\A\s*r?"""[ \t]*(.+?)[ \t]*(?:"""|\n)'
+
+
+ROOMS: dict[str, Room] = {
+    "game": Room("tacitlab.games.base:StageGame", ("games",)),
+    "market": Room("tacitlab.markets.base:Market", ("markets", "interop")),
+    "learner": Room("tacitlab.learners.base:Learner", ("learners",)),
+    "intervention": Room("tacitlab.interventions.base:Intervention", ("interventions",)),
+    "study": Room(
+        "tacitlab.studies.base:Study", ("studies",), r'^    name(?:: ClassVar\[str\])? = "([^"]+)"',
+        r'^    question(?:: ClassVar\[str\])? = (".*"|\([^)]*\))$',
+    ),
+}  # fmt: skip
+
+
+class Entry(NamedTuple):
+    """One kind: what it is called, what it is, where its class is, what it says of itself, and whose it is.
+
+    Attributes
+    ----------
+    target : str
+        ``module:Class``.
+    line : str
+        The first line of its description; a study's question.
+    origin : str
+        ``tacitlab``, or the installed package that brings it.
+    """
+
+    kind: str
+    room: str
+    target: str
+    line: str
+    origin: str
+
+
+# --- what there is -------------------------------------------------------------------------------------------------
+
+
+def entries(room: str) -> dict[str, Entry]:
+    """Every kind of a room, in alphabetical order: the package's own, then those of installed packages.
+
+    Examples
+    --------
+    >>> entries("game")["pigou"].target
+    'tacitlab.games.pigou:Pigou'
+    >>> entries("market")["resource"].line
+    'Agents trade a resource whose price follows their orders and noise.'
+    """
+    brought = sorted(entry for entry in _installed(tuple(sys.path)) if entry.room == room)
+    return {**_own(room), **{entry.kind: entry for entry in brought if entry.kind not in _own(room)}}
+
+
+@cache
+def _own(room: str) -> dict[str, Entry]:
+    found = []
+    for folder in ROOMS[room].folders:
+        for path in (HERE / folder).rglob("*.py"):
+            if not _match(ROOMS[room].name, _text(path)):
+                continue
+            module = ".".join((PACKAGE, *path.relative_to(HERE).with_suffix("").parts))
+            found += [
+                Entry(kind, room, f"{module}:{name}", _line(room, made.body), PACKAGE)
+                for name, made in _parsed(path).classes.items()
+                if (kind := _match(ROOMS[room].name, made.body)) and _room_of(module, name) == room
+            ]
+    return {entry.kind: entry for entry in sorted(found)}
+
+
+@lru_cache(maxsize=4)
+def _installed(search: tuple[str, ...]) -> tuple[Entry, ...]:
+    """Kinds of installed packages, of whatever room; a class whose descent cannot be read belongs to none."""
+    from importlib import metadata  # as long as everything else here
+
+    found = []
+    for point in metadata.entry_points(group=GROUP):
+        module, _, name = point.value.partition(":")
+        path = _path_of(module)
+        room = _room_of(module, name) if path else None
+        made = _parsed(path).classes.get(name) if path else None
+        origin = point.dist.name if point.dist else module.partition(".")[0]
+        line = _line(room, made.body) if room and made else ""
+        found.append(Entry(point.name, room or "", point.value, line, origin))
+    return tuple(found)
+
+
+def _line(room: str, body: str) -> str:
+    text = _match(ROOMS[room].line, body)
+    return str(ast.literal_eval(text)) if text.startswith(("(", '"')) and room == "study" else text
+
+
+def _match(pattern: str, text: str) -> str:
+    found = re.search(pattern, text, re.MULTILINE)
+    return found.group(1) if found else ""
+
+
+# --- reading source without importing it ---------------------------------------------------------------------------
+
+
+class _Class(NamedTuple):
+    bases: tuple[str, ...]
+    body: str
+
+
+class _Source(NamedTuple):
+    """Classes of a module, and where its other names come from: module, and name there (none: the module itself)."""
+
+    classes: Mapping[str, _Class]
+    imports: Mapping[str, tuple[str, str | None]]
+
+
+_CLASS = re.compile(r"^class (\w+)(?:\[[^\]]*\])?(?:\(([^)]*)\))?:(.*?)(?=^[^\s#)]|\Z)", re.MULTILINE | re.DOTALL)
+_FROM = re.compile(r"^[ \t]*from[ \t]+([.\w]+)[ \t]+import[ \t]+(\([^)]*\)|[^\n(]+)", re.MULTILINE)
+_IMPORT = re.compile(r"^[ \t]*import[ \t]+([^\n#]+)", re.MULTILINE)
+
+
+@cache
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+@cache
+def _parsed(path: Path) -> _Source:
+    """A file by patterns: some 20 times faster than a syntax tree, and a file that is not Python does no harm."""
+    text = _text(path)
+    classes = {
+        name: _Class(tuple(re.sub(r"\[.*", "", base).strip() for base in bases.split(",") if "=" not in base), body)
+        for name, bases, body in _CLASS.findall(text)
+    }
+    imports: dict[str, tuple[str, str | None]] = {}
+    for module, names in _FROM.findall(text):
+        for name, known in _names(re.sub(r"#.*", "", names).strip("() \n")):
+            imports[known] = (module, name)
+    for names in _IMPORT.findall(text):
+        for name, known in _names(names):
+            meant = name if known != name else name.partition(".")[0]  # `import a.b` names a, `import a.b as c` a.b
+            imports[known if known != name else meant] = (meant, None)
+    return _Source(classes, imports)
+
+
+def _names(listed: str) -> Iterator[tuple[str, str]]:
+    """Names of an import statement, and what they are called here."""
+    for part in listed.replace("\n", " ").split(","):
+        name, _, known = part.strip().partition(" as ")
+        if name.strip():
+            yield name.strip(), (known or name).strip()
+
+
+def _path_of(module: str) -> Path | None:
+    """Where a module's source is, without importing it or the packages that it is in."""
+    parts = module.split(".")
+    if parts[0] == PACKAGE:
+        path = HERE.joinpath(*parts[1:])
+        return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+    search: list[str] | None = None
+    spec: ModuleSpec | None = None
+    for k in range(len(parts)):
+        spec = _spec_of(".".join(parts[: k + 1]), search)
+        if spec is None:
+            return None
+        search = spec.submodule_search_locations
+    return Path(spec.origin) if spec is not None and spec.origin and spec.origin.endswith(".py") else None
+
+
+def _spec_of(name: str, search: list[str] | None) -> ModuleSpec | None:
+    for finder in sys.meta_path:
+        if (spec := finder.find_spec(name, search)) is not None:
+            return spec
+    return None
+
+
+def _room_of(module: str, name: str, seen: tuple[tuple[str, str], ...] = ()) -> str | None:
+    """The room of a class, by following its bases from file to file; None if they lead to no room."""
+    place = f"{module}:{name}"
+    for room, described in ROOMS.items():
+        if place == described.root:
+            return room
+    path = _path_of(module) if (module, name) not in seen else None
+    if path is None:
+        return None
+    source, seen = _parsed(path), (*seen, (module, name))
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    for base in source.classes[name].bases if name in source.classes else (name,):
+        head, _, rest = base.partition(".")
+        if head in source.classes and name in source.classes:
+            where = (module, base)
+        elif head in source.imports:
+            origin, attribute = source.imports[head]
+            where = _reached(_absolute(origin, package), attribute, rest)
+        else:
+            continue
+        if (room := _room_of(*where, seen)) is not None:
+            return room
+    return None
+
+
+def _reached(module: str, attribute: str | None, rest: str) -> tuple[str, str]:
+    """Module and class that ``from module import attribute`` and then ``attribute.rest`` mean."""
+    *way, last = [part for part in (attribute, *rest.split(".")) if part]
+    return ".".join((module, *way)), last
+
+
+def _absolute(module: str, package: str) -> str:
+    bare = module.lstrip(".")
+    level = len(module) - len(bare)
+    if not level:
+        return module
+    parts = package.split(".")
+    return ".".join([*parts[: len(parts) - level + 1], *([bare] if bare else [])])
+
+
+# --- from a kind to its class --------------------------------------------------------------------------------------
+
+_FILE = re.compile(r"^(.+\.py)(?::([A-Za-z_][\w.]*))?$", re.DOTALL)
+_MODULE = re.compile(r"^([A-Za-z_]\w*(?:\.\w+)*):([A-Za-z_][\w.]*)$")
+
+
+def is_place(kind: object) -> bool:
+    """Whether a kind says itself where its class is: ``FILE.py:Class`` or ``module:Class``.
+
+    Examples
+    --------
+    >>> is_place("fishery.py:Fishery"), is_place("fish.markets:Fishery"), is_place("kyle")
+    (True, True, False)
+    """
+    return isinstance(kind, str) and bool(_FILE.match(kind) or _MODULE.match(kind))
+
+
+def find(rooms: str | Iterable[str], kind: str, base: str | Path | None = None) -> type[Any]:
+    """The class of a kind, imported.
+
+    Parameters
+    ----------
+    rooms : str or iterable of str
+        Where it may belong: "game", "market", "learner", "intervention", "study".
+    kind : str
+        As a scenario writes it; ``FILE.py`` alone is enough where the file has one class that fits.
+    base : path, optional
+        The folder that names of files start from; the current one if left out.
+
+    Raises
+    ------
+    TacitError
+        If nothing is called so, or it cannot be imported, or it is something else.
+
+    Examples
+    --------
+    >>> find(["game", "market"], "pigou")
+    <class 'tacitlab.games.pigou.Pigou'>
+    >>> find("learner", "pigou")
+    Traceback (most recent call last):
+    ...
+    tacitlab.errors.TacitError: kind: 'pigou' is a game where a learner is needed; `tacit list` shows all kinds
+    """
+    wanted = (rooms,) if isinstance(rooms, str) else tuple(rooms)
+    if (match := _FILE.match(kind)) is not None:
+        return _in_file(wanted, kind, Path(base or "") / Path(match.group(1)).expanduser(), match.group(2))
+    if (match := _MODULE.match(kind)) is not None:
+        return _fitting(wanted, _attribute(_imported(match.group(1), kind), match.group(2), kind), kind)
+    known = {name: entry for room in wanted for name, entry in entries(room).items()}
+    if kind in known:
+        return _of_entry(wanted, known[kind])
+    unread = [entry for entry in _installed(tuple(sys.path)) if not entry.room and entry.kind == kind]
+    if unread:
+        return _of_entry(wanted, unread[0])
+    other = next((room for room in ROOMS if kind in entries(room)), None)
+    if other is not None:
+        raise _refuse(f"{kind!r} is {_a(other)} where {_a(*wanted)} is needed", "`tacit list` shows all kinds")
+    close = difflib.get_close_matches(kind, known, n=1)
+    mend = f"did you mean {close[0]!r}?" if close else "`tacit list` shows what there is, or name FILE.py:CLASS"
+    raise _refuse(f"{kind!r} is unknown", mend)
+
+
+def _of_entry(wanted: tuple[str, ...], entry: Entry) -> type[Any]:
+    rivals = {
+        other.origin for other in _installed(tuple(sys.path))
+        if (other.kind, other.room) == (entry.kind, entry.room) and other.target != entry.target
+    }  # fmt: skip
+    if entry.origin != PACKAGE and rivals:
+        raise _refuse(
+            f"{entry.kind!r} is brought by {' and by '.join(sorted({entry.origin, *rivals}))}",
+            f"name the class instead, for example {entry.target}",
+        )
+    module, _, name = entry.target.partition(":")
+    return _fitting(wanted, _attribute(_imported(module, entry.kind), name, entry.kind), entry.kind)
+
+
+def _in_file(wanted: tuple[str, ...], kind: str, path: Path, name: str | None) -> type[Any]:
+    module = module_of(path)
+    if name is not None:
+        return _fitting(wanted, _attribute(module, name, kind), kind)
+    own = [found for found in vars(module).values() if isinstance(found, type) and found.__module__ == module.__name__]
+    fit = [found for found in own if not found.__name__.startswith("_") and issubclass(found, _roots(wanted))]
+    if len(fit) == 1:
+        return fit[0]
+    if fit:
+        raise _refuse(f"{kind} has several classes", f"name one, for example {kind}:{fit[0].__name__}")
+    raise _refuse(f"{kind} has no class of {_a(*wanted)}", f"derive one from {_roots(wanted)[0].__name__}")
+
+
+def _attribute(module: ModuleType, name: str, kind: str) -> Any:
+    found: Any = module
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    if found is None:
+        classes = [key for key, value in vars(module).items() if isinstance(value, type)]
+        own = [key for key in classes if vars(module)[key].__module__ == module.__name__]
+        close = difflib.get_close_matches(name, own, n=1, cutoff=0.4)
+        mend = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(own) or 'no class at all'}"
+        raise _refuse(f"{kind.rpartition(':')[0] or module.__name__} has no class {name!r}", mend)
+    return found
+
+
+def _fitting(wanted: tuple[str, ...], found: Any, kind: str) -> type[Any]:
+    if isinstance(found, type) and issubclass(found, _roots(wanted)):
+        return found
+    other = next((room for room in ROOMS if isinstance(found, type) and issubclass(found, _roots((room,)))), None)
+    what = f"is {_a(other)}" if other else "is no class that fits"
+    parents = " or ".join(root.__name__ for root in _roots(wanted))
+    raise _refuse(f"{kind!r} {what} where {_a(*wanted)} is needed", f"name another, or derive it from {parents}")
+
+
+def _roots(rooms: tuple[str, ...]) -> tuple[type[Any], ...]:
+    found = []
+    for room in rooms:
+        module, _, name = ROOMS[room].root.partition(":")
+        found.append(getattr(importlib.import_module(module), name))
+    return tuple(found)
+
+
+def _a(*rooms: str) -> str:
+    return " or ".join(f"{'an' if room[0] in 'aeiou' else 'a'} {room}" for room in rooms)
+
+
+def _refuse(problem: str, mend: str) -> TacitError:
+    return TacitError(f"kind: {problem}; {mend}")
+
+
+# --- users' files --------------------------------------------------------------------------------------------------
+
+_LOADED: dict[Path, tuple[bytes, ModuleType]] = {}
+
+
+def module_of(path: str | Path) -> ModuleType:
+    """The module in a user's file, executed once for the bytes that the file has.
+
+    A module that has been imported in another way, or the program that runs, is the same one: the classes that a
+    user's own code holds are those that scenarios name.
+
+    Raises
+    ------
+    TacitError
+        If there is no such file, or its code fails.
+    """
+    path = Path(path)
+    place = path.resolve()
+    try:
+        content = place.read_bytes()
+    except OSError as error:
+        raise _refuse(
+            f"{path} cannot be read ({error.strerror})", "name a Python file, from the scenario's folder"
+        ) from None
+    if place in _LOADED and _LOADED[place][0] == content:
+        return _LOADED[place][1]
+    if (known := _imported_from(place)) is not None:
+        return known
+    module = _executed(path, place, content)
+    _LOADED[place] = (content, module)
+    return module
+
+
+def _imported_from(place: Path) -> ModuleType | None:
+    for name, module in list(sys.modules.items()):
+        file: Any = getattr(module, "__dict__", {}).get("__file__")
+        near = isinstance(file, str) and file.endswith(place.name) and not name.startswith(LOADED_AS)
+        if near and Path(file).resolve() == place:
+            return module
+    return None
+
+
+def _executed(path: Path, place: Path, content: bytes) -> ModuleType:
+    name = f"{LOADED_AS}{place.stem}_{hashlib.sha1(str(place).encode()).hexdigest()[:8]}"
+    spec = spec_from_file_location(name, place)
+    assert spec is not None
+    assert spec.loader is not None
+    module, before = module_from_spec(spec), sys.modules.get(name)
+    sys.modules[name] = module
+    sys.path.insert(0, str(place.parent))  # it may import what lies beside it
+    try:
+        # Not the loader's own way: compiled files are trusted by size and second, and a file may change within one.
+        exec(compile(content, str(place), "exec"), module.__dict__)
+    except BaseException as error:
+        if before is None:
+            del sys.modules[name]
+        else:
+            sys.modules[name] = before
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        raise _refuse(f"{path} fails when imported, {_where(error, place)}", "mend the file") from None
+    finally:
+        sys.path.remove(str(place.parent))
+    return module
+
+
+def _imported(module: str, kind: str) -> ModuleType:
+    try:
+        return importlib.import_module(module)
+    except Exception as error:
+        raise _refuse(
+            f"{kind}: {module} cannot be imported ({type(error).__name__}: {_short(error)})",
+            "install it, or name FILE.py:CLASS",
+        ) from None
+
+
+def _where(error: BaseException, place: Path) -> str:
+    """The line of a file in which an error arose, and what it says."""
+    lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).resolve() == place]
+    line = error.lineno if isinstance(error, SyntaxError) and not lines else (lines or [None])[-1]
+    return f"line {line}: {type(error).__name__}: {_short(error)}"
+
+
+def _short(error: BaseException) -> str:
+    text = " ".join(str(error.msg if isinstance(error, SyntaxError) else error).split())
+    return text if len(text) <= 120 else text[:117] + "..."
+
+
+# --- from a class to its kind --------------------------------------------------------------------------------------
+
+
+def source_of(cls: type[Any]) -> Path | None:
+    """The user's file that a class comes from; None for the package's own and for those of installed packages.
+
+    Examples
+    --------
+    >>> source_of(find("game", "pigou")) is None
+    True
+    """
+    module = cls.__module__
+    if module.partition(".")[0] == PACKAGE or any(_top(e.target) == _top(module) for e in _installed(tuple(sys.path))):
+        return None
+    file = getattr(sys.modules.get(module), "__file__", None)
+    if file is None:
+        return None
+    path = Path(file).resolve()
+    if path.suffix != ".py" or any(path.is_relative_to(folder) for folder in _installation()):
+        return None
+    return path
+
+
+@cache
+def _installation() -> tuple[Path, ...]:
+    """Where installed packages and the standard library are."""
+    return tuple({Path(sysconfig.get_path(name)).resolve() for name in ("purelib", "platlib", "stdlib", "platstdlib")})
+
+
+def _top(target: str) -> str:
+    return re.split(r"[.:]", target, maxsplit=1)[0]
+
+
+def written_kind(cls: type[Any]) -> str:
+    """What a scenario file calls a class: its kind, or ``FILE.py:Class`` with the whole path of the file.
+
+    Raises
+    ------
+    TacitError
+        If it is in no file, so that nobody could find it again.
+
+    Examples
+    --------
+    >>> written_kind(find("game", "pigou"))
+    'pigou'
+    """
+    target = f"{cls.__module__}:{cls.__qualname__}"
+    known = _kinds(tuple(sys.path)).get(target)
+    if known is not None:
+        return known
+    found: Any = sys.modules.get(cls.__module__)
+    for part in cls.__qualname__.split("."):
+        found = getattr(found, part, None)
+    path = source_of(cls)
+    if found is not cls and path is not None and isinstance(found, type):
+        raise _refuse(
+            f"{path} has changed since {cls.__name__} was made", "make the object again from what it says now"
+        )
+    if found is not cls or (path is None and cls.__module__ == "__main__"):
+        raise _refuse(
+            f"{cls.__name__} is in no file where it could be found again ({target})",
+            "define it at the top of a .py file, and import it from there",
+        )
+    return target if path is None else f"{path}:{cls.__qualname__}"
+
+
+@lru_cache(maxsize=4)
+def _kinds(search: tuple[str, ...]) -> dict[str, str]:
+    """Kinds by the place of their class."""
+    return {entry.target: entry.kind for room in ROOMS for entry in entries(room).values()}
+
+
+def anchored(tree: Any, base: str | Path) -> Any:
+    """Plain data in which every ``kind: FILE.py:Class`` says the whole path, starting from ``base``.
+
+    Examples
+    --------
+    >>> anchored({"environment": {"kind": "fishery.py:Fishery"}, "name": "a.py:b"}, "/home/me")
+    {'environment': {'kind': '/home/me/fishery.py:Fishery'}, 'name': 'a.py:b'}
+    """
+    if isinstance(tree, Mapping):
+        return {key: _placed(value, base) if _says_kind(key) else anchored(value, base) for key, value in tree.items()}
+    return [anchored(item, base) for item in tree] if isinstance(tree, list | tuple) else tree
+
+
+def _says_kind(key: object) -> bool:
+    return isinstance(key, str) and key.rpartition(".")[2] == "kind"
+
+
+def _placed(kind: Any, base: str | Path) -> Any:
+    if isinstance(kind, list | tuple):  # of a sweep
+        return [_placed(one, base) for one in kind]
+    match = _FILE.match(kind) if isinstance(kind, str) else None
+    if match is None:
+        return anchored(kind, base)
+    path = (Path(base) / Path(match.group(1)).expanduser()).resolve()
+    return f"{path}:{match.group(2)}" if match.group(2) else str(path)
