@@ -245,8 +245,8 @@ def _room_of(module: str, name: str, seen: tuple[tuple[str, str], ...] = ()) -> 
             where = _reached(_absolute(origin, package), attribute, rest)
         else:
             continue
-        if (room := _room_of(*where, seen)) is not None:
-            return room
+        if (found := _room_of(*where, seen)) is not None:
+            return found
     return None
 
 
