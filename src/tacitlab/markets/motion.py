@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from dataclasses import fields
+from inspect import isclass, ismethod
 from typing import Any, NamedTuple, TypeVar
 
 import equinox as eqx
@@ -112,7 +113,7 @@ class Dynamics(eqx.Module):
         return values[jnp.minimum(jnp.floor(draw * feasible).astype(int), feasible - 1)]
 
 
-D = TypeVar("D", bound=Dynamics)
+M = TypeVar("M", bound=eqx.Module)
 
 
 def normal(draws: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
@@ -120,20 +121,33 @@ def normal(draws: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     return jax.scipy.special.ndtri(jnp.maximum(draws, LEAST_DRAW))
 
 
-def built(kind: type[D], market: Any) -> D:
-    """The dynamics of a market that has an attribute for each field: as it is if static, else as arrays."""
+def built(kind: type[M], source: Any) -> M:
+    """A dynamics, its fields filled by name from a market's attributes, or methods without arguments.
+
+    What is static stays as it is; all else becomes arrays: of the sort of numbers that the field is annotated with,
+    fractions in the precision that JAX is set to and whole numbers in 32 bits. A field that is a module of its own is
+    filled the same way.
+    """
     found = {}
     for field in fields(kind):
-        value = market.roles() if field.name == "roles" else getattr(market, field.name)
-        found[field.name] = value if field.metadata.get("static") else _arrays(value)
+        value = getattr(source, field.name)
+        value = value() if ismethod(value) else value
+        if field.metadata.get("static"):
+            found[field.name] = value
+        elif isclass(field.type) and issubclass(field.type, eqx.Module):
+            found[field.name] = built(field.type, value)
+        else:
+            found[field.name] = _arrays(value, float if getattr(field.type, "dtype", None) is Float else None)
     return kind(**found)
 
 
-def _arrays(value: Any) -> Any:
-    """Numbers as arrays, fractions in the precision that JAX is set to."""
+def _arrays(value: Any, dtype: type | None = None) -> Any:
+    """Numbers as arrays, also within named tuples and dictionaries; what there is not stays None."""
+    if value is None:
+        return None
     if hasattr(value, "_fields"):
         return type(value)(*map(_arrays, value))
     if isinstance(value, dict):
         return {name: _arrays(part) for name, part in value.items()}
     array = np.asarray(value)
-    return jnp.array(array, float if array.dtype.kind == "f" else None)
+    return jnp.array(array, dtype or {"f": float, "i": jnp.int32}.get(array.dtype.kind))
