@@ -11,7 +11,7 @@ from tacitlab.lab.experiment import load
 from tacitlab.lab.run import run
 from tacitlab.measures.statistics import Estimate, mean_interval
 from tacitlab.plot.chart import Line, Points
-from tacitlab.studies import base
+from tacitlab.studies import base, page
 from tacitlab.studies.base import Claim, Finding, Player, Verdict, farthest, tally
 from tacitlab.studies.bertrand_collusion import claims, published
 from tacitlab.studies.bertrand_collusion.evidence import Evidence, joint_chance, over_observations, resampled
@@ -51,7 +51,7 @@ def test_every_published_claim_has_a_verdict_and_a_source(finding):
 
 
 def test_report_and_claims_are_written(finding, tmp_path):
-    path = base.write_report(BertrandCollusion(), "quick", finding, tmp_path)
+    path = page.write_report(BertrandCollusion(), "quick", finding, tmp_path)
     text = path.read_text()
     for part in ("Forced deviation by the authors", "Control: a rival who does not answer", "tacit study", "(R*)"):
         assert part in text

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from tacitlab.plot import paper as printed
-from tacitlab.studies.base import Player, Verdict, write_report
+from tacitlab.studies.base import Player, Verdict
 from tacitlab.studies.braess_recommender import study
+from tacitlab.studies.page import write_report
 
 
 class Tiny(study.BraessRecommender):

@@ -11,9 +11,10 @@ from tacitlab.games import Braess
 from tacitlab.lab.run import run
 from tacitlab.measures import outcome
 from tacitlab.plot import paper as printed
-from tacitlab.studies.base import Player, Verdict, write_report
+from tacitlab.studies.base import Player, Verdict
 from tacitlab.studies.braess_exploration_decay import study as decay
 from tacitlab.studies.braess_exploration_fixed import study as fixed
+from tacitlab.studies.page import write_report
 
 GRID = (0.0, 0.003, 0.007, 0.01, 0.03, 0.05, 0.1, 0.5, 1.0)
 

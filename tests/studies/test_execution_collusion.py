@@ -15,7 +15,7 @@ from tacitlab.errors import TacitError
 from tacitlab.learners import DQN
 from tacitlab.learners.dqn import Memory, Network
 from tacitlab.markets import Execution
-from tacitlab.studies.base import Player, Verdict, claim_table, write_report
+from tacitlab.studies.base import Player, Verdict
 from tacitlab.studies.execution_collusion import answer as words
 from tacitlab.studies.execution_collusion import claims, deviation, evidence, published, report
 from tacitlab.studies.execution_collusion import study as collusion
@@ -33,6 +33,7 @@ from tacitlab.studies.execution_collusion.evidence import (
 )
 from tacitlab.studies.execution_collusion.intervals import change
 from tacitlab.studies.execution_collusion.study import ExecutionCollusion, examine
+from tacitlab.studies.page import claim_table, write_report
 
 RNG = np.random.default_rng(0)
 SIGMAS = published.VOLATILITIES

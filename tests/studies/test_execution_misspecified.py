@@ -10,11 +10,12 @@ from test_execution_collusion import SMALL, runs_of
 
 from tacitlab.audits.execution import expected_spread
 from tacitlab.lab.run import load
-from tacitlab.studies.base import Player, Verdict, write_report
+from tacitlab.studies.base import Player, Verdict
 from tacitlab.studies.execution_collusion import evidence
 from tacitlab.studies.execution_collusion.evidence import SIMULATED, WRITTEN, reference
 from tacitlab.studies.execution_misspecified import study
 from tacitlab.studies.execution_misspecified.study import CALM, NOISY, ExecutionMisspecified, Pair
+from tacitlab.studies.page import write_report
 
 RNG = np.random.default_rng(1)
 OURS = 100 * RNG.dirichlet(np.ones(10), (8, 2)).swapaxes(1, 2)

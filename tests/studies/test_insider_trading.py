@@ -11,11 +11,12 @@ from tacitlab.markets import GlostenMilgrom, KyleMarket
 from tacitlab.markets.kyle.theory import Auction
 from tacitlab.measures.statistics import Estimate
 from tacitlab.report.market_tested import outcome_of
-from tacitlab.studies.base import Player, Verdict, write_report
+from tacitlab.studies.base import Player, Verdict
 from tacitlab.studies.insider_trading import settings
 from tacitlab.studies.insider_trading.claims import within
 from tacitlab.studies.insider_trading.evidence import Auctions, Dealers
 from tacitlab.studies.insider_trading.study import InsiderTrading
+from tacitlab.studies.page import write_report
 
 TINY = settings.Size(
     sessions=3, auctions=2048, entropy=(0.05, 0.05), tests=2000, customers=2500, ticks=(0.2, 0.3), rates=(0.1, 0.01),

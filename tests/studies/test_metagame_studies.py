@@ -12,10 +12,11 @@ from tacitlab.metagame.analysis import Analysis
 from tacitlab.metagame.estimated_game import EstimatedGame, PayoffTable
 from tacitlab.metagame.game import metagame_from
 from tacitlab.metagame.run import MetaResult, estimate
-from tacitlab.studies.base import Player, Verdict, write_report
+from tacitlab.studies.base import Player, Verdict
 from tacitlab.studies.bertrand_metagame import evidence
 from tacitlab.studies.bertrand_metagame import study as bertrand
 from tacitlab.studies.braess_metagame import study as braess
+from tacitlab.studies.page import write_report
 
 
 class TinyBertrand(bertrand.BertrandMetagame):

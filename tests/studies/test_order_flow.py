@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from tacitlab.measures.statistics import Estimate
-from tacitlab.studies.base import Player, Verdict, write_report
+from tacitlab.studies.base import Player, Verdict
 from tacitlab.studies.order_flow import evidence, study
 from tacitlab.studies.order_flow.evidence import Flow, Size
+from tacitlab.studies.page import write_report
 
 TINY = Size(runs=6, steps=300, sessions=2, episodes=5, bargains=5, flows=3, flow_steps=600)
 

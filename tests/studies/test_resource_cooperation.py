@@ -14,7 +14,8 @@ from tacitlab.markets.resource.theory import TradingGame
 from tacitlab.measures import coordination, volatility
 from tacitlab.measures.statistics import Estimate, mean_interval
 from tacitlab.studies import STUDIES
-from tacitlab.studies.base import Verdict, write_report
+from tacitlab.studies.base import Verdict
+from tacitlab.studies.page import write_report
 from tacitlab.studies.resource_cooperation import answer as resource_answer
 from tacitlab.studies.resource_cooperation import claims as resource_claims
 from tacitlab.studies.resource_cooperation import order as resource_order

@@ -102,7 +102,8 @@ def run_study(
 
     from tacitlab.report import terminal
     from tacitlab.report.figures import save_all
-    from tacitlab.studies.base import Player, build_page, write_report
+    from tacitlab.studies.base import Player
+    from tacitlab.studies.page import build_page, write_report
 
     if name not in STUDIES:
         close = difflib.get_close_matches(name, STUDIES, n=1, cutoff=0.4)

@@ -1,7 +1,27 @@
-"""What a study is: experiments, statistics beside published values, a verdict on each claim."""
+"""What a study is: experiments, statistics beside published values, a verdict on each claim.
 
-import json
+How a study is written: one folder with ``study.py``, ``figures.py`` if there is more than a screen of them,
+``published.csv`` with every number of the source, and ``scenarios/*.yaml`` with what plain data can say of experiments.
+
+1. ``class Size`` and ``sizes``: how much each preset plays. Nothing else may differ between presets.
+2. ``find(preset, play)`` gathers and judges. ``play(experiment)`` plays, or continues, or reads what lies in the
+   study's folder; experiments come from ``frame.scenario(__file__, "name", {"sessions": 40, ...})``.
+3. An ``Evidence`` holds by session what the claims need: arrays (sessions,), the session being the unit of replication.
+   What two experiments share is compared by :func:`paired`, never by position: a failed session is lost in both.
+4. Claims. A sentence without a number names its margin beforehand, ``Claim(name, found, margin=more_than(0))``, and
+   :func:`judge` says what the interval makes of it. A published number stands in ``published.csv`` with its source,
+   rounding and spread: ``frame.beside(name, found, PUBLISHED["gain"])``. A number of ours alone has neither. Judge by
+   hand (``verdict=``) only what no interval can say, and hand over what :func:`judge` returned.
+5. The answer is built from claims by name (``named(claims)["profit gain"]``) and from numbers of the evidence: no
+   number is typed, and every word that could be another one comes from ``frame.say`` (of a verdict) or
+   ``frame.compared`` (of an interval), so that a test on made-up numbers turns it.
+6. ``Finding(answer, claims, sections, notes)``: the page, ``claims.json`` and the overall verdict follow from it.
+   ``frame`` has the parts that pages repeat: cells of tables, curves with bands, points with intervals.
+7. A test plays the study in small, another flips every word of the answer by made-up evidence.
+"""
+
 import math
+import operator
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,15 +30,20 @@ from pathlib import Path
 from statistics import NormalDist
 from typing import ClassVar
 
+import numpy as np
+import xarray as xr
+from numpy.typing import ArrayLike, NDArray
+
 from tacitlab.errors import TacitError
 from tacitlab.lab.experiment import Experiment, from_mapping
 from tacitlab.lab.result import Result
 from tacitlab.lab.run import load, resume, run
-from tacitlab.measures.statistics import ENOUGH, Estimate
-from tacitlab.report import page
-from tacitlab.report.page import Align, Page, Section, Table
+from tacitlab.measures.statistics import ENOUGH, Estimate, mean_interval
+from tacitlab.report.page import Section
 from tacitlab.store import atomic
 from tacitlab.store.folder import MANIFEST, RunFolder
+
+Floats = NDArray[np.float64]
 
 STANDARD_ERRORS = 2.0  # a published value is reproduced if it lies within so many of ours (its own error included)
 CHANCE = 2 * NormalDist().cdf(-STANDARD_ERRORS)  # so often a true claim falls outside: 4.6 %
@@ -32,8 +57,163 @@ class Verdict(StrEnum):
     REPRODUCED = "reproduced"
     PARTLY = "partly reproduced"
     NOT = "not reproduced"
-    UNDECIDED = "too few sessions"
+    UNDECIDED = "undecided"
     REPORTED = "no published value"
+
+
+@dataclass(frozen=True)
+class Margin:
+    """Where a number must lie for a claim to hold, named before the sessions are played.
+
+    Made by :func:`at_least`, :func:`at_most`, :func:`more_than`, :func:`less_than` and :func:`between`.
+
+    Attributes
+    ----------
+    low, high : float
+        Its ends; infinite where there is none.
+    open : bool
+        Whether the ends themselves lie outside: "more than 0" is not "at least 0".
+    fewest : int
+        With fewer sessions an interval is not trusted, and the claim undecided.
+    """
+
+    low: float = -math.inf
+    high: float = math.inf
+    open: bool = False
+    fewest: int = 1
+
+    def __str__(self) -> str:
+        """In words.
+
+        Examples
+        --------
+        >>> print(at_least(0.98), more_than(0), at_most(20), between(-0.05, 0.05), sep="; ")
+        at least 0.98; more than 0; at most 20; -0.05 to 0.05
+        """
+        if math.isinf(self.low):
+            return f"{'less than' if self.open else 'at most'} {self.high:g}"
+        if math.isinf(self.high):
+            return f"{'more than' if self.open else 'at least'} {self.low:g}"
+        return f"{self.low:g} to {self.high:g}"
+
+
+def at_least(low: float, fewest: int = 1) -> Margin:
+    """From a number on."""
+    return Margin(low=low, fewest=fewest)
+
+
+def at_most(high: float, fewest: int = 1) -> Margin:
+    """Up to a number."""
+    return Margin(high=high, fewest=fewest)
+
+
+def more_than(low: float, fewest: int = 1) -> Margin:
+    """Above a number: an effect of one sign where the number is 0."""
+    return Margin(low=low, open=True, fewest=fewest)
+
+
+def less_than(high: float, fewest: int = 1) -> Margin:
+    """Below a number."""
+    return Margin(high=high, open=True, fewest=fewest)
+
+
+def between(low: float, high: float, fewest: int = 1) -> Margin:
+    """Between two numbers, both included."""
+    return Margin(low, high, fewest=fewest)
+
+
+def judge(found: Estimate, margin: Margin) -> Verdict:
+    """What an interval says of a margin: the rule for every claim that names one, and the only one.
+
+    Reproduced needs the whole interval inside, refuted needs it outside; an interval that reaches across an end
+    decides nothing, however near its mean is: :func:`sessions_needed` says how many sessions would decide.
+
+    The second and last rule is that for published values, which have errors themselves (:attr:`Claim.z`): a distance
+    of at most two combined standard errors. No margin can take its place: one of two combined standard errors could
+    never hold an interval that is as wide itself.
+
+    Examples
+    --------
+    >>> found = Estimate(0.985, 0.955, 1.015, 0.015, 20)
+    >>> [str(judge(found, at_least(bar))) for bar in (0.9, 0.98, 1.1)]
+    ['reproduced', 'undecided', 'not reproduced']
+    """
+    if math.isnan(found.low) or math.isnan(found.high) or found.n < margin.fewest:
+        return Verdict.UNDECIDED
+    less, more = (operator.lt, operator.gt) if margin.open else (operator.le, operator.ge)
+    if more(found.low, margin.low) and less(found.high, margin.high):
+        return Verdict.REPRODUCED
+    outside = not more(found.high, margin.low) or not less(found.low, margin.high)
+    return Verdict.NOT if outside else Verdict.UNDECIDED
+
+
+def sessions_needed(found: Estimate, margin: Margin) -> float:
+    """How many sessions would decide if the mean stays where it is: an interval is as long as ``1/sqrt(n)``.
+
+    Infinite if the mean lies on the margin's end, NaN if there is no interval to begin with.
+
+    Examples
+    --------
+    A bar that is 6 times nearer than the end of the interval takes 36 times the sessions:
+
+    >>> sessions_needed(Estimate(0.985, 0.955, 1.015, 0.015, 20), at_least(0.98))
+    720
+    """
+    mean, below, above = found.mean, found.mean - found.low, found.high - found.mean
+    if math.isnan(below) or math.isnan(above):
+        return math.nan
+    if mean < margin.low:
+        sides = [(above, margin.low - mean)]
+    elif mean > margin.high:
+        sides = [(below, mean - margin.high)]
+    else:
+        sides = [(below, mean - margin.low), (above, margin.high - mean)]
+    times = max(0.0 if half <= 0 else half / room if room else math.inf for half, room in sides)
+    # Binary fractions are not exact: 36 times 20 sessions are 720.
+    return times if math.isinf(times) else max(margin.fewest, math.ceil(found.n * times**2 * (1 - 1e-9)))
+
+
+def by_session(values: ArrayLike, sessions: ArrayLike) -> xr.DataArray:
+    """Values (sessions, ...) labelled with the numbers of their sessions, for :func:`paired`."""
+    table = np.asarray(values)
+    rest = [f"axis-{k}" for k in range(1, table.ndim)]
+    return xr.DataArray(table, dims=("session", *rest), coords={"session": np.asarray(sessions)})
+
+
+def paired(first: xr.DataArray, second: xr.DataArray) -> tuple[Floats, Floats]:
+    """Both experiments' values in the sessions that neither of them lost, (sessions, ...), in the same order.
+
+    Sessions of equal number share their random numbers, so that what they have in common cancels in a difference. A
+    session that failed in one experiment, whether it is missing or NaN there, is left out of both: the first *n*
+    values of each would pair strangers.
+
+    Parameters
+    ----------
+    first, second : xarray.DataArray
+        With a labelled dimension ``session``, which comes first in what is returned; see :func:`by_session`.
+
+    Examples
+    --------
+    >>> with_memory = by_session([1.1, 2.1, 3.1], [0, 1, 2])
+    >>> without = by_session([1.0, 3.0], [0, 2])  # session 1 failed
+    >>> print(paired_difference(with_memory, without))
+    0.1 (95 % CI 0.1 to 0.1, n=2)
+    """
+    for one in (first, second):
+        if "session" not in one.coords or "session" not in one.dims:
+            raise TacitError("session: the values have no numbers of their sessions; label them by `by_session`")
+    others = {d for one in (first, second) for d in one.dims if d != "session"}
+    ours, theirs = xr.align(first, second, join="inner", exclude=others)
+    a, b = (np.asarray(x.transpose("session", ...).values, dtype=np.float64) for x in (ours, theirs))
+    kept = [~np.isnan(x.reshape(len(x), -1)).any(axis=1) for x in (a, b)]
+    both = kept[0] & kept[1]
+    return a[both], b[both]
+
+
+def paired_difference(first: xr.DataArray, second: xr.DataArray) -> Estimate:
+    """Mean of the first less the second, session by session, with its interval."""
+    ours, theirs = paired(first, second)
+    return mean_interval(ours - theirs)
 
 
 @dataclass(frozen=True)
@@ -48,6 +228,8 @@ class Claim:
         Over sessions.
     published : float or None
         The published or reference value.
+    margin : Margin or None
+        Where the number must lie for the claim to hold, if that is what it says: judged by :func:`judge`.
     source : str
         Where that value comes from: "Calvano et al. 2020, table A10", "re-run of the public code".
     published_se : float
@@ -55,7 +237,7 @@ class Claim:
     rounding : float
         Half a unit of the published value's last digit.
     verdict : Verdict or None
-        Judged from the numbers unless given.
+        Given where no interval of the number says it; judged otherwise.
     note : str
         Why, where the verdict needs it.
     family : int
@@ -72,16 +254,48 @@ class Claim:
     verdict: Verdict | None = None
     note: str = ""
     family: int = 1
+    margin: Margin | None = None
 
     def judged(self) -> Verdict:
-        """The verdict: within :attr:`bound` combined standard errors, rounding allowed for."""
+        """The verdict: by its margin, or within :attr:`bound` combined standard errors, rounding allowed for."""
         if self.verdict is not None:
             return self.verdict
+        if self.margin is not None:
+            return judge(self.measured, self.margin)
         if self.published is None:
             return Verdict.REPORTED
         if math.isnan(self.z):
             return Verdict.UNDECIDED
         return Verdict.REPRODUCED if abs(self.z) <= self.bound else Verdict.NOT
+
+    @property
+    def by_distance(self) -> bool:
+        """Whether the claim is judged by its distance from a published value."""
+        return self.verdict is None and self.margin is None and self.published is not None
+
+    @property
+    def remark(self) -> str:
+        """The note; where a margin leaves the claim undecided, with what would decide it.
+
+        Examples
+        --------
+        >>> Claim("share", Estimate(0.985, 0.955, 1.015, 0.015, 20), margin=at_least(0.98)).remark
+        'Undecided: the interval reaches across "at least 0.98"; about 720 sessions would decide.'
+        """
+        if self.margin is None or self.judged() is not Verdict.UNDECIDED or self.verdict is not None:
+            return self.note
+        needed = sessions_needed(self.measured, self.margin)
+        if math.isnan(needed):
+            why = f'there is no interval to judge "{self.margin}" by.'
+        elif self.measured.n < self.margin.fewest:
+            why = f"{self.measured.n} sessions are too few; {self.margin.fewest} are asked for."
+        elif math.isinf(needed):
+            why = f'the mean lies at an end of "{self.margin}", where no number of sessions decides.'
+        else:
+            digits = 10 ** max(0, len(str(needed)) - 2)  # two of them say enough
+            about = f"about {math.ceil(needed / digits) * digits:,} sessions would decide."
+            why = f'the interval reaches across "{self.margin}"; {about}'
+        return f"{self.note.rstrip('.')}. Undecided: {why}" if self.note else f"Undecided: {why}"
 
     @property
     def z(self) -> float:
@@ -181,7 +395,7 @@ class Finding:
         Of many true claims some fall outside two standard errors. The finding is "reproduced" if chance explains the
         misses: their number (binomial test) and the farthest one (Bonferroni over all claims). Claims of one study
         share their sessions and so miss together, which makes the binomial test strict, not lenient. A verdict
-        that the study gave by hand is never explained by chance.
+        by a margin, or one that the study gave, is never explained by chance.
         """
         verdicts = [claim.judged() for claim in self.claims]
         tested = [c for c, v in zip(self.claims, verdicts, strict=True) if v not in UNTESTED]
@@ -192,7 +406,7 @@ class Finding:
             return Verdict.REPRODUCED
         if len(missed) == len(tested):
             return Verdict.PARTLY if Verdict.PARTLY in verdicts else Verdict.NOT
-        by_hand = any(claim.verdict is not None for claim in missed)
+        by_hand = any(not claim.by_distance for claim in missed)
         far = any(claim.chance < CHANCE / len(tested) for claim in missed)
         many = _at_least(len(missed), len(tested)) < SURPRISE
         return Verdict.PARTLY if by_hand or far or many else Verdict.REPRODUCED
@@ -215,13 +429,46 @@ def tally(claims: Sequence[Claim]) -> str:
     >>> tally([Claim("a", exact, 1.02), Claim("b", exact, 2.0)])
     '1 of 2 published values lie within 2 standard errors; chance alone would put 0.1 of 2 outside.'
     """
-    judged = [v for v in (claim.judged() for claim in claims) if v not in UNTESTED]
+    verdicts = [claim.judged() for claim in claims if claim.by_distance]
+    judged = [v for v in verdicts if v not in UNTESTED]
     good, families = sum(v is Verdict.REPRODUCED for v in judged), any(claim.family > 1 for claim in claims)
     wider = " (Bonferroni's bound where one stands for the farthest of several)" if families else ""
     return (
         f"{good} of {len(judged)} published values lie within {STANDARD_ERRORS:g} standard errors{wider}; "
         f"chance alone would put {CHANCE * len(judged):.1f} of {len(judged)} outside."
     )
+
+
+def statements(claims: Sequence[Claim]) -> str:
+    """What became of the claims that are judged by a margin, in words.
+
+    Examples
+    --------
+    >>> found = Estimate(0.985, 0.955, 1.015, 0.015, 20)
+    >>> statements([Claim("a", found, margin=at_least(bar)) for bar in (0.9, 0.98, 1.1)] + [Claim("b", found)])
+    'Of 3 statements that were judged by a margin 1 hold, 1 do not, and 1 are undecided.'
+    """
+    found = [claim.judged() for claim in claims if not claim.by_distance]
+    holds, fails, unknown = (found.count(one) for one in (Verdict.REPRODUCED, Verdict.NOT, Verdict.UNDECIDED))
+    return (
+        f"Of {holds + fails + unknown} statements that were judged by a margin {holds} hold, {fails} do not, and "
+        f"{unknown} are undecided."
+    )
+
+
+def named(claims: Sequence[Claim]) -> dict[str, Claim]:
+    """Claims by their names, without the blanks that indent them.
+
+    Raises
+    ------
+    TacitError
+        If two have the same name: neither could be told from the other.
+    """
+    found = {claim.name.strip(): claim for claim in claims}
+    if len(found) < len(claims):
+        names = [claim.name.strip() for claim in claims]
+        raise TacitError(f"claims: {next(n for n in names if names.count(n) > 1)!r} stands twice; name them apart")
+    return found
 
 
 Progress = Callable[[str], "Callable[[float, int], None]"]
@@ -274,63 +521,3 @@ class Player:
         if store.manifest["status"] == "complete":
             return load(path)
         return resume(path, threads=self.threads, progress=bar)
-
-
-def write_report(study: Study, preset: str, finding: Finding, folder: Path) -> Path:
-    """Write ``report.html`` and ``claims.json`` of a study."""
-    claims = [
-        {
-            "claim": c.name, "measured": _finite(c.measured.mean), "low": _finite(c.measured.low),
-            "high": _finite(c.measured.high), "se": _finite(c.measured.se), "sessions": c.measured.n,
-            "published": _finite(c.published), "published_se": c.published_se, "source": c.source, "z": _finite(c.z),
-            "bound": c.bound, "verdict": str(c.judged()), "note": c.note,
-        }
-        for c in finding.claims
-    ]  # fmt: skip
-    found = {"study": study.name, "preset": preset, "verdict": str(finding.verdict()), "answer": finding.answer}
-    text = json.dumps({**found, "claims": claims}, indent=2, ensure_ascii=False, allow_nan=False)
-    folder.mkdir(parents=True, exist_ok=True)  # a study of theory alone has no runs that would create it
-    atomic.replace(folder / "claims.json", (text + "\n").encode())
-    return page.write(build_page(study, preset, finding), folder / "report.html")
-
-
-def build_page(study: Study, preset: str, finding: Finding) -> Page:
-    """The report of a study: answer, claims, figures, source."""
-    sections = (
-        Section("Claims", text="\n\n".join(finding.notes), table=claim_table(finding.claims)),
-        *_notes(finding.claims), *finding.sections,
-        Section("Source", text=f"{study.source}\n\nReproduce: tacit study {study.name} --preset {preset}"),
-    )  # fmt: skip
-    return Page(f"{study.name}: {study.question}", finding.answer, sections)
-
-
-def _notes(claims: Sequence[Claim]) -> list[Section]:
-    """Why a verdict is what it is, for the claims that need a word: equal words once."""
-    claims_by_note: dict[str, list[str]] = {}
-    for c in claims:
-        if c.note:
-            claims_by_note.setdefault(c.note, []).append(c.name)
-    rows = tuple((", ".join(names), note) for note, names in claims_by_note.items())
-    return [Section("Notes on the claims", table=Table(("claim", "note"), rows))] if rows else []
-
-
-def _finite(value: float | None) -> float | None:
-    """JSON knows neither NaN nor infinity."""
-    return None if value is None or not math.isfinite(value) else float(value)
-
-
-def claim_table(claims: Sequence[Claim]) -> Table:
-    """Claims as a table: measured, published, distance, verdict."""
-    rows = []
-    for c in claims:
-        mean = f"{c.measured.mean:{c.measured.precision}}"
-        z = None if math.isnan(c.z) else f"{c.z:+.1f}"
-        rows.append((c.name, mean, c.measured.interval, c.measured.n, c.shown, z, str(c.judged()), c.source))
-    columns = ("claim", "measured", "95 % interval", "n", "published", "z", "verdict", "source")
-    align: tuple[Align, ...] = ("left", "right", "right", "right", "right", "right", "left", "left")
-    caption = (
-        "z: distance from the published value, beyond its rounding, in combined standard errors of both; with fewer "
-        f"than {ENOUGH} sessions the normal number that is as rare as Student's t is. Reproduced "
-        f"means at most {STANDARD_ERRORS:g}, or Bonferroni's bound where the farthest of several values is shown."
-    )
-    return Table(columns, tuple(rows), caption, align)

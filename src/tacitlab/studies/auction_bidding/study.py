@@ -12,11 +12,12 @@ import numpy as np
 
 from tacitlab.audits.auction_bids import MOST_EXPLOITED, MOST_GAP, slopes
 from tacitlab.markets.auction.theory import demand_reduction
-from tacitlab.measures.statistics import Estimate, mean_interval
+from tacitlab.measures.statistics import mean_interval
 from tacitlab.studies.auction_bidding.play import PAIR, Evidence, Learned, Size, gather
 from tacitlab.studies.auction_bidding.report import sections
-from tacitlab.studies.base import Claim, Finding, Player, Study, Verdict
+from tacitlab.studies.base import Claim, Finding, Player, Study, Verdict, at_most, between
 
+NOTHING = 0.01  # money: so little revenue is that of the equilibrium without any
 NASH = "Bayes-Nash, closed form"
 GRID = "Bayes-Nash on the grid"
 
@@ -68,9 +69,9 @@ def bar_claims(one: Learned) -> tuple[Claim, ...]:
     failed = f"{one.failed} sessions failed and are left out." if one.failed else ""
     return (
         Claim(f"{where}: revenue above theory (%)", one.bar.gap, 0.0, source,
-              verdict=placed(one.bar.gap, -MOST_GAP, MOST_GAP), note=failed),
+              margin=between(-MOST_GAP, MOST_GAP), note=failed),
         Claim(f"{where}: exploitability (% of surplus)", one.bar.exploited, 0.0, source,
-              verdict=placed(one.bar.exploited, -np.inf, MOST_EXPLOITED)),
+              margin=at_most(MOST_EXPLOITED)),
         Claim(f"{where}: share of sessions that keep both", one.bar.within),
     )  # fmt: skip
 
@@ -81,13 +82,14 @@ def pair_claims(one: Learned) -> tuple[Claim, ...]:
     revenue = mean_interval(one.bidding.revenue)
     note = "Every c from 0 to 1 is an equilibrium; revenue is 0 in that with the least, and 2/3 with sincere bids."
     second = slopes(one.bidding.signals, one.bidding.bids[..., 1]).mean(axis=1)
+    gap = one.wanted * MOST_GAP / 100
     return (
         Claim(f"{where}: exploitability (% of surplus)", one.bar.exploited, 0.0, NASH,
-              verdict=placed(one.bar.exploited, -np.inf, MOST_EXPLOITED)),
+              margin=at_most(MOST_EXPLOITED)),
         Claim(f"{where}: revenue (money), beside demand reduction", revenue, demand_reduction(game).revenue, NASH,
-              verdict=placed(revenue, -0.01, 0.01), note=note),
+              margin=between(-NOTHING, NOTHING), note=note),
         Claim(f"{where}: revenue (money), beside sincere bids", revenue, one.wanted, NASH,
-              verdict=placed(100 * (one.bidding.revenue / one.wanted - 1), -MOST_GAP, MOST_GAP)),
+              margin=between(one.wanted - gap, one.wanted + gap)),
         Claim(f"{where}: slope of the first bid", mean_interval(one.bidding.slopes.mean(axis=1))),
         Claim(f"{where}: slope of the second bid, c", mean_interval(second), note=note),
     )  # fmt: skip
@@ -99,22 +101,6 @@ def asymmetry(one: Learned) -> Claim:
     note = "All pairs of slopes (a, a/(a - 1)) are equilibria; the symmetric one has slopes of 2 and the most revenue."
     name = f"{one.setting.words}, {one.who}: distance between the two slopes"
     return Claim(name, mean_interval(apart), note=note)
-
-
-def placed(found: "Estimate | np.ndarray", low: float, high: float) -> Verdict:
-    """Where an interval lies: within bounds, outside them, or across one.
-
-    Examples
-    --------
-    >>> placed(Estimate(0.5, 0.4, 0.6, 0.05, 20), -3, 3).value, placed(Estimate(3.1, 2.9, 3.3, 0.1, 20), -3, 3).value
-    ('reproduced', 'too few sessions')
-    """
-    estimate = found if isinstance(found, Estimate) else mean_interval(found)
-    if np.isnan(estimate.low):
-        return Verdict.UNDECIDED
-    if low <= estimate.low and estimate.high <= high:
-        return Verdict.REPRODUCED
-    return Verdict.NOT if estimate.low > high or estimate.high < low else Verdict.UNDECIDED
 
 
 def keeps(one: Learned) -> bool:

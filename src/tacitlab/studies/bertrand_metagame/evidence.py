@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from tacitlab.games.base import StageGame
@@ -15,8 +16,11 @@ from tacitlab.metagame.estimated_regret import paired_regret
 from tacitlab.metagame.game import MetaGame
 from tacitlab.metagame.run import WINDOWS, MetaResult, estimate, play_entries
 from tacitlab.report.page import Table
-from tacitlab.studies.base import Claim, Player, Verdict
+from tacitlab.studies.base import Claim, Player, at_most, between, judge
 
+NEGLIGIBLE = 1.0
+"""Percent of the best reply's payoff: a regret that is none (an epsilon-equilibrium). A convention, the same for every
+profile and study: strategies differ by tens of percent, beside which nobody would change for so little."""
 OPEN = "an open question of the thesis"
 
 
@@ -68,9 +72,12 @@ def closer_look(metagame: MetaGame, profile: int, sessions: int) -> tuple[Estima
 
 
 def equilibrium_claim(name: str, regret: Estimate, source: str, note: str = "") -> Claim:
-    """A published equilibrium has regret 0: refuted where the lower limit is above it."""
-    verdict = Verdict.REPRODUCED if regret.low <= 0 else Verdict.NOT
-    return Claim(name, regret, 0.0, source, verdict=verdict, note=note)
+    """That a published profile is an equilibrium: whoever leaves it alone gains at most :data:`NEGLIGIBLE`.
+
+    The regret of an equilibrium is 0, and no estimate of a regret is negative: an interval that reaches down to 0
+    shows an equilibrium only if it does not reach far up.
+    """
+    return Claim(name, regret, 0.0, source, margin=at_most(NEGLIGIBLE), note=note)
 
 
 def number_claim(found: Analysis, name: str, source: str = "", published: float | None = None) -> Claim:
@@ -82,9 +89,7 @@ def number_claim(found: Analysis, name: str, source: str = "", published: float 
     number, possible = found.number, len(found.possible)
     if published is None:
         return Claim(name, number, note="expected number; the interval is that of the number itself")
-    refuted = number.low > published or possible < published
-    sure = number.low == number.high == published == possible
-    verdict = Verdict.NOT if refuted else Verdict.REPRODUCED if sure else Verdict.UNDECIDED
+    verdict = judge(replace(number, high=float(possible)), between(published, published))
     note = f"expected number, too small where replies are noisy; {possible} profiles are not refuted"
     return Claim(name, number, published, source, verdict=verdict, note=note)
 

@@ -16,7 +16,7 @@ from tacitlab.measures import outcome
 from tacitlab.measures.statistics import Estimate, curve_interval, mean_interval, statistic_of_means
 from tacitlab.plot.chart import Area, Axis, Chart, HLine, Line, Mark, Points, VLine
 from tacitlab.report.page import Section, Table
-from tacitlab.studies.base import Claim, Finding, Player, Study, Verdict, tally
+from tacitlab.studies.base import Claim, Finding, Player, Study, between, less_than, tally
 
 Floats = NDArray[np.float64]
 
@@ -200,8 +200,6 @@ def _curve_claims(curve: Curve) -> list[Claim]:
     best = curve.best()
     saved = statistic_of_means(curve.times[curve.epsilon < LARGE], lambda means: 100 * (1 - means.min(axis=1) / NASH))
     steep = statistic_of_means(curve.times, lambda means: _steepest(means, curve.epsilon))
-    inside = best.mean < steep.low and steep.high <= 2 * best.mean
-    outside = steep.low > 2 * best.mean
     return [
         *claims,
         Claim("epsilon of the least travel time", best, 0.007, RERUN, rounding=5e-4 + curve.resolution(),
@@ -210,7 +208,7 @@ def _curve_claims(curve: Curve) -> list[Claim]:
         Claim("reduction below Nash at the minimum (%)", saved, 20, "abstract (P)", rounding=2.5,
               note="published as 20 %, read as to the nearest 5 %"),
         Claim("epsilon of the steepest rise", steep, source="steep rise just above the minimum (P)",
-              verdict=Verdict.REPRODUCED if inside else Verdict.NOT if outside else Verdict.UNDECIDED,
+              margin=between(best.mean, 2 * best.mean),
               note="no number published; just above is read as: between the minimum and twice its epsilon"),
     ]  # fmt: skip
 
@@ -274,12 +272,11 @@ def _horizon_claims(horizons: Mapping[int, Curve]) -> list[Claim]:
     longest = max(horizons)
     rows = NASH - np.stack([horizons[periods].at(0.007) for periods in (PERIODS, longest)])
     left = statistic_of_means(rows, lambda means: means[:, 1] / means[:, 0])
-    verdict = Verdict.REPRODUCED if left.high < 0.5 else Verdict.NOT if left.low > 0.5 else Verdict.UNDECIDED
     long = longest >= 100_000
     return [
         *claims,
         Claim(f"{longest:,} steps: share of the gain at epsilon 0.007 left", left,
-              source=f"shrinks strongly: {OWN}" if long else "", verdict=verdict if long else None,
+              source=f"shrinks strongly: {OWN}" if long else "", margin=less_than(0.5) if long else None,
               note="strongly is read as: to less than half" if long else ""),
     ]  # fmt: skip
 

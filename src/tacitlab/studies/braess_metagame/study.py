@@ -17,8 +17,9 @@ from tacitlab.metagame.page import attractor_table, figures, profile_table, sent
 from tacitlab.metagame.run import MetaResult
 from tacitlab.plot.chart import Area, Axis, Chart
 from tacitlab.report.page import Section, Table
-from tacitlab.studies.base import Claim, Finding, Player, Study, Verdict
+from tacitlab.studies.base import Claim, Finding, Player, Study, at_least, judge
 from tacitlab.studies.bertrand_metagame import evidence
+from tacitlab.studies.frame import bare
 
 THESIS = "Carissimo, thesis, addendum (P)"
 FIXED = ({"alpha": 0.89, "epsilon": 0.002, "gamma": 0.77}, {"alpha": 0.23, "epsilon": 0.002, "gamma": 0.0})
@@ -158,10 +159,10 @@ def _claims(found: dict[str, Analysis], closer: dict[int, tuple[Estimate, Estima
         one, two = (a.find(**profile) for profile in CYCLE)
         for start, end in ((one, two), (two, one)):
             inside = end in a.replies_within_error(start)
-            chance = Estimate(float(inside), float("nan"), float("nan"), float("nan"), a.sessions)
+            possible = Estimate(float(inside), 0.0, float(inside), float("nan"), a.sessions)  # that it is the best
             claims.append(
-                Claim(f"{name}: ({a.labels[end]}) may be the best reply to ({a.labels[start]})", chance, 1.0, THESIS,
-                      verdict=Verdict.UNDECIDED if inside else Verdict.NOT,
+                Claim(f"{name}: ({a.labels[end]}) may be the best reply to ({a.labels[start]})",
+                      bare(float(inside), a.sessions), 1.0, THESIS, verdict=judge(possible, at_least(1.0)),
                       note="1: within error of the best reply; not proof that it is the best")
             )  # fmt: skip
         claims += [evidence.number_claim(a, f"{name}: symmetric pure equilibria", "two (P)", 2.0)]

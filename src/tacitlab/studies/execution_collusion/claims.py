@@ -7,8 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tacitlab.measures.statistics import Estimate
-from tacitlab.studies.base import Claim, Verdict, farthest
+from tacitlab.studies.base import Claim, farthest, less_than, more_than
 from tacitlab.studies.execution_collusion import published
 from tacitlab.studies.execution_collusion.deviation import Answers, answers
 from tacitlab.studies.execution_collusion.evidence import Judged, Runs, digitised, estimate
@@ -128,19 +127,6 @@ def equilibrium_claims(runs: Runs) -> Iterator[Claim]:
 # --- the paper's words -----------------------------------------------------------------------------------------
 
 
-def told(found: Estimate, beyond: float, *, above: bool = True) -> Verdict:
-    """Whether a number lies above a bound, or below it: decided once its interval leaves the bound out.
-
-    Examples
-    --------
-    >>> str(told(Estimate(1.0, 0.5, 1.5, 0.2, 10), 0.0)), str(told(Estimate(1.0, 0.5, 1.5, 0.2, 10), 1.0))
-    ('reproduced', 'too few sessions')
-    """
-    if not (found.low > beyond or found.high < beyond):
-        return Verdict.UNDECIDED
-    return Verdict.REPRODUCED if (found.low > beyond) == above else Verdict.NOT
-
-
 def majority(name: str, flags: Any, source: str, note: str = "") -> Claim:
     """That more than half of the runs have a property: decided once the interval leaves one half out.
 
@@ -150,24 +136,7 @@ def majority(name: str, flags: Any, source: str, note: str = "") -> Claim:
     'reproduced'
     """
     found = estimate(np.asarray(flags, dtype=bool))
-    return Claim(name, found, None, f"{source}: most", verdict=told(found, 0.5), note=note)
-
-
-def statements(claims: Sequence[Claim]) -> str:
-    """What became of the paper's statements that carry no number, in words.
-
-    Examples
-    --------
-    >>> true, open_ = (majority("most", np.ones(n, dtype=bool), "") for n in (10, 2))
-    >>> statements([true, open_])
-    'Of 2 statements that the paper makes in words: reproduced 1, not reproduced 0, too few sessions 1.'
-    """
-    verdicts = [claim.verdict for claim in claims if claim.verdict is not None]
-    good, bad, unknown = (verdicts.count(one) for one in (Verdict.REPRODUCED, Verdict.NOT, Verdict.UNDECIDED))
-    return (
-        f"Of {len(verdicts)} statements that the paper makes in words: reproduced {good}, not reproduced {bad}, too "
-        f"few sessions {unknown}."
-    )
+    return Claim(name, found, None, f"{source}: most", margin=more_than(0.5), note=note)
 
 
 def rectangle_claims(runs: Runs) -> Iterator[Claim]:
@@ -199,14 +168,13 @@ def pace_claims(runs: Sequence[Runs]) -> Iterator[Claim]:
     """That the start is the slower the larger the noise."""
     calm, noisy = runs[0], runs[-1]
     found = difference(noisy.early, calm.early)
-    verdict = told(found, 0.0, above=False)
     theirs = 100 * np.array([digitised(sigma).early.mean() for sigma in VOLATILITIES])
     note = (
         f"the paper's own schedules sell {theirs[0]:.0f} %, {theirs[1]:.0f} % and {theirs[2]:.0f} % in the first half "
         "at σ = 1e-9, 1e-3 and 1e-2, so that the start is slowest at moderate noise"
     )
     name = f"{calm.setting.words}: share sold in the first half, large less zero noise"
-    yield Claim(name, found, None, "§ 4.4 (P): slower start", verdict=verdict, note=note)
+    yield Claim(name, found, None, "§ 4.4 (P): slower start", margin=less_than(0.0), note=note)
 
 
 # --- why ---------------------------------------------------------------------------------------------------------

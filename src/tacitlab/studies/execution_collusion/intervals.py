@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from tacitlab.audits.execution import Floats
 from tacitlab.measures.statistics import Estimate
-from tacitlab.studies.execution_collusion.evidence import Runs, estimate
+from tacitlab.studies.base import by_session, paired_difference
+from tacitlab.studies.execution_collusion.evidence import Runs
 
 Rows = NDArray[np.int64]
 
@@ -31,8 +32,7 @@ def change(new: Runs, old: Runs, statistic: str) -> Estimate:
 
     Sessions that failed in either are left out: what is left is paired, as the same random numbers began both.
     """
-    _, ours, theirs = np.intersect1d(new.numbers, old.numbers, return_indices=True)
-    return estimate(getattr(new, statistic)[ours] - getattr(old, statistic)[theirs])
+    return paired_difference(*(by_session(getattr(runs, statistic), runs.numbers) for runs in (new, old)))
 
 
 def jackknife(statistic: Callable[..., float], *sizes: int) -> Estimate:

@@ -16,10 +16,10 @@ rest of the same episode.
 from collections.abc import Mapping
 from typing import ClassVar
 
-from tacitlab.studies.base import Finding, Player, Study, tally
+from tacitlab.studies.base import Finding, Player, Study, statements, tally
 from tacitlab.studies.execution_collusion import published
 from tacitlab.studies.execution_collusion.answer import answer, shortened
-from tacitlab.studies.execution_collusion.claims import Evidence, all_claims, statements
+from tacitlab.studies.execution_collusion.claims import Evidence, all_claims
 from tacitlab.studies.execution_collusion.evidence import CONTROL, SIMULATED, WRITTEN, Runs, Setting, Size, experiment
 from tacitlab.studies.execution_collusion.published import VOLATILITIES
 from tacitlab.studies.execution_collusion.report import sections
@@ -83,7 +83,7 @@ class ExecutionCollusion(Study):
 def examine(e: Evidence) -> Finding:
     """Judge the claims by the runs of all experiments."""
     claims = all_claims(e)
-    counted = f"{tally([claim for claim in claims if claim.verdict is None])} {statements(claims)}"
+    counted = f"{tally(claims)} {statements(claims)}"
     return Finding(f"{answer(e)}\n\n{counted}", claims, sections(e), notes(e))
 
 

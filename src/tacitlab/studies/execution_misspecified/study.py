@@ -15,10 +15,10 @@ from tacitlab.audits.execution import Floats
 from tacitlab.measures.statistics import Estimate
 from tacitlab.plot.panels import Panels
 from tacitlab.report.page import Section, Table
-from tacitlab.studies.base import Claim, Finding, Player, Study
+from tacitlab.studies.base import Claim, Finding, Player, Study, more_than, statements
 from tacitlab.studies.execution_collusion import figures, published
 from tacitlab.studies.execution_collusion.answer import shortened
-from tacitlab.studies.execution_collusion.claims import majority, place, statements, told
+from tacitlab.studies.execution_collusion.claims import majority, place
 from tacitlab.studies.execution_collusion.evidence import SIMULATED, WRITTEN, Runs, Setting, Size, estimate, experiment
 from tacitlab.studies.execution_collusion.intervals import Rows, jackknife
 from tacitlab.studies.execution_collusion.report import overview, run_section
@@ -193,7 +193,7 @@ def pair_claims(pair: Pair) -> Iterator[Claim]:
 def _nearer(name: str, found: Estimate, source: str, note: str = "") -> Claim:
     """That something is nearer to one thing than to another: decided once the interval leaves 0 out."""
     note = f"{note} {PAIRS}".strip()
-    return Claim(name, found, None, source, verdict=told(found, 0.0), note=note)
+    return Claim(name, found, None, source, margin=more_than(0.0), note=note)
 
 
 # --- report ------------------------------------------------------------------------------------------------------

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from tacitlab.measures.slopes import relative
-from tacitlab.measures.statistics import Estimate, mean_interval, proportion
-from tacitlab.studies.base import Claim, Verdict
+from tacitlab.measures.statistics import mean_interval, proportion
+from tacitlab.studies.base import Claim, between
 from tacitlab.studies.insider_trading.evidence import Auctions, Dealers, Evidence, Floats
 
 BAR = 0.03  # of a slope, asked of learned play
@@ -21,26 +21,8 @@ WORDS = {
     "day": "one insider, four auctions",
     "two-day": "two insiders, four auctions",
 }
-WITHIN = "Reproduced if the whole interval lies within 3 % of theory, not reproduced if all of it lies outside."
-AMONG = (
-    "Reproduced if the whole interval lies between the lowest and the highest symmetric equilibrium, not reproduced if "
-    "all of it lies outside."
-)
-
-
-def within(found: Estimate, low: float, high: float) -> Verdict:
-    """Whether the interval lies within bounds: yes, no, or undecided.
-
-    Examples
-    --------
-    >>> within(Estimate(1.0, 0.98, 1.02, 0.01, 20), 0.97, 1.03), within(Estimate(0.9, 0.88, 0.92, 0.01, 20), 0.97, 1.03)
-    (<Verdict.REPRODUCED: 'reproduced'>, <Verdict.NOT: 'not reproduced'>)
-    """
-    if np.isnan(found.low):
-        return Verdict.UNDECIDED
-    if found.low >= low and found.high <= high:
-        return Verdict.REPRODUCED
-    return Verdict.NOT if found.high < low or found.low > high else Verdict.UNDECIDED
+AMONG = "The margin reaches from the lowest to the highest symmetric equilibrium of the tick."
+TICKLESS = 1e-6  # currency: quotes nearer than that are the same
 
 
 def claims(e: Evidence) -> tuple[Claim, ...]:
@@ -65,8 +47,7 @@ def slope_claims(e: Evidence) -> Iterator[Claim]:
 
 
 def _slope(name: str, values: Floats, wanted: float, source: str = SINGLE) -> Claim:
-    found = relative(values, wanted)
-    return Claim(name, found, 1.0, source, verdict=within(found, 1 - BAR, 1 + BAR), note=WITHIN)
+    return Claim(name, relative(values, wanted), 1.0, source, margin=between(1 - BAR, 1 + BAR))
 
 
 # --- profits -------------------------------------------------------------------------------------------------------
@@ -119,9 +100,8 @@ def dealer_claims(e: Evidence) -> Iterator[Claim]:
             low, high = float(found.equilibria.min()), float(found.equilibria.max())
             best, label = mean_interval(found.best), f"{name}, tick {tick:g}"
             several = f"{low:g} to {high:g}" if high > low else f"{low:g}"
-            verdict = within(best, low - 1e-6, high + 1e-6)
             words = f"{label}: best half-spread, equilibria at {several} (currency)"
-            yield Claim(words, best, None, ENUMERATED, verdict=verdict, note=AMONG)
+            yield Claim(words, best, None, ENUMERATED, margin=between(low - TICKLESS, high + TICKLESS), note=AMONG)
         share = np.concatenate([one.settled for one in ticks.values()])
         yield Claim(f"{name}: sessions that end at an equilibrium (share)", proportion(int(share.sum()), len(share)))
 

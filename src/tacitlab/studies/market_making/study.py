@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 from tacitlab.measures.statistics import Estimate, mean_interval
-from tacitlab.studies.base import Claim, Finding, Player, Study, Verdict
+from tacitlab.studies.base import Claim, Finding, Player, Study, Verdict, at_least, between, judge
+from tacitlab.studies.frame import compared, percent, say
 from tacitlab.studies.market_making.evidence import PAID, Evidence, Learned, Repeated, gather
 from tacitlab.studies.market_making.report import sections
 from tacitlab.studies.market_making.settings import SIZES, Size
@@ -29,12 +30,11 @@ TABLE: Mapping[tuple[float, str], tuple[float, float, float]] = {  # gain, its s
 SIMULATED = "20,000 paths of another program"
 TARGET = "within 3 % of the optimum"
 COMPETITIVE = "at the equilibrium: within a tenth of the way to the joint optimum"
+NEAR = between(-BAND, BAND)  # of the way from equilibrium to joint optimum
 NOTES = (
     "Utilities and profits of makers who see time and inventories alone are exact: their quotes are tables, which are "
     "evaluated by dynamic programming in the game that is simulated. The session is the unit of all intervals.",
     "Place: 0 at the equilibrium, 1 at the joint optimum; below 0 makers earn less than in equilibrium.",
-    "Statements without a published value are judged by their interval: reproduced or not if it lies on one side of "
-    "the bound, too few sessions if it holds it.",
 )
 
 
@@ -67,8 +67,8 @@ def alone_claims(e: Evidence) -> Iterator[Claim]:
     """Exact utilities of makers who are alone, as shares of the optimum."""
     for name, one in e.alone.items():
         found = mean_interval(one.share)
-        judge = above(found, BAR) if name.startswith("PPO") else Verdict.REPORTED
-        yield Claim(f"1 alone, {name}: utility, exact (share of the optimum)", found, None, TARGET, verdict=judge)
+        bar = at_least(BAR) if name.startswith("PPO") else None
+        yield Claim(f"1 alone, {name}: utility, exact (share of the optimum)", found, None, TARGET, margin=bar)
         worst = float(one.share.min())
         least = Estimate(worst, math.nan, math.nan, math.nan, len(one.share))
         yield Claim(f"1 alone, {name}: the worst session (share of the optimum)", least)
@@ -85,7 +85,7 @@ def alone_claims(e: Evidence) -> Iterator[Claim]:
 def pair_claims(e: Evidence) -> Iterator[Claim]:
     """Two makers between equilibrium and joint optimum."""
     place = mean_interval(e.pair.place)
-    yield Claim("2 two makers, PPO: place, exact (0 to 1)", place, None, COMPETITIVE, verdict=near(place))
+    yield Claim("2 two makers, PPO: place, exact (0 to 1)", place, None, COMPETITIVE, margin=NEAR)
     spread, known = mean_interval(e.pair.half_spread), e.pair.benchmarks
     nash = float(known.nash.quantities["half_spread"].mean())
     yield Claim("2 two makers, PPO: mean half-spread less that of the equilibrium (currency)", minus(spread, nash))
@@ -100,14 +100,14 @@ def dealer_claims(e: Evidence) -> Iterator[Claim]:
     """Dealers with and without memory between equilibrium and joint optimum."""
     for name, one in e.requests.items():
         place = mean_interval(one.place)
-        yield Claim(f"3 two dealers, {name}: place, exact (0 to 1)", place, None, COMPETITIVE, verdict=near(place))
+        yield Claim(f"3 two dealers, {name}: place, exact (0 to 1)", place, None, COMPETITIVE, margin=NEAR)
     for fills, many in e.repeated.items():
         place = mean_interval(many.place)
         words = f"3 two dealers who remember, {PAID[fills]}: place (0 to 1)"
         if fills == "expected" and e.size.published:
             yield Claim(words, place, CALVANO, "Calvano et al. 2020, the same game with prices", 0.0035)
         else:
-            yield Claim(words, place, None, COMPETITIVE, verdict=near(place))
+            yield Claim(words, place, None, COMPETITIVE, margin=NEAR)
 
 
 def classic_claims(e: Evidence) -> Iterator[Claim]:
@@ -124,32 +124,6 @@ def classic_claims(e: Evidence) -> Iterator[Claim]:
         )
         for what, values, published, se in rows:
             yield Claim(f"{words}: {what}", mean_interval(values), published, SIMULATED, se, 0.005)
-
-
-def above(found: Estimate, bound: float) -> Verdict:
-    """Whether a mean reaches a bound, by its interval.
-
-    Examples
-    --------
-    >>> [str(above(Estimate(m, m - 0.01, m + 0.01, 0.005, 20), 0.97)) for m in (0.99, 0.971, 0.95)]
-    ['reproduced', 'too few sessions', 'not reproduced']
-    """
-    if found.low >= bound:
-        return Verdict.REPRODUCED
-    return Verdict.NOT if found.high < bound else Verdict.UNDECIDED
-
-
-def near(found: Estimate) -> Verdict:
-    """Whether a place is that of the equilibrium, by its interval.
-
-    Examples
-    --------
-    >>> [str(near(Estimate(m, m - 0.05, m + 0.05, 0.02, 20))) for m in (0.0, 0.1, 0.8)]
-    ['reproduced', 'too few sessions', 'not reproduced']
-    """
-    if found.low >= -BAND and found.high <= BAND:
-        return Verdict.REPRODUCED
-    return Verdict.NOT if found.low > BAND or found.high < -BAND else Verdict.UNDECIDED
 
 
 def minus(found: Estimate, number: float) -> Estimate:
@@ -171,7 +145,7 @@ def alone(e: Evidence) -> str:
     known, share = ppo.benchmarks, mean_interval(ppo.share)
     rules = {name: known.numbers[f"payoff of {name}"] / known.optimum.average for name in
              ("avellaneda-stoikov", "fixed-spread")}  # fmt: skip
-    verdict = {Verdict.REPRODUCED: "yes", Verdict.NOT: "no", Verdict.UNDECIDED: "not for certain"}[above(share, BAR)]
+    verdict = say(judge(share, at_least(BAR)), "yes", "no", "not for certain")
     others = ", ".join(f"{name} {percent(mean_interval(one.share))}" for name, one in e.alone.items() if name != "PPO")
     grid = known.numbers["payoff of the best of 5 half-spreads a side"] / known.optimum.average
     return (
@@ -228,20 +202,6 @@ def classic(e: Evidence) -> str:
 
 def where(place: Estimate) -> str:
     """A place in words."""
-    judged = near(place)
-    if judged is Verdict.REPRODUCED:
-        return "end at the equilibrium"
-    if judged is Verdict.UNDECIDED:
-        return "end near the equilibrium, for all that so few sessions tell"
-    return "end above the equilibrium" if place.low > BAND else "end below the equilibrium"
-
-
-def percent(found: Estimate) -> str:
-    """A share as a percentage with its interval.
-
-    Examples
-    --------
-    >>> percent(Estimate(0.9921, 0.9893, 0.9949, 0.0014, 20))
-    '99.2 % (98.9 to 99.5)'
-    """
-    return f"{100 * found.mean:.1f} % ({100 * found.low:.1f} to {100 * found.high:.1f})"
+    away = compared(place, "end below the equilibrium", "", "end above the equilibrium")
+    unknown = "end near the equilibrium, for all that so few sessions tell"
+    return say(judge(place, NEAR), "end at the equilibrium", away, unknown)

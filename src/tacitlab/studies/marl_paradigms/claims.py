@@ -1,12 +1,12 @@
 """What the study of paradigms concludes: shares of exact optima, the order of paradigms, five challenges."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tacitlab.measures.statistics import Estimate, mean_interval, proportion
-from tacitlab.studies.base import Claim, Finding, Verdict
+from tacitlab.studies.base import Claim, Finding, at_least, more_than, paired_difference
 from tacitlab.studies.marl_paradigms.figures import sections
 from tacitlab.studies.marl_paradigms.plays import CLIMBING, Played
 
@@ -50,15 +50,19 @@ def known(played: Played) -> dict[str, float]:
 def reached(name: str, played: Played, exact: float, source: str) -> Claim:
     """Whether learners get 98 % of an exact optimum."""
     estimate = played.estimate()
-    good = Verdict.REPRODUCED if estimate.mean >= SHARE * exact else Verdict.NOT
-    return Claim(name, estimate, exact, source, verdict=good, note=f"{name}: {estimate.mean / exact:.1%} of it.")
+    return Claim(
+        name,
+        estimate,
+        exact,
+        source,
+        margin=at_least(SHARE * exact),
+        note=f"{name}: {estimate.mean / exact:.1%} of it.",
+    )
 
 
 def larger(name: str, one: Played, other: Played, source: str = "", published: float | None = None) -> Claim:
     """Whether the first pays more than the second, by the difference of the same sessions."""
-    n = min(len(one.values), len(other.values))
-    gain = mean_interval(one.values[:n] - other.values[:n])
-    return Claim(name, gain, published, source, verdict=Verdict.REPRODUCED if gain.low > 0 else Verdict.NOT)
+    return Claim(name, paired_difference(one.paid, other.paid), published, source, margin=more_than(0.0))
 
 
 def _shares(found: "Evidence") -> Iterator[Claim]:
@@ -96,14 +100,8 @@ def _credit(found: "Evidence") -> Iterator[Claim]:
         against = "independent Q-learning" if reference is base else "PPO"
         yield Claim(
             f"credit, {found.crowd} agents: mean reward while learning, {name} less {against}",
-            _gain(found.credit[name], reference),
+            paired_difference(found.credit[name].learning, reference.learning),
         )
-
-
-def _gain(one: Played, other: Played) -> Estimate:
-    a, b = (x.curve.mean(axis=(1, 2)) for x in (one, other))
-    n = min(len(a), len(b))
-    return mean_interval(a[:n] - b[:n])
 
 
 def _crowds(found: "Evidence") -> Iterator[Claim]:
@@ -169,7 +167,7 @@ def _answer(found: "Evidence") -> str:
 
 
 def _challenges(found: "Evidence") -> str:
-    memory = _gain_of(found.hidden, "PPO with memory", "PPO without memory")
+    memory = paired_difference(*(found.hidden[f"PPO {how} memory"].paid for how in ("with", "without")))
     picked = {name: shares(played)["11"].mean for name, played in found.climbing.items()}
     best, worst = max(picked, key=picked.__getitem__), min(picked, key=picked.__getitem__)
     crowd = found.crowds["centralised Q-learning"]
@@ -180,8 +178,3 @@ def _challenges(found: "Evidence") -> str:
         f"decomposition earns {found.crowds['VDN'][most].estimate():.2f}. In the climbing game {picked[best]:.0%} "
         f"of the sessions of {best} end at the optimum, {picked[worst]:.0%} of {worst}."
     )
-
-
-def _gain_of(played: Mapping[str, Played], one: str, other: str) -> Estimate:
-    n = min(len(played[one].values), len(played[other].values))
-    return mean_interval(played[one].values[:n] - played[other].values[:n])

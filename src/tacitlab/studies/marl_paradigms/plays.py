@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import xarray as xr
 from numpy.typing import NDArray
 
 from tacitlab.lab.experiment import Experiment, Length, Test, Trace
@@ -29,7 +30,7 @@ from tacitlab.learners.base import Learner
 from tacitlab.markets import Portfolio, TeamGame
 from tacitlab.markets.base import Market
 from tacitlab.measures.statistics import Estimate, mean_interval
-from tacitlab.studies.base import Player
+from tacitlab.studies.base import Player, by_session
 
 Floats = NDArray[np.float64]
 
@@ -88,6 +89,16 @@ class Played:
     def curve(self) -> Floats:
         """Mean payoff while learning, (sessions, windows, agents)."""
         return np.asarray(self.result.data["payoff"], float)[self.good]
+
+    @property
+    def paid(self) -> xr.DataArray:
+        """The same, labelled with the sessions' numbers."""
+        return by_session(self.values, self.result.data["session"].values[self.good])
+
+    @property
+    def learning(self) -> xr.DataArray:
+        """Mean payoff of a session while learning, labelled likewise."""
+        return by_session(self.curve.mean(axis=(1, 2)), self.result.data["session"].values[self.good])
 
     @property
     def seconds(self) -> float:

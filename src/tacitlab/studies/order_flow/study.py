@@ -12,7 +12,7 @@ import numpy as np
 
 from tacitlab.markets.double_auction.theory import BilateralTrade, expected_surplus
 from tacitlab.measures.statistics import Estimate, mean_interval
-from tacitlab.studies.base import Claim, Finding, Player, Study, Verdict
+from tacitlab.studies.base import Claim, Finding, Player, Study, Verdict, between, less_than, more_than
 from tacitlab.studies.order_flow.evidence import (
     EVERY,
     LAGS,
@@ -87,9 +87,7 @@ def auction_claims(e: Evidence) -> Iterator[Claim]:
     yield Claim("truthful quotes: efficiency", mean_interval(e.rules["truthful"].last("efficiency")))
     yield Claim("PPO: efficiency", mean_interval(e.learned.last("efficiency")))
     better = mean_interval(e.learned.less(rule, "efficiency"))
-    yield Claim(
-        "PPO: efficiency more than ZI-C", better, verdict=judged(better, low=0.0), source="learners must beat it"
-    )
+    yield Claim("PPO: efficiency more than ZI-C", better, margin=more_than(0.0), source="learners must beat it")
     yield Claim("PPO: Smith's alpha", mean_interval(e.learned.last("alpha")))
     closer = mean_interval(e.learned.less(rule, "alpha"))
     yield Claim("PPO: Smith's alpha more than ZI-C", closer)
@@ -116,30 +114,16 @@ def reference_claims(found: Auctions) -> Iterator[Claim]:
 def fact_claims(name: str, flow: Flow) -> Iterator[Claim]:
     """The four facts in one market."""
     kurtosis = mean_interval(flow.kurtosis())
-    yield Claim(f"{name}: excess kurtosis", kurtosis, source=CONT, verdict=judged(kurtosis, low=0.0))
+    yield Claim(f"{name}: excess kurtosis", kurtosis, source=CONT, margin=more_than(0.0))
     first = mean_interval(flow.memory(lags=1)[:, 0])
-    yield Claim(f"{name}: autocorrelation of returns", first, source=CONT, verdict=judged(first, low=-NEAR, high=NEAR))
+    yield Claim(f"{name}: autocorrelation of returns", first, source=CONT, margin=between(-NEAR, NEAR))
     late = mean_interval(flow.clustering()[:, LATE - 1 :].mean(axis=1))
     yield Claim(
         f"{name}: autocorrelation of absolute returns, lags {LATE} to {LAGS}", late, source=CONT,
-        verdict=judged(late, low=LASTING),
+        margin=more_than(LASTING),
     )  # fmt: skip
     power = flow.impact.exponent
-    yield Claim(f"{name}: power of price impact", power, source=CONT, verdict=judged(power, high=1.0))
-
-
-def judged(found: Estimate, low: float = -np.inf, high: float = np.inf) -> Verdict:
-    """Whether an interval lies within bounds, outside them, or on both sides of one.
-
-    Examples
-    --------
-    >>> found = Estimate(0.5, 0.4, 0.6, 0.05, 10)
-    >>> [str(judged(found, low=x)) for x in (0.3, 0.5, 0.7)]
-    ['reproduced', 'too few sessions', 'not reproduced']
-    """
-    if found.low > low and found.high < high:
-        return Verdict.REPRODUCED
-    return Verdict.NOT if found.high < low or found.low > high else Verdict.UNDECIDED
+    yield Claim(f"{name}: power of price impact", power, source=CONT, margin=less_than(1.0))
 
 
 # --- answer ----------------------------------------------------------------------------------------------------------

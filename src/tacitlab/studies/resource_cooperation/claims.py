@@ -9,7 +9,7 @@ import numpy as np
 
 from tacitlab.measures.coordination import Floats
 from tacitlab.measures.statistics import Estimate, mean_interval, statistic_of_means
-from tacitlab.studies.base import Claim, Verdict
+from tacitlab.studies.base import Claim, Verdict, judge, less_than, more_than
 from tacitlab.studies.resource_cooperation.evidence import Arena, Evidence, Played
 from tacitlab.studies.resource_cooperation.settings import CASH10K, LIQUIDATED, STRONGER
 
@@ -20,6 +20,7 @@ PHASES = ((0.0, 0.2), (0.2, 0.6), (0.6, 1.0))  # episodes 0-100, 100-300, 300-50
 CALMER = ("random", "trend-follower", "buy-to-limit")  # random and "purely greedy" baselines (P), greed read twice
 ROUNDING = 1e-6  # relative, of what is kept in single precision
 FEWEST = 5  # sessions of which an interval says enough for a verdict
+RISES, FALLS = more_than(0.0, FEWEST), less_than(0.0, FEWEST)  # an effect of the sign that the paper names
 CHOSEN = "The impact was chosen so that buying for all cash shows this gain: an agreement says nothing about learning."
 NO_SCALE = (
     "Gains are proportional to prices and cash, and the paper states neither, nor the impact. In this market they are "
@@ -54,24 +55,6 @@ def share(first: Floats, second: Floats) -> Estimate:
     """Mean of one sample over that of another, sessions paired."""
     found = ratio(first, second)
     return replace(found, mean=1 + found.mean, low=1 + found.low, high=1 + found.high)
-
-
-def judged(found: Estimate, wanted: int) -> Verdict:
-    """Whether an estimate has the sign that a claim needs: by its interval, undecided where that holds 0.
-
-    Undecided, too, with fewer than ``FEWEST`` sessions.
-
-    Examples
-    --------
-    >>> [str(judged(Estimate(m, m - 1, m + 1, 0.5, 9), wanted=-1)) for m in (-2.0, 0.5, 2.0)]
-    ['reproduced', 'too few sessions', 'not reproduced']
-    """
-    if found.n < FEWEST:
-        return Verdict.UNDECIDED
-    if wanted * found.low > 0 and wanted * found.high > 0:
-        return Verdict.REPRODUCED
-    decided = wanted * found.low <= 0 and wanted * found.high <= 0
-    return Verdict.NOT if decided else Verdict.UNDECIDED
 
 
 # --- 1, 2: reward --------------------------------------------------------------------------------------------------
@@ -109,7 +92,7 @@ def rise_claims(e: Evidence) -> Iterator[Claim]:
             ("last tenth of the training less the third", estimate(last - second)),
         ):
             name = f"2 rise of the reward, {words}: {name} (currency)"
-            yield Claim(name, found, None, "steady increase, Results (P)", verdict=judged(found, 1))
+            yield Claim(name, found, None, "steady increase, Results (P)", margin=RISES)
 
 
 # --- 3: efficiency -------------------------------------------------------------------------------------------------
@@ -134,7 +117,9 @@ def _efficiency(arena: Arena, name: str, learned: Floats, base: Floats) -> Claim
     found, known = estimate(learned - base), below.high <= 0
     why = "is not positive, so that no percentage exists" if known else "is not told from 0, nor is a percentage"
     note = f"The denominator {why}: the difference is shown. Whoever earns less has no efficiency of +45 %."
-    verdict = Verdict.NOT if found.high <= 0 else Verdict.REPORTED if known else Verdict.UNDECIDED
+    verdict = judge(found, more_than(0.0))
+    if verdict is not Verdict.NOT:
+        verdict = Verdict.REPORTED if known else Verdict.UNDECIDED
     return Claim(f"{words}, difference (currency)", found, None, ABSTRACT, verdict=verdict, note=note)
 
 
@@ -148,7 +133,7 @@ def volatility_claims(e: Evidence) -> Iterator[Claim]:
             found = ratio(arena.learned.volatility, arena.baselines[name].volatility)
             words = f"4 volatility, {arena.setting.words}: Q-learners over {name}, less 1 (share)"
             if name in CALMER:
-                yield Claim(words, found, None, ABSTRACT, verdict=judged(found, -1))
+                yield Claim(words, found, None, ABSTRACT, margin=FALLS)
             else:
                 yield Claim(words, found)
 
@@ -167,10 +152,9 @@ def phase_claims(e: Evidence) -> Iterator[Claim]:
         steady = _phase_rise(arena.constant)
         part = share(steady, scheduled)
         yield Claim(f"{words}: the same at constant exploration 0.1 (currency)", estimate(steady))
-        verdict = Verdict.REPRODUCED if part.low > 0.5 else Verdict.NOT if part.high < 0.5 else Verdict.UNDECIDED
         yield Claim(
             f"{words}: part of the change that learning makes at constant exploration (share)", part, None,
-            "three phases, Results (P)", verdict=verdict,
+            "three phases, Results (P)", margin=more_than(0.5),
             note="The phases are learning's own if more than half of the change remains when exploration is constant.",
         )  # fmt: skip
 

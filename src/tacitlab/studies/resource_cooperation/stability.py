@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from tacitlab.studies.base import Claim
-from tacitlab.studies.resource_cooperation.claims import estimate, judged, ratio
+from tacitlab.studies.resource_cooperation.claims import FALLS, RISES, estimate, ratio
 from tacitlab.studies.resource_cooperation.evidence import Attack, Evidence
 
 MANY = "future work: N > 100, Discussion (P)"
@@ -20,12 +20,12 @@ def crowd_claims(e: Evidence) -> Iterator[Claim]:
         beyond = agents > 2
         for name in ("random", "buy-to-limit"):
             found = estimate(arena.gain() - arena.gain(name))
-            verdict = judged(found, 1) if beyond else None
-            yield Claim(f"{words}: gain less that of {name} (currency)", found, None, MANY, verdict=verdict)
+            wanted = RISES if beyond else None
+            yield Claim(f"{words}: gain less that of {name} (currency)", found, None, MANY, margin=wanted)
         for name in ("random", "hold"):
             found = ratio(arena.learned.volatility, arena.baselines[name].volatility)
-            verdict = judged(found, -1) if name == "random" and beyond else None
-            yield Claim(f"{words}: volatility over {name}, less 1 (share)", found, None, MANY, verdict=verdict)
+            wanted = FALLS if name == "random" and beyond else None
+            yield Claim(f"{words}: volatility over {name}, less 1 (share)", found, None, MANY, margin=wanted)
 
 
 # --- 10: adversaries -------------------------------------------------------------------------------------------------
@@ -41,7 +41,7 @@ def attack_claims(e: Evidence) -> Iterator[Claim]:
             ("lost to a spoofer in the rival's place, exact", exact.loss_to_spoofer),
         ):
             found = estimate(values.mean(axis=1))
-            yield Claim(f"{words}: {name} (currency)", found, None, STABLE, verdict=judged(found, -1))
+            yield Claim(f"{words}: {name} (currency)", found, None, STABLE, margin=FALLS)
         yield from _simulated(attack, words)
         yield from _noise(attack, words)
 
@@ -61,4 +61,4 @@ def _noise(attack: Attack, words: str) -> Iterator[Claim]:
         learned, hold = (attack.noisy[name, count] for name in ("learned", "hold"))
         found = ratio(learned.volatility, hold.volatility)
         name = f"{words}: volatility beside {count} noise traders, over that of a pair who hold, less 1 (share)"
-        yield Claim(name, found, None, STABLE, verdict=judged(found, -1))
+        yield Claim(name, found, None, STABLE, margin=FALLS)

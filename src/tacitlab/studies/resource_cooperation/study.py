@@ -36,8 +36,8 @@ NOTES = (
     "inventories count for what selling them alone would bring.",
     "Gains of the test are those of frozen, greedy policies. All policies meet the same noise; what of a gain moves "
     "with that of holding, whose expectation is 0, is taken off where gains are compared.",
-    "Words of the paper are judged by the interval over sessions: reproduced or not if it lies on one side of 0, too "
-    "few sessions if it holds 0. An effect may be there and be far too small to matter: read the numbers.",
+    "Words of the paper are judged by the sign of the effect: it may be there and be far too small to matter. Read the "
+    "numbers.",
 )
 
 

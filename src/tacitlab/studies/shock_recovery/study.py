@@ -13,11 +13,12 @@ from typing import ClassVar
 import numpy as np
 
 from tacitlab.measures.resilience import BAND, HOLD, Recovery, ar1_recovery
-from tacitlab.measures.statistics import Estimate, curve_interval, mean_interval
+from tacitlab.measures.statistics import curve_interval, mean_interval
 from tacitlab.plot.chart import Axis, Chart, HLine, Line, Mark, VLine
 from tacitlab.plot.panels import Panel, Panels
 from tacitlab.report.page import Cell, Section, Table
-from tacitlab.studies.base import Claim, Finding, Player, Study, Verdict
+from tacitlab.studies.base import Claim, Finding, Player, Study, Verdict, at_most
+from tacitlab.studies.frame import exact
 from tacitlab.studies.shock_recovery.evidence import (
     CHANNELS,
     DEMAND,
@@ -89,21 +90,7 @@ def laws() -> tuple[Claim, ...]:
 
 
 def _law(words: str, steps: int) -> Claim:
-    exact = Estimate(float(steps), float(steps), float(steps), 0.0, 1)
-    return Claim(words, exact, STEPS, PUBLISHED, verdict=within(exact), note=WITHIN)
-
-
-def within(found: Estimate) -> Verdict:
-    """Whether a time is at most 20 steps.
-
-    Examples
-    --------
-    >>> str(within(Estimate(22.0, 21.0, 23.0, 0.5, 10))), str(within(Estimate(12.0, 9.0, 15.0, 1.5, 10)))
-    ('not reproduced', 'reproduced')
-    """
-    if found.high <= STEPS:
-        return Verdict.REPRODUCED
-    return Verdict.NOT if found.low > STEPS else Verdict.UNDECIDED
+    return Claim(words, exact(steps), STEPS, PUBLISHED, margin=at_most(STEPS), note=WITHIN)
 
 
 def recoveries(e: Evidence) -> tuple[Claim, ...]:
@@ -115,13 +102,13 @@ def recoveries(e: Evidence) -> tuple[Claim, ...]:
             time, still = mean_interval(found.time), int(pair.still.sum())
             censored = int((~found.recovered).sum())
             note = CENSORED.format(n=censored, of=found.recovered.size) if censored else WITHIN
-            verdict = within(time)
+            verdict = None
             if still == found.recovered.size:
                 verdict, note = Verdict.REPORTED, NOTHING
             elif still:
                 note = f"{note}. {SOME.format(n=still, of=found.recovered.size)}"
             words = f"{name}: steps to recovery, {channel.words}"
-            claims.append(Claim(words, time, STEPS, PUBLISHED, verdict=verdict, note=note))
+            claims.append(Claim(words, time, STEPS, PUBLISHED, verdict=verdict, margin=at_most(STEPS), note=note))
     return tuple(claims)
 
 
