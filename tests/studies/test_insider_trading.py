@@ -9,11 +9,9 @@ from tacitlab.lab.experiment import Experiment, Length, Test, Trace
 from tacitlab.learners import Rule
 from tacitlab.markets import GlostenMilgrom, KyleMarket
 from tacitlab.markets.kyle.theory import Auction
-from tacitlab.measures.statistics import Estimate
 from tacitlab.report.market_tested import outcome_of
-from tacitlab.studies.base import Player, Verdict
+from tacitlab.studies.base import Player
 from tacitlab.studies.insider_trading import settings
-from tacitlab.studies.insider_trading.claims import within
 from tacitlab.studies.insider_trading.evidence import Auctions, Dealers
 from tacitlab.studies.insider_trading.study import InsiderTrading
 from tacitlab.studies.page import write_report
@@ -76,13 +74,6 @@ def test_quotes_of_scripted_dealers(tmp_path):
     assert not found.settled.any()
     table = wide.theory.payoffs(0.2)
     np.testing.assert_allclose(found.gains, table[:, 3, 0].max() - table[3, 3, 0])
-
-
-def test_bounds_decide():
-    assert within(Estimate(1.0, 0.98, 1.02, 0.01, 20), 0.97, 1.03) is Verdict.REPRODUCED
-    assert within(Estimate(1.02, 0.99, 1.05, 0.01, 20), 0.97, 1.03) is Verdict.UNDECIDED
-    assert within(Estimate(1.1, 1.05, 1.15, 0.01, 20), 0.97, 1.03) is Verdict.NOT
-    assert within(Estimate(1.0, np.nan, np.nan, np.nan, 1), 0.97, 1.03) is Verdict.UNDECIDED
 
 
 def test_the_whole_study_in_small(tmp_path, monkeypatch):

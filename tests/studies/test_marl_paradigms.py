@@ -23,8 +23,9 @@ def played(value, market=TEAM, spread=0.001, seconds=1.0):
     ends = value + spread * random.normal(size=SESSIONS)
     rise = np.linspace(0.2, 1.0, WINDOWS)[None, :, None] * ends[:, None, None]
     data = {
-        "failure": np.zeros(SESSIONS), "test_payoff": np.tile(ends[:, None, None], (1, 3, 2)),
-        "payoff": np.tile(rise, (1, 1, 2)), "time": np.arange(WINDOWS),
+        "session": np.arange(SESSIONS), "failure": np.zeros(SESSIONS),
+        "test_payoff": np.tile(ends[:, None, None], (1, 3, 2)), "payoff": np.tile(rise, (1, 1, 2)),
+        "time": np.arange(WINDOWS),
     }  # fmt: skip
     experiment = SimpleNamespace(market=market)
     return Played(SimpleNamespace(data=data, manifest={"seconds": seconds}, experiment=experiment))

@@ -114,9 +114,19 @@ def test_profiles_are_shown_once():
     ]
 
 
-def test_a_published_equilibrium_is_refuted_by_its_lower_limit():
-    assert evidence.equilibrium_claim("x", Estimate(2.0, 0.1, 4.0, 1.0, 9), "P").judged() is Verdict.NOT
-    assert evidence.equilibrium_claim("x", Estimate(2.0, 0.0, 4.0, 1.0, 9), "P").judged() is Verdict.REPRODUCED
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [
+        (0.0, 0.9, Verdict.REPRODUCED),
+        (1.1, 4.0, Verdict.NOT),
+        (0.1, 4.0, Verdict.UNDECIDED),
+        (0.0, 40.0, Verdict.UNDECIDED),
+    ],
+)
+def test_noise_makes_no_equilibrium(low, high, verdict):
+    """A regret is never negative: that its interval reaches down to 0 says nothing if it reaches up, too."""
+    regret = Estimate((low + high) / 2, low, high, 1.0, 9)
+    assert evidence.equilibrium_claim("x", regret, "P").judged() is verdict
 
 
 def test_a_closer_look_finds_what_the_matrix_says():

@@ -5,7 +5,6 @@ import json
 import numpy as np
 import pytest
 
-from tacitlab.measures.statistics import Estimate
 from tacitlab.studies.base import Player, Verdict
 from tacitlab.studies.order_flow import evidence, study
 from tacitlab.studies.order_flow.evidence import Flow, Size
@@ -52,14 +51,6 @@ def test_bouncing_prices_have_memory():
     rng = np.random.default_rng(3)
     level = rng.standard_normal((20, 4000))
     assert verdicts(flow_of(np.diff(level, axis=1, prepend=0), np.sign(level)))[1] is Verdict.NOT
-
-
-def test_bounds():
-    wide = Estimate(0.0, -1.0, 1.0, 0.5, 9)
-    assert study.judged(wide, low=-2, high=2) is Verdict.REPRODUCED
-    assert study.judged(wide, low=-0.5, high=0.5) is Verdict.UNDECIDED
-    assert study.judged(wide, low=1.5) is Verdict.NOT
-    assert study.judged(wide, high=-1.5) is Verdict.NOT
 
 
 @pytest.fixture(scope="module")

@@ -201,14 +201,6 @@ def test_a_sells_when_b_buys(opposed, verdict):
     assert judged == [verdict, verdict]
 
 
-def test_judging_by_sign():
-    up, down, open_ = (Estimate(m, m - 1, m + 1, 0.5, 9) for m in (2.0, -2.0, 0.0))
-    judged = resource_claims.judged
-    assert [str(judged(one, 1)) for one in (up, down, open_)] == ["reproduced", "not reproduced", "too few sessions"]
-    none = Estimate(0.0, 0.0, 0.0, 0.0, 9)  # no effect at all is no effect
-    assert judged(none, 1) is judged(none, -1) is Verdict.NOT
-
-
 def test_what_theory_says_in_the_answer():
     """Under literal fills the joint optimum trades together nearly always, and more than doubles volatility."""
     optimum = joint_optimum(CAPPED.environment.game)

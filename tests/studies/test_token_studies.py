@@ -10,7 +10,6 @@ import pytest
 from tacitlab.lab.experiment import Experiment, load
 from tacitlab.learners import Rule
 from tacitlab.markets.token.curves import Exponential, Power, Sigmoid
-from tacitlab.measures.statistics import Estimate
 from tacitlab.studies.base import Player, Verdict
 from tacitlab.studies.curve_tuning import study as tuning
 from tacitlab.studies.resource_network import study as network
@@ -181,12 +180,6 @@ def test_orders_that_the_spike_shifts_are_not_taken_back(held):
 
 
 def test_verdicts_on_times():
-    def estimate(low, high):
-        return Estimate((low + high) / 2, low, high, (high - low) / 4, 10)
-
-    assert shock.within(estimate(10, 20)) is Verdict.REPRODUCED
-    assert shock.within(estimate(21, 25)) is Verdict.NOT
-    assert shock.within(estimate(18, 25)) is Verdict.UNDECIDED
     laws = {claim.name: claim for claim in shock.laws()}
     assert laws["AR(1) with 0.9, no agents: steps by law"].judged() is Verdict.NOT
     assert laws["independent draws, no agents: steps by law"].judged() is Verdict.REPRODUCED

@@ -93,12 +93,12 @@ class Played:
     @property
     def paid(self) -> xr.DataArray:
         """The same, labelled with the sessions' numbers."""
-        return by_session(self.values, self.result.data["session"].values[self.good])
+        return by_session(self.values, np.asarray(self.result.data["session"])[self.good])
 
     @property
     def learning(self) -> xr.DataArray:
         """Mean payoff of a session while learning, labelled likewise."""
-        return by_session(self.curve.mean(axis=(1, 2)), self.result.data["session"].values[self.good])
+        return by_session(self.curve.mean(axis=(1, 2)), np.asarray(self.result.data["session"])[self.good])
 
     @property
     def seconds(self) -> float:
