@@ -390,7 +390,7 @@ def test_every_claim_has_a_name_of_its_own_and_published_values_a_source(played)
     assert len({claim.name for claim in found}) == len(found)
     assert len(found) > 80
     for claim in found:
-        assert bool(claim.source) == (claim.published is not None or claim.verdict is not None), claim.name
+        assert bool(claim.source) == (claim.published is not None or claim.margin is not None), claim.name
     assert {claim.measured.n for claim in found if "less as written" not in claim.name} <= {0, 1, 2}
 
 
