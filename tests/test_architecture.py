@@ -52,11 +52,11 @@ def imports(path: Path) -> set[str]:
     """Packages of tacit that a module imports, at the top or inside functions, but not for types alone."""
     found = set()
     for node in ast.walk(_without_type_checking(ast.parse(path.read_text()))):
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "tacit":
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "tacitlab":
             parts = node.module.split(".")
             found |= {parts[1]} if len(parts) > 1 else {alias.name for alias in node.names}
         elif isinstance(node, ast.Import):
-            found |= {a.name.split(".")[1] for a in node.names if a.name.startswith("tacit.")}
+            found |= {a.name.split(".")[1] for a in node.names if a.name.startswith("tacitlab.")}
     return found
 
 
@@ -124,3 +124,8 @@ def test_slow_tests_exist():
         if line and not line.startswith("#"):
             file, _, name = line.partition("::")
             assert f"def {name.partition('[')[0]}(" in (folder / file).read_text() or not name, line
+
+
+def test_the_rule_sees_imports():
+    """A package that was renamed would make every rule above hold of nothing."""
+    assert {"games", "errors", "schema"} <= imports(SOURCE / "lab" / "experiment.py")

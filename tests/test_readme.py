@@ -2,7 +2,11 @@
 
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
+
+import pytest
 
 import tacitlab
 from tacitlab.lab.experiment import load
@@ -35,3 +39,13 @@ def test_the_commands_name_what_exists(tmp_path):
 def test_public_names():
     for name in tacitlab.__all__:
         assert getattr(tacitlab, name) is not None
+    assert {"Experiment", "run", "load", "MetaGame", "metagame", "measures", "testing"} <= set(dir(tacitlab))
+    with pytest.raises(AttributeError, match="no attribute 'runn'"):
+        tacitlab.runn  # noqa: B018
+
+
+@pytest.mark.parametrize("command", [["-m", "tacitlab"], ["-c", "from tacitlab.cli import main; main()"]], ids=str)
+def test_the_command_has_a_version(command):
+    done = subprocess.run([sys.executable, *command, "--version"], capture_output=True, text=True)
+    assert done.stdout == f"tacitlab {tacitlab.__version__}\n"
+    assert done.returncode == 0

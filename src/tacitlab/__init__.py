@@ -5,45 +5,57 @@
 >>> result = tacitlab.run(experiment)  # doctest: +SKIP
 """
 
-from importlib import import_module
+from importlib import import_module, metadata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tacitlab import games, interventions, learners, markets
+    from tacitlab import games, interventions, learners, markets, measures, metagame, testing
     from tacitlab.errors import TacitError
     from tacitlab.lab.experiment import Experiment, Length, Test, Trace
     from tacitlab.lab.experiment import load as load_scenario
     from tacitlab.lab.result import Result
     from tacitlab.lab.run import load, resume, run
+    from tacitlab.metagame.game import MetaGame, load_metagame
+    from tacitlab.metagame.run import estimate as run_metagame
     from tacitlab.sweep.sweep import Sweep
     from tacitlab.sweep.sweep import load as load_sweep
     from tacitlab.sweep.sweep import run as run_sweep
 
-_HOME = {
-    "Experiment": "tacitlab.lab.experiment", "Length": "tacitlab.lab.experiment", "Test": "tacitlab.lab.experiment",
-    "Trace": "tacitlab.lab.experiment", "Result": "tacitlab.lab.result", "TacitError": "tacitlab.errors",
-    "Sweep": "tacitlab.sweep.sweep", "load": "tacitlab.lab.run", "resume": "tacitlab.lab.run",
-    "run": "tacitlab.lab.run",
-}  # fmt: skip
-
-_RENAMED = {
-    "load_scenario": ("tacitlab.lab.experiment", "load"), "load_sweep": ("tacitlab.sweep.sweep", "load"),
-    "run_sweep": ("tacitlab.sweep.sweep", "run"),
-}  # fmt: skip
+#: Public nouns and verbs by the module that they live in; ``public=private`` where a module calls them otherwise.
+_HOMES = {
+    "errors": "TacitError",
+    "lab.experiment": "Experiment Length Test Trace load_scenario=load",
+    "lab.result": "Result",
+    "lab.run": "load resume run",
+    "metagame.game": "MetaGame load_metagame",
+    "metagame.run": "run_metagame=estimate",
+    "sweep.sweep": "Sweep load_sweep=load run_sweep=run",
+}
+_NAMES = {
+    public: (home, private or public)
+    for home, names in _HOMES.items()
+    for public, _, private in (name.partition("=") for name in names.split())
+}
+_ROOMS = ("games", "interventions", "learners", "markets", "measures", "metagame", "testing")
 
 __all__ = [
-    "Experiment", "Length", "Result", "Sweep", "TacitError", "Test", "Trace", "games", "interventions", "learners",
-    "load", "load_scenario", "load_sweep", "markets", "resume", "run", "run_sweep",
+    "Experiment", "Length", "MetaGame", "Result", "Sweep", "TacitError", "Test", "Trace", "__version__", "games",
+    "interventions", "learners", "load", "load_metagame", "load_scenario", "load_sweep", "markets", "measures",
+    "metagame", "resume", "run", "run_metagame", "run_sweep", "testing",
 ]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
     """Import a noun when it is first used: `tacit --help` must not wait for compilers and array libraries."""
-    if name in _RENAMED:
-        module, known = _RENAMED[name]
-        return getattr(import_module(module), known)
-    if name in _HOME:
-        return getattr(import_module(_HOME[name]), name)
-    if name in ("games", "interventions", "learners", "markets"):
-        return import_module(f"tacit.{name}")
+    if name in _NAMES:
+        home, private = _NAMES[name]
+        return getattr(import_module(f"tacitlab.{home}"), private)
+    if name in _ROOMS:
+        return import_module(f"tacitlab.{name}")
+    if name == "__version__":
+        return metadata.version("tacitlab")
     raise AttributeError(f"module 'tacitlab' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

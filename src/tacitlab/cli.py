@@ -10,8 +10,7 @@ import typer
 from tacitlab.errors import Interrupted, TacitError
 
 app = typer.Typer(
-    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None,
-    help="A laboratory for learning agents in markets: do they compete, coordinate or collude, compared with what?",
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
 )  # fmt: skip
 
 Overrides = Annotated[
@@ -20,6 +19,23 @@ Overrides = Annotated[
 Figures = Annotated[Path | None, typer.Option(help="also write every figure into this folder, for papers")]
 Suffix = Annotated[str, typer.Option(help="format of these figures: pdf, svg or png")]
 Threads = Annotated[int | None, typer.Option(min=1, help="cores to use; all if left out")]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib import metadata
+
+        typer.echo(f"tacitlab {metadata.version('tacitlab')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _every_command(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="say which it is")
+    ] = False,
+) -> None:
+    """A laboratory for learning agents in markets: do they compete, coordinate or collude, compared with what?"""
 
 
 @app.command()

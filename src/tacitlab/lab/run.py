@@ -205,7 +205,7 @@ def _concatenated(parts: Sequence[Policies]) -> dict[str, NDArray[np.generic]]:
 
 
 def _facts(experiment: Experiment, work: Work) -> dict[str, Any]:
-    libraries = {name: metadata.version(name) for name in ("tacit", *work.libraries)}
+    libraries = {name: metadata.version(name) for name in ("tacitlab", *work.libraries)}
     return {
         "name": experiment.name,
         "seed": experiment.seed,

@@ -78,7 +78,7 @@ def begin(path: Path, sweep: Sweep, cells: Any = None) -> SweepFolder:
         "cells": sweep.design.size,
         "computes": found.computes,
         "store": CELLS if cells is None else str(Path(cells).resolve()),
-        "versions": {"tacit": metadata.version("tacitlab"), "python": platform.python_version()},
+        "versions": {"tacitlab": metadata.version("tacitlab"), "python": platform.python_version()},
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     return create(path, sweep.model_dump(mode="json"), facts)
