@@ -23,7 +23,7 @@ LEVELS = [
     {"report"},
     {"metagame"},
     {"studies"},
-    {"catalogue", "cli", "testing"},
+    {"__main__", "catalogue", "cli", "testing"},
 ]
 #: Only these may import JAX: everything else must start without it.
 WITH_JAX = (
