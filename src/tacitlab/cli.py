@@ -18,6 +18,9 @@ Overrides = Annotated[
 ]
 Figures = Annotated[Path | None, typer.Option(help="also write every figure into this folder, for papers")]
 Suffix = Annotated[str, typer.Option(help="format of these figures: pdf, svg or png")]
+Anyway = Annotated[
+    bool, typer.Option("--anyway", help="resume although code, files or libraries differ from those at the beginning")
+]
 Threads = Annotated[int | None, typer.Option(min=1, help="cores to use; all if left out")]
 
 
@@ -91,6 +94,7 @@ def sweep(
     resume: Annotated[Path | None, typer.Option(help="continue the sweep in this folder")] = None,
     retry: Annotated[bool, typer.Option("--retry", help="play cells again that failed")] = False,
     status: Annotated[Path | None, typer.Option(help="only say where the sweep in this folder stands")] = None,
+    anyway: Anyway = False,
     threads: Threads = None,
 ) -> None:
     """Play an experiment over a grid, a list, or a random or Sobol design of its fields."""
@@ -109,7 +113,7 @@ def sweep(
         return
     if resume is not None:
         with terminal.progress(str(resume), "cells") as report:
-            found = lab.resume(resume, workers=threads, ray=ray, retry=retry, progress=report)
+            found = lab.resume(resume, workers=threads, ray=ray, retry=retry, anyway=anyway, progress=report)
     else:
         assert source is not None
         plan = lab.load(source, overrides or [], over or [], design, count, seed, keep or [])

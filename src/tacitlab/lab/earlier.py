@@ -33,7 +33,7 @@ def trained(folder: str, first: int, count: int) -> "tuple[Group, Policy, Role]"
         If the run is no complete run of a market, or these agents did not learn together in it.
     """
     from tacitlab.lab.deep_play import table_of
-    from tacitlab.lab.run import load
+    from tacitlab.lab.stored import load
 
     earlier = load(folder)
     experiment = next(iter(earlier.experiment.cells()))

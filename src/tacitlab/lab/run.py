@@ -3,7 +3,7 @@
 import os
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
@@ -11,15 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tacitlab.errors import Interrupted, TacitError
 from tacitlab.lab.experiment import Experiment, from_mapping
 from tacitlab.lab.playing import CAUSES, Work
 from tacitlab.lab.result import Policies, Result, label
+from tacitlab.lab.stored import concatenated, load, result_of
 from tacitlab.markets.base import Market
 from tacitlab.store.folder import RunFolder, create
 from tacitlab.store.layout import Arrays, Layout, combined, digest
+
+__all__ = ["load", "prepare", "resume", "run"]
 
 Progress = Callable[[float, int], None]  # sessions done, in fractions where they are known, and in all
 FAILURE = ("failure", "failed_at")  # arrays that tell which sessions failed, and when
@@ -79,22 +81,6 @@ def resume(folder: str | os.PathLike[str], *, threads: int | None = None, progre
     return job.in_folder(store, threads, progress)
 
 
-def load(folder: str | os.PathLike[str]) -> Result:
-    """Read a complete run.
-
-    Raises
-    ------
-    TacitError
-        If the folder is no run, is damaged, or is not complete yet.
-    """
-    store = RunFolder(folder)
-    done, wanted = len(store.finished()), store.manifest["shards"]
-    if store.manifest["status"] != "complete" or done < wanted:
-        mend = f"finish it with `tacit run --resume {folder}`"
-        raise TacitError(f"{folder}: only {done} of {wanted} parts are complete; {mend}")
-    return _stored_result(store, from_mapping(store.scenario()))
-
-
 def prepare(experiment: Experiment) -> Work:
     """The engine for an experiment, with everything validated before anything is played."""
     if isinstance(experiment.environment, Market):
@@ -122,7 +108,7 @@ class Job:
         with store.locked():
             store.clean()
             self._play_into(store, threads, progress)
-        return _stored_result(store, self.experiment)
+        return result_of(store, self.experiment)
 
     def _play_into(self, store: RunFolder, threads: int | None, progress: Progress | None) -> None:
         began, journal = time.perf_counter(), store.finished()
@@ -162,7 +148,7 @@ class Job:
         coordinates = {name: (*entry, "") for name, entry in self.layout.coordinates.items()}
 
         def policies_of(cell: int) -> Policies:
-            return _concatenated([p for c, _, p in rows if c == cell])
+            return concatenated([p for c, _, p in rows if c == cell])
 
         manifest = {
             **_facts(self.experiment, self.work),
@@ -198,12 +184,6 @@ def _counter(progress: Progress | None, done: float, total: int) -> Callable[[fl
     return report
 
 
-def _concatenated(parts: Sequence[Policies]) -> dict[str, NDArray[np.generic]]:
-    """Policies of consecutive sessions; the sizes of the agents' tables are the same in all parts."""
-    sizes = {name: parts[0][name] for name in ("states", "actions") if name in parts[0]}
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0] if name not in sizes} | sizes
-
-
 def _facts(experiment: Experiment, work: Work) -> dict[str, Any]:
     libraries = {name: metadata.version(name) for name in ("tacitlab", *work.libraries)}
     return {
@@ -213,13 +193,3 @@ def _facts(experiment: Experiment, work: Work) -> dict[str, Any]:
         "versions": {**libraries, "python": platform.python_version()},
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-
-
-def _stored_result(store: RunFolder, experiment: Experiment) -> Result:
-    """A result whose arrays are read from disk, and whose policies are read when they are asked for.
-
-    Nothing is prepared anew: a run stays readable when an earlier run that its agents came from is gone.
-    """
-    variables, coordinates = store.contents()
-    data = label(experiment, variables, coordinates)
-    return Result(experiment, data, store.manifest, lambda cell: _concatenated(store.cell_policies(cell)), store.path)

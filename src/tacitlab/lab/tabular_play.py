@@ -132,7 +132,7 @@ def _plan(experiment: Experiment) -> tabular.Plan:
 
 def trained_policies(folder: str, agent: int) -> tuple[NDArray[np.float64] | None, NDArray[np.int64]]:
     """Values and strategies that an agent of an earlier run ended with."""
-    from tacitlab.lab.run import load
+    from tacitlab.lab.stored import load
 
     earlier = load(folder)
     if agent >= (n := len(earlier.strategies())):

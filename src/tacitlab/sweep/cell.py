@@ -2,11 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib import metadata
-from pathlib import Path
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -15,23 +13,22 @@ import numpy as np
 from tacitlab.errors import TacitError
 from tacitlab.lab.design import FIXED, Scalar
 from tacitlab.lab.experiment import Experiment, from_mapping
+from tacitlab.lab.program import Program, earlier_runs, program
 from tacitlab.lab.run import prepare
 from tacitlab.markets.base import Market
 from tacitlab.store.layout import Arrays, Variable
 from tacitlab.sweep.cells import MOST_BYTES, pack
 
-#: Source that decides what a stage game leaves; a market needs the rest as well.
-STAGE = ("engine", "environment.py", "games", "learners/*.py", "lab/design.py", "lab/experiment.py", "lab/result.py",
-         "lab/tabular_play.py", "theory")  # fmt: skip
-MARKET = ("interop", "lab/baselines.py", "lab/earlier.py", "lab/deep_play.py", "learners/deep",
-          "markets")  # fmt: skip
-
 
 class Job(NamedTuple):
-    """A cell as a worker gets it: its number, and the fields that make it differ from the sweep's experiment."""
+    """A cell as a worker gets it: its number, and the fields that make it differ from the sweep's experiment.
+
+    ``computes`` is the program that the driver would play it by: another one on another machine would give other bits.
+    """
 
     number: int
     settings: list[tuple[str, Scalar]]
+    computes: str = ""
 
 
 class Played(NamedTuple):
@@ -55,14 +52,11 @@ class Order:
         Variables to keep; all if empty.
     ranks : dict of int
         Dimensions of each variable that a cell must leave.
-    computes : str
-        The driver's :func:`fingerprint`: other code or libraries on another machine would give other bits.
     """
 
     experiment: Mapping[str, Any]
     keep: tuple[str, ...]
     ranks: Mapping[str, int]
-    computes: str
 
     def resolve(self, job: Job) -> Experiment:
         """The experiment of a cell, validated."""
@@ -72,8 +66,8 @@ class Order:
 def address(experiment: Experiment, keep: Sequence[str], computes: str) -> bytes:
     """Where a cell is stored: SHA-256 of everything that decides its bits, 32 bytes.
 
-    That is the experiment with every default written out, but for names; what is kept; the code and libraries that
-    compute it; and the content of earlier runs that its agents come from.
+    That is the experiment with every default written out, but for names; what is kept; the program that computes it;
+    and the content of earlier runs that its agents come from.
 
     Examples
     --------
@@ -89,22 +83,10 @@ def address(experiment: Experiment, keep: Sequence[str], computes: str) -> bytes
     False
     """
     tree = {name: value for name, value in experiment.dump().items() if name not in FIXED}
-    facts = [tree, sorted(keep), computes, [_content(run) for run in _earlier_runs(tree)]]
+    facts = [tree, sorted(keep), computes, [_content(run) for run in earlier_runs(tree)]]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).digest()
 
 
-def _earlier_runs(tree: Any) -> Iterator[str]:
-    if isinstance(tree, Mapping):
-        if isinstance(tree.get("run"), str):
-            yield tree["run"]
-        for value in tree.values():
-            yield from _earlier_runs(value)
-    elif isinstance(tree, list):
-        for value in tree:
-            yield from _earlier_runs(value)
-
-
-@cache
 def _content(run: str) -> str:
     """What an earlier run holds, wherever it lies."""
     from tacitlab.store.folder import RunFolder
@@ -112,32 +94,16 @@ def _content(run: str) -> str:
     return str(RunFolder(run).manifest.get("content_hash", ""))
 
 
+def program_of(experiment: Experiment) -> Program:
+    """What plays a cell: alone, on one device."""
+    return program(experiment, _device() if isinstance(experiment.environment, Market) else "")
+
+
 @cache
-def fingerprint(market: bool, foreign: bool = False) -> str:
-    """Hash of the code and versions of the libraries that decide the bits of a cell, as one text.
-
-    Markets also name the kind of device that they are played on: reductions round differently on others.
-    """
-    root, digest = Path(__file__).parents[1], hashlib.sha256()
-    for pattern in STAGE + MARKET if market else STAGE:
-        found = root / pattern
-        for path in sorted(found.rglob("*.py") if found.is_dir() else root.glob(pattern)):
-            digest.update(f"{path.relative_to(root).as_posix()}:".encode() + path.read_bytes())
-    libraries = ["numpy", "scipy", *(("jax", "jaxlib", "equinox", "optax") if market else ("numba", "llvmlite"))]
-    versions = " ".join(f"{name}-{metadata.version(name)}" for name in libraries + ["jaxmarl"] * foreign)
-    return f"{versions} code-{digest.hexdigest()[:16]}" + (f" on-{_device()}" if market else "")
-
-
 def _device() -> str:
     from tacitlab.engine import devices
 
     return str(devices.devices()[0].device_kind).replace(" ", "-")
-
-
-def fingerprint_of(experiment: Experiment) -> str:
-    """The :func:`fingerprint` for an experiment's environment."""
-    environment = experiment.environment
-    return fingerprint(isinstance(environment, Market), type(environment).__module__.startswith("tacitlab.interop"))
 
 
 class Leaves(NamedTuple):
@@ -203,9 +169,9 @@ def _play(order: Order, job: Job) -> Played:
     began = perf_counter()
     try:
         experiment = order.resolve(job)
-        here = fingerprint_of(experiment)
-        if here != order.computes:
-            raise TacitError(f"worker: its code or libraries differ ({here}); install the driver's: {order.computes}")
+        here = str(program_of(experiment))
+        if here != job.computes:
+            raise TacitError(f"worker: its code or libraries differ ({here}); install the driver's: {job.computes}")
         found = arrays(experiment, order.keep)
         check(found, order.ranks)
         content, cause = pack(found), ""

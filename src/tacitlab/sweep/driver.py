@@ -19,10 +19,11 @@ from tacitlab.lab.playing import cores
 from tacitlab.markets.base import Market
 from tacitlab.store import atomic
 from tacitlab.store.layout import Arrays
-from tacitlab.sweep.cell import Job, Leaves, Order, Played, address, check, fingerprint_of, leaves
+from tacitlab.sweep.cell import Job, Leaves, Order, Played, address, check, leaves, program_of
 from tacitlab.sweep.cells import CellStore
 from tacitlab.sweep.crew import Crew, LocalCrew
 from tacitlab.sweep.folder import CELLS, DATA, FAILED, FINISHED, WAITING, State, SweepFolder, create
+from tacitlab.sweep.programs import compare, programs
 from tacitlab.sweep.sweep import Progress, Status, Sweep, status
 from tacitlab.sweep.table import Table
 
@@ -42,7 +43,6 @@ class Probe(NamedTuple):
 
     experiment: Experiment
     leaves: Leaves
-    computes: str
 
 
 def probe(sweep: Sweep) -> Probe:
@@ -57,7 +57,7 @@ def probe(sweep: Sweep) -> Probe:
     for number in range(min(sweep.design.size, PROBED)):
         try:
             experiment = sweep.cell(number)
-            return Probe(experiment, leaves(experiment, sweep.keep), fingerprint_of(experiment))
+            return Probe(experiment, leaves(experiment, sweep.keep))
         except TacitError as error:
             first = first or error
     assert first is not None
@@ -72,11 +72,13 @@ def begin(path: Path, sweep: Sweep, cells: Any = None) -> SweepFolder:
     TacitError
         If no cell can be played, or the folder cannot be written.
     """
-    found = probe(sweep)
+    probe(sweep)
+    known = programs(sweep)
     facts = {
         "name": sweep.name,
         "cells": sweep.design.size,
-        "computes": found.computes,
+        "computes": ", ".join(known),
+        "programs": [one.record() for one in known.values()],
         "store": CELLS if cells is None else str(Path(cells).resolve()),
         "versions": {"tacitlab": metadata.version("tacitlab"), "python": platform.python_version()},
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -87,17 +89,13 @@ def begin(path: Path, sweep: Sweep, cells: Any = None) -> SweepFolder:
 class Driver:
     """Runs one sweep in its folder."""
 
-    def __init__(self, folder: SweepFolder, sweep: Sweep, *, retry: bool = False) -> None:
+    def __init__(self, folder: SweepFolder, sweep: Sweep, *, retry: bool = False, anyway: bool = False) -> None:
         self.folder, self.sweep, self.design, self.retry = folder, sweep, sweep.design, retry
         found = probe(sweep)
-        if found.computes != folder.manifest["computes"]:
-            raise TacitError(
-                f"{folder.path}: it was begun with other code or libraries ({folder.manifest['computes']}; "
-                f"now {found.computes}); install those, or run it into another folder"
-            )
+        compare(folder, sweep, anyway)
         kept = found.leaves.variables
         ranks = {name: len(dims) for name, (dims, _) in kept.items()}
-        self.order = Order(sweep.experiment.dump(), sweep.keep, ranks, found.computes)
+        self.order = Order(sweep.experiment.dump(), sweep.keep, ranks)
         self.market = isinstance(found.experiment.environment, Market)
         self.window = found.experiment.recorded()[0] if any("time" in dims for dims, _ in kept.values()) else None
         self.table = _table(folder, sweep, found)
@@ -218,7 +216,7 @@ class Driver:
         rows: list[Row] = []
         for job in jobs:
             try:
-                found.append((job, self._address(job)))
+                found.append(self._addressed(job))
             except TacitError as error:
                 rows.append((job.number, None, str(error)))
         known = self.cells.known([where for _, where in found])
@@ -234,14 +232,15 @@ class Driver:
                 self.ready.append(job)
         self._note(rows)
 
-    def _address(self, job: Job) -> bytes:
+    def _addressed(self, job: Job) -> tuple[Job, bytes]:
         experiment = self.order.resolve(job)
         if self.window not in (None, experiment.recorded()[0]):
             raise TacitError(
                 f"trace.window: {experiment.recorded()[0]} here and {self.window} in the first cell; set it, or keep "
                 "variables without time"
             )
-        return address(experiment, self.order.keep, self.order.computes)
+        computes = str(program_of(experiment))
+        return job._replace(computes=computes), address(experiment, self.order.keep, computes)
 
     def _misfit(self, where: bytes) -> str | None:
         """Why a cell that another sweep has stored does not fit into the table."""

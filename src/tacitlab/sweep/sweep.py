@@ -228,6 +228,7 @@ def run(
     workers: int | None = None,
     ray: str | None = None,
     retry: bool = False,
+    anyway: bool = False,
     progress: Progress | None = None,
 ) -> Status:
     """Play the cells of a sweep that are not finished yet, on all cores or on a Ray cluster.
@@ -245,6 +246,8 @@ def run(
         Address of a Ray cluster to play on instead.
     retry : bool
         Play cells again that failed.
+    anyway : bool
+        Go on although code or libraries differ from those that it was begun with; that is entered into the manifest.
     progress : callable, optional
         Called with the cells that are over, and in all.
 
@@ -265,7 +268,7 @@ def run(
         raise TacitError(f"{path}: it holds another sweep; name another folder, or continue that one with --resume")
     if cells is not None and found.store.resolve() != Path(cells).resolve():
         raise TacitError(f"cells: {cells} is not where {path} has its cells ({found.store}); leave it out")
-    return resume(path, workers=workers, ray=ray, retry=retry, progress=progress)
+    return resume(path, workers=workers, ray=ray, retry=retry, anyway=anyway, progress=progress)
 
 
 def resume(
@@ -274,10 +277,11 @@ def resume(
     workers: int | None = None,
     ray: str | None = None,
     retry: bool = False,
+    anyway: bool = False,
     progress: Progress | None = None,
 ) -> Status:
     """Finish a sweep that was interrupted; the table has the bytes of an uninterrupted one."""
     from tacitlab.sweep.driver import Driver
 
     found = SweepFolder(Path(folder))
-    return Driver(found, stored(found), retry=retry).run(workers, ray, progress)
+    return Driver(found, stored(found), retry=retry, anyway=anyway).run(workers, ray, progress)

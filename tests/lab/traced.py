@@ -1,0 +1,54 @@
+"""Which files of the package an experiment executes: functions that are called, and modules of the engines.
+
+Run as a program: scenarios as JSON on standard input, what each executed and what its program holds on standard output.
+"""
+
+import inspect
+import json
+import os
+import sys
+import threading
+from pathlib import Path
+
+import tacitlab
+from tacitlab.lab.experiment import from_mapping
+from tacitlab.lab.imports import file_of
+from tacitlab.lab.program import program
+from tacitlab.lab.run import prepare
+
+ROOT = str(Path(tacitlab.__file__).parent) + os.sep
+
+
+def executed(tree):
+    """Files of functions that are called when an experiment is made and played, and of engine modules in memory."""
+    found = set()
+
+    def note(frame, event, arg):
+        code = frame.f_code  # bodies of modules and classes are not optimised: they only define
+        if event == "call" and code.co_filename.startswith(ROOT) and code.co_flags & inspect.CO_OPTIMIZED:
+            found.add(code.co_filename.removeprefix(ROOT))
+
+    threading.setprofile(note)
+    sys.setprofile(note)
+    try:
+        prepare(from_mapping(tree)).alone()
+    finally:
+        sys.setprofile(None)
+        threading.setprofile(None)
+    # Compiled loops call each other unseen.
+    engine = {name.removeprefix("tacitlab.") for name in sys.modules if name.startswith("tacitlab.engine.")}
+    return found | {str(file_of(name)).removeprefix(ROOT) for name in engine}
+
+
+def main():
+    answers = []
+    for tree in json.load(sys.stdin):
+        experiment = from_mapping(tree)
+        first = executed(tree)
+        arrays = "jax" in sys.modules
+        answers.append({"executed": sorted(first), "arrays": arrays, "program": sorted(program(experiment).code)})
+    json.dump(answers, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()
