@@ -10,6 +10,8 @@ import sys
 import threading
 from pathlib import Path
 
+import numba.core.dispatcher
+
 import tacitlab
 from tacitlab.lab.experiment import from_mapping
 from tacitlab.lab.imports import file_of
@@ -17,6 +19,25 @@ from tacitlab.lab.program import program
 from tacitlab.lab.run import prepare
 
 ROOT = str(Path(tacitlab.__file__).parent) + os.sep
+
+
+def unwatched(function):
+    """Compiling takes ten times as long when every call is noted, and says nothing."""
+
+    def wrapped(*values, **named):
+        watching = sys.getprofile()
+        sys.setprofile(None)
+        try:
+            return function(*values, **named)
+        finally:
+            sys.setprofile(watching)
+
+    return wrapped
+
+
+numba.core.dispatcher.Dispatcher.compile = unwatched(numba.core.dispatcher.Dispatcher.compile)
+_cfunc = numba.cfunc
+numba.cfunc = lambda *values, **named: unwatched(_cfunc(*values, **named))
 
 
 def executed(tree):

@@ -24,6 +24,7 @@ from tacitlab.store.folder import RunFolder
 #: Distributions of the numerical libraries, by the name that they are imported by.
 NUMERICAL = {
     "numpy": ("numpy",), "scipy": ("scipy",), "numba": ("numba", "llvmlite"), "quantecon": ("quantecon",),
+    "networkx": ("networkx",),
     "jax": ("jax", "jaxlib"), "equinox": ("equinox",), "optax": ("optax",), "jaxmarl": ("jaxmarl",),
 }  # fmt: skip
 STAGE, MARKET = "lab.tabular_play", "lab.deep_play"  # what plays on either engine
