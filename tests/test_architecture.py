@@ -12,7 +12,7 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 
 #: A module may import its own level and lower ones.
 LEVELS = [
-    {"errors", "registry", "schema", "documents"},
+    {"errors", "registry", "schema", "kinds", "documents"},
     {"theory", "measures"},
     {"environment"},
     {"games", "learners", "markets"},

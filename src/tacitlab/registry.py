@@ -100,7 +100,12 @@ def entries(room: str) -> dict[str, Entry]:
     >>> entries("market")["resource"].line
     'Agents trade a resource whose price follows their orders and noise.'
     """
-    brought = sorted(entry for entry in _installed(tuple(sys.path)) if entry.room == room)
+    return dict(_entries(room, tuple(sys.path)))
+
+
+@lru_cache(maxsize=64)
+def _entries(room: str, search: tuple[str, ...]) -> dict[str, Entry]:
+    brought = sorted(entry for entry in _installed(search) if entry.room == room)
     return {**_own(room), **{entry.kind: entry for entry in brought if entry.kind not in _own(room)}}
 
 
@@ -346,12 +351,12 @@ def _in_file(wanted: tuple[str, ...], kind: str, path: Path, name: str | None) -
     if name is not None:
         return _fitting(wanted, _attribute(module, name, kind), kind)
     own = [found for found in vars(module).values() if isinstance(found, type) and found.__module__ == module.__name__]
-    fit = [found for found in own if not found.__name__.startswith("_") and issubclass(found, _roots(wanted))]
+    fit = [found for found in own if not found.__name__.startswith("_") and issubclass(found, roots(wanted))]
     if len(fit) == 1:
         return fit[0]
     if fit:
         raise _refuse(f"{kind} has several classes", f"name one, for example {kind}:{fit[0].__name__}")
-    raise _refuse(f"{kind} has no class of {_a(*wanted)}", f"derive one from {_roots(wanted)[0].__name__}")
+    raise _refuse(f"{kind} has no class of {_a(*wanted)}", f"derive one from {roots(wanted)[0].__name__}")
 
 
 def _attribute(module: ModuleType, name: str, kind: str) -> Any:
@@ -368,15 +373,17 @@ def _attribute(module: ModuleType, name: str, kind: str) -> Any:
 
 
 def _fitting(wanted: tuple[str, ...], found: Any, kind: str) -> type[Any]:
-    if isinstance(found, type) and issubclass(found, _roots(wanted)):
+    if isinstance(found, type) and issubclass(found, roots(wanted)):
         return found
-    other = next((room for room in ROOMS if isinstance(found, type) and issubclass(found, _roots((room,)))), None)
+    other = next((room for room in ROOMS if isinstance(found, type) and issubclass(found, roots((room,)))), None)
     what = f"is {_a(other)}" if other else "is no class that fits"
-    parents = " or ".join(root.__name__ for root in _roots(wanted))
+    parents = " or ".join(root.__name__ for root in roots(wanted))
     raise _refuse(f"{kind!r} {what} where {_a(*wanted)} is needed", f"name another, or derive it from {parents}")
 
 
-def _roots(rooms: tuple[str, ...]) -> tuple[type[Any], ...]:
+@cache
+def roots(rooms: tuple[str, ...]) -> tuple[type[Any], ...]:
+    """What the members of some rooms descend from, imported."""
     found = []
     for room in rooms:
         module, _, name = ROOMS[room].root.partition(":")
@@ -511,6 +518,11 @@ def _installation() -> tuple[Path, ...]:
 
 def _top(target: str) -> str:
     return re.split(r"[.:]", target, maxsplit=1)[0]
+
+
+def is_named(cls: type[Any]) -> bool:
+    """Whether a class has a name of its own: the package's, and those of installed packages."""
+    return f"{cls.__module__}:{cls.__qualname__}" in _kinds(tuple(sys.path))
 
 
 def written_kind(cls: type[Any]) -> str:

@@ -31,6 +31,7 @@ class _Plain(_Meta):
         try:
             return super().__call__(*args, **data)
         except ValidationError as error:
+            register(cls)  # type: ignore[arg-type]
             raise TacitError(explain(error, cls)) from None  # type: ignore[arg-type]
 
 
@@ -77,6 +78,7 @@ def validate(model: type[M], data: Any) -> M:
     try:
         return model.model_validate(data)
     except ValidationError as error:
+        register(model)
         raise TacitError(explain(error, model)) from None
 
 
@@ -161,13 +163,30 @@ def _is_variant(part: Any) -> bool:
 
 _TYPES = ("bool", "int", "float", "str", "none", "constrained-float", "constrained-int", "constrained-str")
 _KINDS: dict[Any, list[type[BaseModel]]] = {}
+_REGISTERED: set[type[BaseModel]] = set()
 
 
-def register(*models: type[BaseModel]) -> None:
-    """Make union members known by their kind, so that error locations leave it out and hints name their fields."""
-    for model in models:
-        for kind in get_args(model.model_fields["kind"].annotation):
-            _KINDS.setdefault(kind, []).append(model)
+def register(model: type[BaseModel], *kinds: str) -> None:
+    """Make a model known by its kinds, and what its fields may hold too.
+
+    Error locations then leave kinds out, and hints name the fields of the one that was meant.
+    """
+    field = model.model_fields.get("kind")
+    for kind in (*kinds, *(get_args(field.annotation) if field else ())):
+        if model not in _KINDS.setdefault(kind, []):
+            _KINDS[kind].append(model)
+    if model not in _REGISTERED:
+        _REGISTERED.add(model)
+        for inner in model.model_fields.values():
+            for variant in _models(inner.annotation):
+                register(variant)
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    """Every model that a type names."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in get_args(annotation) for model in _models(part)]
 
 
 def shorten(value: Any) -> str:

@@ -1,12 +1,10 @@
-"""An intervention that a user has written, named by where its class is."""
+"""An intervention that a user has written, named by where its class is, with its parameters as options."""
 
 import importlib
-import importlib.util
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Literal
 
+from tacitlab import registry
 from tacitlab.engine.arrays import Steering
 from tacitlab.environment import Environment
 from tacitlab.errors import TacitError
@@ -19,18 +17,12 @@ from tacitlab.schema import param, shorten, validate
 class OwnIntervention(Intervention):
     """A class of your own: ``source: rules.py:Rotate`` or ``package.module:Rotate``, and its ``options``.
 
-    An experiment that is given an instance of such a class writes down this, so that the run can be repeated.
+    ``kind: rules.py:Rotate`` with the parameters beside it says the same.
     """
 
     kind: Literal["own"] = "own"
     source: str = param(..., "where the class is: FILE.py:NAME, or MODULE:NAME", pattern=r"^[^:]+:[A-Za-z_][\w.]*$")
     options: dict[str, Any] = param({}, "the parameters of the class")
-
-    @classmethod
-    def of(cls, made: Intervention) -> "OwnIntervention":
-        """An instance as its source and options."""
-        options = made.model_dump(mode="json", exclude={"kind"})
-        return cls(source=f"{type(made).__module__}:{type(made).__qualname__}", options=options)
 
     def check(self, environment: Environment, learners: Sequence[Learner], timing: str) -> None:
         """What the class itself checks; a run stays readable when the class is gone, so that shows in playing only."""
@@ -79,24 +71,8 @@ class _NotLoadedError(TacitError):
 
 
 def _module(place: str, source: str) -> Any:
-    path = Path(place)
     try:
-        if path.suffix != ".py":
-            return importlib.import_module(place)
-        name = f"tacit_own_{path.stem}"
-        if (known := sys.modules.get(name)) is not None and known.__file__ == str(path.resolve()):
-            return known
-        spec = importlib.util.spec_from_file_location(name, path.resolve())
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        try:
-            spec.loader.exec_module(module)
-        except BaseException:
-            del sys.modules[name]
-            raise
-        return module
+        return registry.module_of(place) if place.endswith(".py") else importlib.import_module(place)
     except Exception as error:
         reason = f"{type(error).__name__}: {shorten(str(error))}"
         told = refuse("source", f"{source!r} cannot be loaded ({reason})", "name FILE.py:NAME or MODULE:NAME")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from tacitlab.schema import Spec, param, register
+from tacitlab.schema import Spec, param
 
 Scalar = bool | int | float | str | list[Any] | dict[str, Any] | None
 Values = dict[str, list[Scalar]]
@@ -271,7 +271,6 @@ class Sobol(Sampled):
 
 DESIGNS = (Grid, Listed, Random, Sobol)
 AnyDesign = Annotated[Union[*DESIGNS], Field(discriminator="kind")]  # type: ignore[valid-type]
-register(*DESIGNS)
 
 
 def axis(values: Sequence[Any]) -> NDArray[Any]:

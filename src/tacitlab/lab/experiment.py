@@ -4,33 +4,24 @@ import re
 from collections.abc import Iterator, Mapping, Sequence, Sized
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Union
+from typing import Annotated, Any, ClassVar, Literal, cast
 
-from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
+from pydantic import BeforeValidator, model_validator
 
-from tacitlab import documents
+from tacitlab import documents, registry
 from tacitlab.environment import Environment
 from tacitlab.errors import TacitError
-from tacitlab.games import GAMES
 from tacitlab.games.base import StageGame
-from tacitlab.interop import FOREIGN
-from tacitlab.interventions import INTERVENTIONS, Intervention, NoIntervention, OwnIntervention
+from tacitlab.interventions.base import Intervention, NoIntervention
+from tacitlab.kinds import AS_CLASSES, OfKind
 from tacitlab.lab.design import Grid, Scalar, short_names
-from tacitlab.learners import LEARNERS
 from tacitlab.learners.base import Learner, group_sizes
-from tacitlab.learners.exploration import EXPLORATIONS
-from tacitlab.learners.initial import INITIALS
-from tacitlab.markets import MARKETS
 from tacitlab.markets.base import Market, Role
-from tacitlab.markets.execution.market import KERNELS
-from tacitlab.markets.token.curves import CURVES
-from tacitlab.markets.token.parts import PRICINGS, UTILITIES
-from tacitlab.schema import Spec, param, register, shorten, validate
+from tacitlab.schema import Spec, param, shorten, validate
 
-AnyEnvironment = Annotated[Union[*GAMES, *MARKETS, *FOREIGN], Field(discriminator="kind")]  # type: ignore[valid-type]
-AnyIntervention = Annotated[Union[*INTERVENTIONS], Field(discriminator="kind")]  # type: ignore[valid-type]
-AnyLearner = Annotated[Union[*LEARNERS], Field(discriminator="kind")]  # type: ignore[valid-type]
-
+AnyEnvironment = Annotated[Environment, OfKind("game", "market")]
+AnyIntervention = Annotated[Intervention, OfKind("intervention")]
+AnyLearner = Annotated[Any, OfKind("learner")]  # who knows the kind uses its fields
 
 LONGEST = 1_000_000_000  # periods of a session that has no other bound
 LEAST_WINDOWS = 5  # so that the last fifth of a session is at least one window
@@ -72,11 +63,6 @@ def _as_list(value: Any) -> Any:
     return [value] if isinstance(value, Mapping | Learner) else value
 
 
-def _written_down(value: Any) -> Any:
-    """A user's intervention as what a scenario file can hold."""
-    return OwnIntervention.of(value) if isinstance(value, Intervention) and type(value) not in INTERVENTIONS else value
-
-
 class Experiment(Spec):
     """Environment + learners + length + sessions + seed.
 
@@ -91,13 +77,11 @@ class Experiment(Spec):
 
     name: str = param("experiment", "what the run is called", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
     description: str = param("", "one line for `tacit list`")
-    environment: SerializeAsAny[AnyEnvironment] = param(..., "the stage game or market")
-    learners: Annotated[tuple[SerializeAsAny[AnyLearner], ...], BeforeValidator(_as_list)] = param(
+    environment: AnyEnvironment = param(..., "the stage game or market")
+    learners: Annotated[tuple[AnyLearner, ...], BeforeValidator(_as_list)] = param(
         ..., "how the agents learn: one learner for all, or a list with numbers of agents", min_length=1
     )
-    intervention: Annotated[SerializeAsAny[AnyIntervention], BeforeValidator(_written_down)] = param(
-        NoIntervention(), "what an outsider adds to a stage game to steer the agents"
-    )
+    intervention: AnyIntervention = param(NoIntervention(), "what an outsider adds to a stage game to steer the agents")
     timing: Literal["simultaneous", "alternating"] = param("simultaneous", "all move in a period, or one, in turn")
     length: Length = param(Length(), "when a session ends")
     copies: int = param(
@@ -179,12 +163,12 @@ class Experiment(Spec):
     @property
     def game(self) -> StageGame:
         """The environment, where it is known to be a stage game."""
-        return self.environment  # type: ignore[no-any-return]
+        return cast(StageGame, self.environment)
 
     @property
     def market(self) -> Market:
         """The environment, where it is known to be a market."""
-        return self.environment  # type: ignore[no-any-return]
+        return cast(Market, self.environment)
 
     @property
     def steps(self) -> int:
@@ -213,7 +197,7 @@ class Experiment(Spec):
 
     def judged_in(self) -> Environment:
         """The environment whose benchmarks the outcome is judged by."""
-        return self.test_market() if isinstance(self.environment, Market) else self.environment  # type: ignore[no-any-return]
+        return self.test_market() if isinstance(self.environment, Market) else self.environment
 
     def test_market(self) -> Market:
         """The market that frozen policies are tested in."""
@@ -243,13 +227,9 @@ class Experiment(Spec):
         if not self.sweep:
             yield self
             return
-        plain, grid = {**self.dump(), "sweep": {}}, Grid(over=self.sweep)
+        plain, grid = {**self.model_dump(context=AS_CLASSES), "sweep": {}}, Grid(over=self.sweep)
         for cell in range(grid.size):
             yield from_mapping(plain, grid.settings(cell))
-
-
-register(*GAMES, *MARKETS, *FOREIGN, *KERNELS, *CURVES, *PRICINGS, *UTILITIES, *LEARNERS, *EXPLORATIONS, *INITIALS)
-register(*INTERVENTIONS)
 
 
 def from_mapping(data: Mapping[str, Any], overrides: Sequence[tuple[str, Any]] = ()) -> Experiment:
@@ -314,7 +294,7 @@ def parse_overrides(overrides: Sequence[str]) -> list[tuple[str, Any]]:
         if not equals or not path:
             raise TacitError(f"{text!r}: not an override; write field=value, for example sessions=200")
         try:
-            pairs.append((path, documents.parse(value)))
+            pairs += registry.anchored({path: documents.parse(value)}, Path.cwd()).items()
         except ValueError as error:
             raise TacitError(f"{path}: {shorten(value)} is not a YAML value ({error}); quote it") from None
     return pairs
@@ -352,7 +332,11 @@ def read(source: str) -> dict[str, Any]:
         raise TacitError(f"{source}: not YAML ({error}); check indentation, colons and quotes") from None
     if not isinstance(data, dict):
         raise TacitError(f"{source}: not a scenario; it needs fields such as environment: and learners:")
-    return {str(key): value for key, value in data.items()}
+    try:
+        anchored: dict[str, Any] = registry.anchored({str(key): value for key, value in data.items()}, path.parent)
+    except RecursionError:
+        raise TacitError(f"{source}: nested without end; remove the anchor that contains itself") from None
+    return anchored
 
 
 def _copy(data: Any) -> Any:

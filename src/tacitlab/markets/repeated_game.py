@@ -1,12 +1,12 @@
 """A stage game as a market, so that learners for markets can play it too."""
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self, Union
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, SerializeAsAny, model_validator
+from pydantic import model_validator
 
 from tacitlab.environment import Words
-from tacitlab.games import GAMES
 from tacitlab.games.base import NormalForm, StageGame
+from tacitlab.kinds import OfKind
 from tacitlab.markets.base import Discrete, Market, Quantity, Role
 from tacitlab.schema import param
 from tacitlab.theory.benchmarks import Benchmarks
@@ -14,7 +14,7 @@ from tacitlab.theory.benchmarks import Benchmarks
 if TYPE_CHECKING:
     from tacitlab.markets.repeated_game_dynamics import RepeatedGameDynamics
 
-AnyGame = Annotated[Union[*GAMES], Field(discriminator="kind")]  # type: ignore[valid-type]
+AnyGame = Annotated[StageGame, OfKind("game")]
 
 
 class RepeatedGame(Market):
@@ -32,7 +32,7 @@ class RepeatedGame(Market):
 
     role: ClassVar[str] = "player"
     kind: Literal["repeated-game"] = "repeated-game"
-    game: SerializeAsAny[AnyGame] = param(..., "the stage game")
+    game: AnyGame = param(..., "the stage game")
     memory: int = param(1, "periods remembered", "periods", ge=0, le=8)
     horizon_periods: int = param(1000, "length of an episode", "periods", ge=1)
 
@@ -58,7 +58,7 @@ class RepeatedGame(Market):
 
     @property
     def stage(self) -> StageGame:
-        return self.game  # type: ignore[no-any-return]
+        return self.game
 
     @property
     def n_players(self) -> int:

@@ -5,10 +5,10 @@ import re
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import numpy as np
-from pydantic import Field, SerializeAsAny, model_validator
+from pydantic import Field, model_validator
 
 from tacitlab.errors import TacitError
 from tacitlab.games.base import CongestionForm, NormalForm, StageGame
@@ -51,11 +51,11 @@ class MetaGame(Spec):
 
     name: str = param("metagame", "what the run is called", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
     description: str = param("", "one line about it")
-    environment: SerializeAsAny[AnyEnvironment] = param(..., "the stage game")
+    environment: AnyEnvironment = param(..., "the stage game")
     timing: Literal["simultaneous", "alternating"] = param("simultaneous", "all move in a period, or one, in turn")
-    learner: SerializeAsAny[AnyLearner] | None = param(None, "the learner whose fields the grid changes")
+    learner: AnyLearner | None = param(None, "the learner whose fields the grid changes")
     grid: dict[str, Values] = param({}, "fields of the learner and their values: every combination is a strategy")
-    others: tuple[SerializeAsAny[AnyLearner], ...] = param((), "further strategies, each as it is")
+    others: tuple[AnyLearner, ...] = param((), "further strategies, each as it is")
     periods: int = param(10_000, "length of a session", "periods", ge=1, le=10**10)
     window: Literal["online", "last"] = param("online", "what is paid: the whole session, or its last share")
     last: float = param(0.2, "the last share of a session", gt=0, le=1)
@@ -79,6 +79,11 @@ class MetaGame(Spec):
         return self
 
     @property
+    def game(self) -> StageGame:
+        """The environment, which is known to be a stage game."""
+        return cast(StageGame, self.environment)
+
+    @property
     def size(self) -> int:
         """Number of strategies of a designer."""
         combinations = int(np.prod([len(values) for values in self.grid.values()])) if self.grid else 1
@@ -87,11 +92,11 @@ class MetaGame(Spec):
     @property
     def symmetric(self) -> bool:
         """Whether all players are in the same position."""
-        return is_symmetric(self.environment.form())
+        return is_symmetric(self.game.form())
 
     @property
     def players(self) -> int:
-        return int(self.environment.n_players)
+        return self.game.n_players
 
     @property
     def entries(self) -> int:
@@ -142,7 +147,7 @@ class MetaGame(Spec):
 
         two = self.players == 2
         return prepare(
-            self.environment.form(), self.strategies(), alternating=self.timing == "alternating", periods=self.periods,
+            self.game.form(), self.strategies(), alternating=self.timing == "alternating", periods=self.periods,
             late=self.late, exchange=two and self.symmetric and self.timing == "alternating", trained=trained_policies,
         )  # fmt: skip
 
@@ -153,7 +158,7 @@ class MetaGame(Spec):
 
 
 class _Strategies(Spec):
-    strategies: tuple[SerializeAsAny[AnyLearner], ...] = param(..., "learners")
+    strategies: tuple[AnyLearner, ...] = param(..., "learners")
 
 
 def is_symmetric(form: NormalForm | CongestionForm) -> bool:
