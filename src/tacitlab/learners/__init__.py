@@ -1,13 +1,13 @@
-"""How agents learn, one file each; scripted policies are the baselines that do not."""
+"""How agents learn, one file a family; scripted policies are the baselines that do not."""
 
 from tacitlab.learners.actor_critic import ActorCritic
+from tacitlab.learners.bandits import Exp3, Ucb1
 from tacitlab.learners.base import Learner, TabularLearner
 from tacitlab.learners.best_response import BestResponse
 from tacitlab.learners.centralised import Centralised
 from tacitlab.learners.coma import COMA
 from tacitlab.learners.ddpg import DDPG, MADDPG
 from tacitlab.learners.dqn import DQN, Memory, Network
-from tacitlab.learners.exp3 import Exp3
 from tacitlab.learners.exploration import Boltzmann, Constant, Exponential, Geometric, Schedule
 from tacitlab.learners.initial import (
     AlignedValues,
@@ -21,11 +21,9 @@ from tacitlab.learners.initial import (
 from tacitlab.learners.joint_q import JointQLearning
 from tacitlab.learners.mappo import MAPPO
 from tacitlab.learners.ppo import PPO
-from tacitlab.learners.q_learning import QLearning
-from tacitlab.learners.sarsa import Sarsa
-from tacitlab.learners.schedule import FixedSchedule
-from tacitlab.learners.scripted import BestReply, Fixed, Random, Rule, Trained
-from tacitlab.learners.ucb1 import Ucb1
+from tacitlab.learners.q_learning import QLearning, Sarsa
+from tacitlab.learners.scripted import BestReply, Fixed, FixedSchedule, Random, Rule
+from tacitlab.learners.trained import Trained
 from tacitlab.learners.value_decomposition import QMIX, VDN
 
 #: Every registered learner and scripted policy; a new one is one file and one line here.

@@ -174,6 +174,11 @@ class MarketSeat:
     copies: int = 1
     trained: "Callable[[str, int, int], tuple[Group, Policy, Role]] | None" = None
 
+    @property
+    def agents(self) -> int:
+        """How many agents sit here."""
+        return self.last - self.first
+
 
 class Learner(Spec):
     """Base of everything that plays: learners and scripted policies."""

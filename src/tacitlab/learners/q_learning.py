@@ -1,4 +1,4 @@
-"""Q-learning (Watkins 1989), the learner of the algorithmic collusion and congestion literatures."""
+"""Q-learning (Watkins 1989), the learner of the algorithmic collusion and congestion literatures; and SARSA (1994)."""
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -76,3 +76,20 @@ class QLearning(ValueLearner):
         from tacitlab.learners.deep.tabular import build
 
         return build(self, seat)
+
+
+class Sarsa(ValueLearner):
+    """On-policy temporal differences: the target continues with the action that is really played next.
+
+    ``Q(s, a) += alpha * (r + gamma * Q(s', a') - Q(s, a))``
+
+    Examples
+    --------
+    >>> Sarsa(gamma=0.9).gamma
+    0.9
+    """
+
+    kind: Literal["sarsa"] = "sarsa"
+
+    def behaviour(self, seat: Seat) -> Behaviour:
+        return self._behaviour(seat, Rule.SARSA)

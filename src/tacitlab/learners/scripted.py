@@ -3,27 +3,16 @@
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from tacitlab.learners.base import (
-    Behaviour,
-    Choice,
-    Learner,
-    MarketSeat,
-    ObservesName,
-    Seat,
-    TabularLearner,
-    WithMemory,
-    blank,
-    check_stored,
-    refuse,
-)
-from tacitlab.learners.base import (
-    Rule as Learning,
-)
+from tacitlab.errors import TacitError
+from tacitlab.learners.base import Behaviour, Choice, Learner, MarketSeat, Seat, TabularLearner, blank, refuse
+from tacitlab.learners.base import Rule as Learning
 from tacitlab.schema import param
 
 if TYPE_CHECKING:
     from tacitlab.learners.deep.base import Group
+    from tacitlab.markets.execution.market import Execution
 
 
 class Fixed(TabularLearner):
@@ -51,7 +40,7 @@ class Random(TabularLearner):
     def group(self, seat: MarketSeat) -> "Group":
         from tacitlab.learners.deep.scripted import ActRandomly
 
-        return ActRandomly(dynamics=seat.dynamics, role=seat.role, agents=seat.last - seat.first)
+        return ActRandomly(dynamics=seat.dynamics, role=seat.role, agents=seat.agents)
 
 
 class Rule(Learner):
@@ -76,7 +65,7 @@ class Rule(Learner):
         if self.rate < 1 and "hold" not in known:
             raise refuse("rate", "this market does not say what holding is", "set rate: 1")
         which = list(known).index(self.rule)
-        return ActByRule.of(seat.dynamics, seat.role, seat.last - seat.first, tuple(known), which, self.rate)
+        return ActByRule.of(seat.dynamics, seat.role, seat.agents, tuple(known), which, self.rate)
 
 
 class BestReply(TabularLearner):
@@ -89,38 +78,72 @@ class BestReply(TabularLearner):
         return Behaviour(Choice.BEST_REPLY, Learning.NOTHING, blank(seat))
 
 
-class Trained(WithMemory):
-    """The frozen greedy policy that an agent of an earlier run ended with.
+class FixedSchedule(Learner):
+    """Trades fixed beforehand in the execution game: TWAP, the Nash schedule, or any other.
 
-    Session ``s`` uses the policy of session ``s + shift`` of that run, so that ``shift: 1`` makes strategies meet
-    that were not trained together.
+    Examples
+    --------
+    >>> FixedSchedule(trades="nash").trades
+    'nash'
     """
 
     learns: ClassVar[bool] = False
-    kind: Literal["trained"] = "trained"
-    memory: int = param(1, "periods remembered in that run", "periods", ge=0, le=8)
-    observes: ObservesName = param("everybody", "what was remembered in that run")
-    run: str = param(..., "folder of the earlier run")
-    agent: int = param(0, "which agent of the earlier run; in a market, the first of them", ge=0)
-    shift: int = param(0, "how many sessions further", "sessions", ge=0)
-
-    def behaviour(self, seat: Seat) -> Behaviour:
-        _, greedy = seat.trained(self.run, self.agent)
-        if greedy.shape[1] != seat.states or greedy.max() >= seat.actions:
-            raise refuse(
-                "run", f"{self.run!r} has {greedy.shape[1]} states an agent where this game has {seat.states}",
-                "use the memory, the observation and the game of that run",
-            )  # fmt: skip
-        check_stored(seat, len(greedy))
-        values = np.zeros((len(greedy), seat.states, seat.actions))
-        np.put_along_axis(values, np.roll(greedy, -self.shift, axis=0)[..., None], 1.0, axis=2)
-        return Behaviour(Choice.EPSILON_GREEDY, Learning.NOTHING, values)
+    kind: Literal["fixed-schedule"] = "fixed-schedule"
+    trades: Literal["twap", "nash", "schied-zhang"] | tuple[float, ...] = param(
+        "twap", "which schedule; or what is sold in each step", "shares"
+    )
 
     def group(self, seat: MarketSeat) -> "Group":
-        from tacitlab.learners.deep.trained import Frozen
+        from tacitlab.learners.deep.scripted import FollowSchedule
 
-        assert seat.trained is not None
-        group, policies, role = seat.trained(self.run, self.agent, seat.last - seat.first)
-        if (role.observes, role.actions) != (seat.role.observes, seat.role.actions):
-            raise refuse("run", f"agents of {self.run!r} see or do other things", "use the market of that run")
-        return Frozen.of(group, policies, self.shift)
+        return FollowSchedule.of(self.schedules(seat))
+
+    def schedules(self, seat: MarketSeat) -> NDArray[np.float64]:
+        """Trades of the agents that sit here, (agents, steps, assets)."""
+        from tacitlab.markets.execution.market import Execution
+
+        market = seat.market
+        if not isinstance(market, Execution):
+            raise refuse("kind", "fixed-schedule trades in the execution game only", "use another learner")
+        if isinstance(self.trades, tuple):
+            wanted = market.steps * market.assets
+            if len(self.trades) != wanted:
+                raise refuse("trades", f"{len(self.trades)} trades do not fit {market.steps} steps", f"give {wanted}")
+            one = np.reshape(self.trades, (1, market.steps, market.assets))
+            found = np.broadcast_to(one, (seat.agents, market.steps, market.assets))
+        else:
+            found = self._known(market)[seat.first : seat.last]
+        left = np.array(market.inventories, dtype=float).reshape(market.n_players, 1, -1)[seat.first : seat.last]
+        if np.abs(found.sum(axis=1) - left[:, 0]).max() > 1e-3 * market.largest:
+            raise refuse("trades", "they do not add up to the inventory", "make them do so")
+        _check_allowed(market, found, left)
+        return found
+
+    def _known(self, market: "Execution") -> NDArray[np.float64]:
+        from tacitlab.markets.execution.liquidation import nash
+
+        if self.trades == "twap":
+            return market.game.twap()
+        if self.trades == "nash":
+            return nash(market.game).schedules
+        if (found := market.schied_zhang()) is None:
+            raise TacitError("learners.trades: schied-zhang knows constant impact in one asset only; use nash or twap")
+        return found
+
+
+def _check_allowed(market: "Execution", trades: NDArray[np.float64], left: NDArray[np.float64]) -> None:
+    """Refuse trades that the market would not carry out, or that its benchmarks must not use."""
+    slack = 1e-6 * market.largest
+    held = left - np.cumsum(trades, axis=1)
+    if market.buying and np.abs(held).max() > market.largest + slack:
+        bound = f"beyond the {market.largest:g} that a trader may hold or owe"
+        raise refuse(
+            "trades", f"they lead to an inventory of {held.flat[np.abs(held).argmax()]:g}, {bound}", "trade less"
+        )
+    # Who has nothing to trade may do neither.
+    against = np.where(left == 0, np.abs(trades), -trades * np.sign(left))
+    if not market.buying and against.max() > slack:
+        _, step, _ = np.unravel_index(against.argmax(), against.shape)
+        verb = "buys" if trades.flat[against.argmax()] < 0 else "sells"
+        problem = f"step {step + 1} {verb} {against.max():g} against the inventory"
+        raise refuse("trades", problem, "trade one way only, or set environment.buying=true")
