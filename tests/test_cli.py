@@ -1,5 +1,6 @@
 """The command line as a user meets it: answers, files, one-line errors, exit codes."""
 
+import re
 import subprocess
 import sys
 
@@ -245,3 +246,15 @@ def test_list_imports_no_compiler():
     )
     code += "assert not {'numba','xarray','plotly','jax','quantecon','scipy.optimize'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_measures_by_name(tacit, tmp_path):
+    tacit("run", "bertrand", *SMALL, "--out", "r", "--no-report")
+    code, out, _ = tacit("measure", "r", "gain", "payoff", "--out", "values.csv")
+    assert code == 0
+    assert len(re.findall(r"^payoff +agent [12] +0\.\d+ \(95 % CI", out, re.MULTILINE)) == 2
+    assert (tmp_path / "values.csv").read_text().startswith("session,value,measure,agent\n0,")
+    assert tacit("measure", "r")[0] == 0
+    code, _, err = tacit("measure", "r", "volatility")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "does not fit this run" in err

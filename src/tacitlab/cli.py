@@ -1,4 +1,4 @@
-"""The command line: run, sweep, list, show, study, metagame, report, export."""
+"""The command line: run, sweep, list, show, study, metagame, report, measure, export."""
 
 import sys
 from collections.abc import Callable
@@ -161,6 +161,31 @@ def report(
         for path in papers.save_all(built, figures, suffix):
             typer.echo(f"figure  {path}")
     typer.echo(f"report  {page.write(built, out or folder / 'report.html')}")
+
+
+@app.command()
+def measure(
+    folder: Annotated[Path, typer.Argument(help="a run folder")],
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="measures that `tacit list` shows, or FILE.py:Class; all that fit if none"),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="also write the values by session into this CSV file")] = None,
+) -> None:
+    """Ask a run for numbers by name: their means over sessions, with intervals."""
+    from tacitlab.lab.measuring import measures
+    from tacitlab.lab.run import load
+    from tacitlab.report import terminal
+    from tacitlab.store import atomic
+
+    found = list(measures(load(folder), names or []))
+    terminal.print_measures(found)
+    if out is not None:
+        rows = [values.to_dataframe(name="value").assign(measure=values.name).reset_index() for values in found]
+        import pandas as pd
+
+        atomic.replace(out, pd.concat(rows).to_csv(index=False).encode())
+        typer.echo(f"values  {out}")
 
 
 @app.command()

@@ -60,6 +60,7 @@ ROOMS: dict[str, Room] = {
     "market": Room("tacitlab.markets.base:Market", ("markets", "interop")),
     "learner": Room("tacitlab.learners.base:Learner", ("learners",)),
     "intervention": Room("tacitlab.interventions.base:Intervention", ("interventions",)),
+    "measure": Room("tacitlab.measures.base:Measure", ("measures", "audits"), r'^    kind = "([^"]+)"'),
     "study": Room(
         "tacitlab.studies.base:Study", ("studies",), r'^    name(?:: ClassVar\[str\])? = "([^"]+)"',
         r'^    question(?:: ClassVar\[str\])? = (".*"|\([^)]*\))$',

@@ -5,13 +5,16 @@ separate measures; see :mod:`tacitlab.audits.impulse_response` for punishments. 
 Denicolo and Pastorello, American Economic Review 110(10) (2020), below "Calvano et al.", and their public code.
 """
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from tacitlab.errors import TacitError
+from tacitlab.measures.base import Measure, Run, Unfit
 from tacitlab.theory.decision import Floats
 from tacitlab.theory.repeated import Gap, LimitCycle, RepeatedPlay
 
@@ -216,3 +219,88 @@ def cycle_groups(cycle: LimitCycle) -> dict[str, Flags]:
         "3 or more": cycle.lengths >= 3,
         "all": np.ones(len(cycle.lengths), dtype=bool),
     }
+
+
+# --- by name, of any run of tabular learners -----------------------------------------------------------------------
+
+
+class FrozenPlay(NamedTuple):
+    """What the agents of a run have learned, played on from where each session ended."""
+
+    play: RepeatedPlay
+    cycle: LimitCycle
+    discount: float
+
+
+def frozen_play(run: Run) -> FrozenPlay:
+    """The learned strategies of a run as play of the repeated game.
+
+    Raises
+    ------
+    Unfit
+        If it is no stage game without regimes among learners with one memory and one discount factor, or a sweep.
+    """
+    experiment = run.experiment
+    if experiment.sweep:
+        raise Unfit("it looks at one experiment, not at a sweep; run the cell that is meant")
+    form = experiment.environment.form() if hasattr(experiment.environment, "form") else None
+    if form is None or not hasattr(form, "shape") or len(form.payoffs) > 1 or experiment.timing != "simultaneous":
+        raise Unfit("it needs a stage game in which all move at once, without regimes, and payoffs by joint action")
+    if experiment.intervention.kind != "none":
+        raise Unfit("it does not know what an intervention adds to the agents' states")
+    (memory, discount), *others = {
+        (getattr(learner, "memory", None), getattr(learner, "gamma", None)) for learner in experiment.learners
+    }
+    if others or memory is None or discount is None:
+        raise Unfit("it needs learners with one memory and one gamma")
+    play = RepeatedPlay(form.payoffs[0], form.shape, memory, np.stack(run.strategies(), axis=1))
+    prices = tuple(experiment.environment.actions().values)
+    return FrozenPlay(play, play.limit_cycle(run.final_history()[:, 0], prices), discount)
+
+
+class _OfFrozenPlay(Measure):
+    """Of the learned strategies, by session and where agents differ by agent."""
+
+    def of(self, run: Run) -> xr.DataArray:
+        values = np.asarray(self.found(frozen_play(run)))
+        return xr.DataArray(values, dims=("session", "agent")[: values.ndim])
+
+    @abstractmethod
+    def found(self, frozen: FrozenPlay) -> ArrayLike:
+        """Values (sessions,) or (sessions, agents)."""
+
+
+class NashOnPath(_OfFrozenPlay):
+    """Whether nobody gains by deviating once on the limit cycle (Calvano et al.'s "Nash on path")."""
+
+    kind = "nash-on-path"
+
+    def found(self, frozen: FrozenPlay) -> ArrayLike:
+        return one_step_optimality(frozen.play.one_step_gap(frozen.discount), frozen.cycle).nash_on_path
+
+
+class EquilibriumOnPath(_OfFrozenPlay):
+    """Whether the strategies are an equilibrium of the repeated game that starts on the limit cycle."""
+
+    kind = "equilibrium-on-path"
+
+    def found(self, frozen: FrozenPlay) -> ArrayLike:
+        return full_optimality(frozen.play.best_response_gap(frozen.discount), frozen.cycle).equilibrium_on_path
+
+
+class BestResponseOnPath(_OfFrozenPlay):
+    """Whether an agent's strategy is a best response from every state of the limit cycle."""
+
+    kind = "best-response-on-path"
+
+    def found(self, frozen: FrozenPlay) -> ArrayLike:
+        return full_optimality(frozen.play.best_response_gap(frozen.discount), frozen.cycle).optimal_on_path
+
+
+class ForgoneOnPath(_OfFrozenPlay):
+    """Share of what a best response would earn that an agent forgoes on the limit cycle."""
+
+    kind = "forgone-value"
+
+    def found(self, frozen: FrozenPlay) -> ArrayLike:
+        return forgone_value(frozen.play, frozen.cycle, frozen.discount).share

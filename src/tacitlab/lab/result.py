@@ -55,6 +55,18 @@ class Result:
             raise TacitError(f"cell: {cell} is too large; the sweep has {len(self.cells)} cells, counted from 0")
         return benchmarks_of(self.cells[cell].judged_in())
 
+    def measure(self, name: str) -> xr.DataArray:
+        """What a measure (``tacit list`` has them; or ``FILE.py:Class``) finds, by session and where it differs agent.
+
+        Raises
+        ------
+        TacitError
+            If there is no such measure, or the run lacks what it needs.
+        """
+        from tacitlab.lab.measuring import measure
+
+        return measure(self, name)
+
     def strategies(self, cell: int = 0) -> list[NDArray[np.int16]]:
         """Greedy action by session and state, one array (sessions, states) for each agent.
 

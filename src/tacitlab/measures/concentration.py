@@ -4,10 +4,14 @@ Holdings are (..., agents), of one asset and one moment, those in circulation on
 Agents that hold nothing count. Where nobody holds anything the measures are NaN.
 """
 
+from abc import abstractmethod
+
 import numpy as np
+import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from tacitlab.errors import TacitError
+from tacitlab.measures.base import Measure, Run, path
 
 Floats = NDArray[np.float64]
 
@@ -113,3 +117,30 @@ def _shares(holdings: ArrayLike) -> Floats:
     largest = held.max(axis=-1, keepdims=True)
     scaled = held / np.where(largest > 0, largest, np.nan)  # first, so that no sum overflows
     return np.asarray(scaled / scaled.sum(axis=-1, keepdims=True))
+
+
+class _AtTheEnd(Measure):
+    """Of what agents hold after the first episode of the test."""
+
+    def of(self, run: Run) -> xr.DataArray:
+        held = path(run, "holdings", "inventory").isel(step=-1, drop=True)
+        return xr.apply_ufunc(type(self).measured, held, input_core_dims=[["agent"]])
+
+    @staticmethod
+    @abstractmethod
+    def measured(holdings: ArrayLike) -> Floats:
+        """The measure of holdings (..., agents)."""
+
+
+class HoldingsHHI(_AtTheEnd):
+    """Herfindahl-Hirschman index of what agents hold at the end: 1/N if all hold the same, 1 if one holds all."""
+
+    kind = "holdings-hhi"
+    measured = staticmethod(hhi)
+
+
+class HoldingsGini(_AtTheEnd):
+    """Gini index of what agents hold at the end: 0 if all hold the same."""
+
+    kind = "holdings-gini"
+    measured = staticmethod(gini)

@@ -5,13 +5,16 @@ such as episodes, are pooled, and every measure gives one value per session. All
 is linear in the number of agents.
 """
 
+from abc import abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
+import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import entr
 
 from tacitlab.errors import TacitError
+from tacitlab.measures.base import Measure, Run, path
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -263,3 +266,47 @@ def _orders(values: ArrayLike) -> Floats:
     if found.ndim < 3 or 0 in found.shape:
         raise TacitError(f"orders: the shape {found.shape} is wrong; give (sessions, ..., steps, agents)")
     return found
+
+
+class _OfTrades(Measure):
+    """Of who trades when, in the first episode of the test."""
+
+    def of(self, run: Run) -> xr.DataArray:
+        trades = path(run, "trade", "order")
+        found = trades.stack(_row=[d for d in trades.dims if d not in ("step", "agent")])
+        values = type(self).measured(found.transpose("_row", "step", "agent").values)
+        return xr.DataArray(values, dims="_row", coords={"_row": found["_row"]}).unstack("_row")
+
+    @staticmethod
+    @abstractmethod
+    def measured(trades: ArrayLike) -> Floats:
+        """The measure of trades (rows, steps, agents), by row."""
+
+
+class SynchronousTrades(_OfTrades):
+    """Share of pairs of agents that trade on the same side in the same step."""
+
+    kind = "synchronous-trades"
+    unit = "share of pairs"
+
+    @staticmethod
+    def measured(trades: ArrayLike) -> Floats:
+        return pair_shares(trades).sync
+
+
+class OffsettingTrades(_OfTrades):
+    """Share of pairs of a buyer and a seller in the same step."""
+
+    kind = "offsetting-trades"
+    unit = "share of pairs"
+
+    @staticmethod
+    def measured(trades: ArrayLike) -> Floats:
+        return pair_shares(trades).offset
+
+
+class TradeCorrelation(_OfTrades):
+    """Mean correlation of two agents' trades over the steps."""
+
+    kind = "trade-correlation"
+    measured = staticmethod(trade_correlation)

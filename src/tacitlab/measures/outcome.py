@@ -5,7 +5,10 @@ Functions take the dataset of a result (:class:`tacitlab.lab.result.Result`) and
 
 import xarray as xr
 
+from tacitlab.measures.base import Measure, Run, variable
+
 CLOSING_SHARE = 0.2  # the last fifth of the periods: Carissimo (2024) averages over it
+ROUNDING = 1e-9  # benchmarks that differ by a smaller share are the same
 
 
 def closing(data: xr.Dataset, name: str, share: float = CLOSING_SHARE) -> xr.DataArray:
@@ -45,7 +48,7 @@ def gain(payoff: xr.DataArray, data: xr.Dataset) -> xr.DataArray:
     """
     nash, optimum = data["nash_payoff"].mean("agent"), data["optimum_payoff"].mean("agent")
     room = optimum - nash
-    return (payoff.mean("agent") - nash) / room.where(abs(room) > 1e-12 * abs(optimum).clip(min=1e-300))
+    return (payoff.mean("agent") - nash) / room.where(abs(room) > ROUNDING * abs(optimum).clip(min=1e-300))
 
 
 def learning_curve(data: xr.Dataset, name: str) -> xr.DataArray:
@@ -57,3 +60,54 @@ def learning_curve(data: xr.Dataset, name: str) -> xr.DataArray:
     reached = data["payoff"].notnull().any([d for d in data["payoff"].dims if d != "time"])
     last = int(reached.sum())
     return data[name].isel(time=slice(0, last)).fillna(limit)
+
+
+class Payoff(Measure):
+    """What each agent earns: greedy play after convergence, the last fifth of learning, or the test of a market."""
+
+    kind = "payoff"
+
+    def of(self, run: Run) -> xr.DataArray:
+        if "test_payoff" in run.data:
+            return run.data["test_payoff"].mean("episode")
+        variable(run, "payoff")
+        return final_payoff(run.data, run.experiment.length.stable_for > 0)
+
+
+class Gain(Measure):
+    """Place of the mean payoff between the competitive benchmark (0) and the cooperative one (1)."""
+
+    kind = "gain"
+
+    def of(self, run: Run) -> xr.DataArray:
+        variable(run, "nash_payoff")
+        return gain(Payoff().of(run), run.data)
+
+
+class Inequality(Measure):
+    """Standard deviation of the agents' payoffs over agents: 0 if all earn the same."""
+
+    kind = "payoff-inequality"
+
+    def of(self, run: Run) -> xr.DataArray:
+        return Payoff().of(run).std("agent")
+
+
+class Action(Measure):
+    """Mean value of what each agent chooses: a price, a quantity, a road's number."""
+
+    kind = "action"
+
+    def of(self, run: Run) -> xr.DataArray:
+        variable(run, "frequency")
+        return final_action(run.data, run.experiment.length.stable_for > 0)
+
+
+class ClosingSpread(Measure):
+    """Standard deviation of the mean payoff over the last fifth of learning (T_std of Carissimo 2024)."""
+
+    kind = "closing-spread"
+
+    def of(self, run: Run) -> xr.DataArray:
+        variable(run, "payoff_square")
+        return closing_spread(run.data)

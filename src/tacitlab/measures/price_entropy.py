@@ -9,10 +9,13 @@ the permutation entropy of returns.
 import math
 
 import numpy as np
+import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import entr
 
 from tacitlab.errors import TacitError
+from tacitlab.measures.base import Measure, Run, over_steps, path
+from tacitlab.measures.volatility import PRICES, returns
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -140,3 +143,22 @@ def _entropy(symbols: Indices) -> Floats:
     codes = codes.reshape(flat.shape) + len(used) * np.arange(len(flat))[:, None]
     counts = np.bincount(codes.ravel(), minlength=len(used) * len(flat)).reshape(len(flat), len(used))
     return np.asarray(entr(counts / flat.shape[-1]).sum(axis=-1).reshape(symbols.shape[:-1]))
+
+
+class PriceEntropy(Measure):
+    """How widely the price spreads around its first value: entropy of its levels, as a share of the largest."""
+
+    kind = "price-entropy"
+
+    def of(self, run: Run) -> xr.DataArray:
+        prices = path(run, *PRICES)
+        return over_steps(level_entropy, prices, prices.isel(step=0, drop=True))
+
+
+class ReturnEntropy(Measure):
+    """How unpredictable the order of returns is: permutation entropy of four successive ones, 1 if independent."""
+
+    kind = "return-entropy"
+
+    def of(self, run: Run) -> xr.DataArray:
+        return over_steps(lambda prices: permutation_entropy(returns(prices)), path(run, *PRICES))

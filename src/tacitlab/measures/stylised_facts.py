@@ -8,10 +8,13 @@ R. Cont, "Empirical properties of asset returns: stylized facts and statistical 
 from dataclasses import dataclass
 
 import numpy as np
+import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from tacitlab.errors import TacitError
+from tacitlab.measures.base import Measure, Run, over_steps, path
 from tacitlab.measures.statistics import Estimate
+from tacitlab.measures.volatility import PRICES, returns
 
 Floats = NDArray[np.float64]
 
@@ -235,3 +238,30 @@ def _paths(name: str, given: ArrayLike, least: int) -> Floats:
     if found.ndim < 1 or found.shape[-1] < least:
         raise TacitError(f"{name}: the shape {found.shape} is too short; give (..., steps) with {least} steps or more")
     return found
+
+
+class ExcessKurtosis(Measure):
+    """Fat tails: excess kurtosis of the price's logarithmic returns, 0 for normal ones."""
+
+    kind = "excess-kurtosis"
+
+    def of(self, run: Run) -> xr.DataArray:
+        return over_steps(lambda prices: excess_kurtosis(returns(prices)), path(run, *PRICES))
+
+
+class ReturnAutocorrelation(Measure):
+    """Autocorrelation of the price's logarithmic returns at a lag of one step."""
+
+    kind = "return-autocorrelation"
+
+    def of(self, run: Run) -> xr.DataArray:
+        return over_steps(lambda prices: autocorrelation(returns(prices), 1)[..., -1], path(run, *PRICES))
+
+
+class VolatilityClustering(Measure):
+    """Autocorrelation of the absolute logarithmic returns at a lag of one step."""
+
+    kind = "volatility-clustering"
+
+    def of(self, run: Run) -> xr.DataArray:
+        return over_steps(lambda prices: autocorrelation(abs(returns(prices)), 1)[..., -1], path(run, *PRICES))

@@ -3,11 +3,14 @@
 from dataclasses import dataclass
 
 import numpy as np
+import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from tacitlab.errors import TacitError
+from tacitlab.measures.base import Measure, Run, over_steps, path
 
 Floats = NDArray[np.float64]
+PRICES = ("price", "mid", "last_price", "mean_price")  # what markets call theirs
 
 
 def returns(prices: ArrayLike, *, logarithmic: bool = True) -> Floats:
@@ -134,3 +137,22 @@ def _path(prices: ArrayLike) -> Floats:
     if path.ndim < 1 or path.shape[-1] < 2:
         raise TacitError(f"prices: the shape {path.shape} is too short; give (..., steps + 1), at least two")
     return path
+
+
+class Volatility(Measure):
+    """Standard deviation of the one-step logarithmic returns of the price, in the first episode of the test."""
+
+    kind = "volatility"
+
+    def of(self, run: Run) -> xr.DataArray:
+        return over_steps(volatility, path(run, *PRICES))
+
+
+class PriceSpread(Measure):
+    """Standard deviation of the price around its own mean, in the first episode of the test."""
+
+    kind = "price-spread"
+    unit = "currency"
+
+    def of(self, run: Run) -> xr.DataArray:
+        return over_steps(price_spread, path(run, *PRICES))

@@ -2,7 +2,7 @@
 
 import itertools
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,8 @@ from rich.table import Column, Table
 from rich.text import Text
 
 if TYPE_CHECKING:
+    import xarray as xr
+
     from tacitlab.lab.result import Result
     from tacitlab.report.answer import Answer
     from tacitlab.sweep.sweep import Status
@@ -198,3 +200,30 @@ def console() -> Console:
     """The terminal, or a wide page where the output goes into a file."""
     wide = None if Console().is_terminal else 140
     return Console(highlight=False, markup=False, emoji=False, width=wide)  # "[a, b]" is a list, not markup
+
+
+def print_measures(found: "Sequence[xr.DataArray]") -> None:
+    """Means over sessions with intervals, a row for each agent and each cell of a sweep."""
+    from tacitlab.measures.statistics import mean_interval
+
+    table, meanings = Table(box=None, pad_edge=False, header_style="bold"), Table(box=None, pad_edge=False)
+    for title in ("measure", "of", "mean over sessions", "unit"):
+        table.add_column(title, overflow="fold")
+    for values in found:
+        others = [name for name in values.dims if name != "session"]
+        rows = values.transpose(*others, "session")
+        for place in np.ndindex(rows.shape[:-1]):
+            where = ", ".join(f"{name} {_at(values, name, k)}" for name, k in zip(others, place, strict=True))
+            known = rows.values[place][~np.isnan(rows.values[place])]
+            shown = str(mean_interval(known)) if known.size else "unknown: no session has a value"
+            table.add_row(str(values.name), where, shown, values.units)
+        meanings.add_row(str(values.name), values.long_name)
+    out = Console(highlight=False)
+    out.print(table)
+    out.print()
+    out.print(meanings)
+
+
+def _at(values: "xr.DataArray", name: Hashable, k: int) -> Any:
+    """A cell's value of a swept field; agents are counted from 1."""
+    return values[name].values[k] if name in values.coords else k + 1
