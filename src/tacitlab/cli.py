@@ -181,7 +181,7 @@ def measure(
     found = list(measures(load(folder), names or []))
     terminal.print_measures(found)
     if out is not None:
-        rows = [values.to_dataframe(name="value").assign(measure=values.name).reset_index() for values in found]
+        rows = [values.to_dataframe(name="value").assign(measure=str(values.name)).reset_index() for values in found]
         import pandas as pd
 
         atomic.replace(out, pd.concat(rows).to_csv(index=False).encode())

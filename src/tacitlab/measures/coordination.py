@@ -309,4 +309,7 @@ class TradeCorrelation(_OfTrades):
     """Mean correlation of two agents' trades over the steps."""
 
     kind = "trade-correlation"
-    measured = staticmethod(trade_correlation)
+
+    @staticmethod
+    def measured(trades: ArrayLike) -> Floats:
+        return trade_correlation(trades)
