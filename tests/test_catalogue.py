@@ -6,14 +6,15 @@ import pytest
 from rich.console import Console
 
 from tacitlab import catalogue, cli
-from tacitlab.lab.experiment import load, scenarios
+from tacitlab.documents import descriptions
+from tacitlab.lab.experiment import load
 from tacitlab.markets.base import Market
 
 
 @pytest.fixture
 def show(capsys, monkeypatch):
     """What is printed about something on a very wide page, with runs of blanks as one."""
-    monkeypatch.setattr(catalogue.terminal, "console", lambda: Console(width=500, highlight=False, markup=False))
+    monkeypatch.setattr(catalogue, "console", lambda: Console(width=500, highlight=False, markup=False))
 
     def printed(name, *overrides):
         catalogue.print_one(name, list(overrides))
@@ -83,7 +84,7 @@ def test_benchmarks_without_theory_are_notes_alone(show):
 def test_scenarios_of_markets_are_valid_and_described(name):
     experiment = load(name)
     assert isinstance(experiment.environment, Market)
-    assert 20 < len(scenarios()[name]) < 120
+    assert 20 < len(descriptions()[name]) < 120
     window, windows = experiment.recorded()
     assert window * windows == experiment.length.episodes
 

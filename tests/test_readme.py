@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import tacitlab
+from tacitlab import registry
 from tacitlab.lab.experiment import load
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
@@ -29,9 +30,7 @@ def test_the_commands_name_what_exists(tmp_path):
         if scenario.islower() and not scenario.startswith(("-", "my-")):
             assert all(cell.sessions for cell in load(scenario, overrides).cells())
     for study in re.findall(r"tacit study ([a-z-]+)", README):
-        from tacitlab.studies import STUDIES
-
-        assert study in STUDIES
+        assert study in registry.entries("study")
     for link in re.findall(r"\]\(([^)]+)\)", README):
         assert (Path(__file__).parents[1] / link).exists(), link
 

@@ -5,7 +5,7 @@
 >>> result = tacitlab.run(experiment)  # doctest: +SKIP
 """
 
-from importlib import import_module, metadata
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -53,7 +53,9 @@ def __getattr__(name: str) -> Any:
     if name in _ROOMS:
         return import_module(f"tacitlab.{name}")
     if name == "__version__":
-        return metadata.version("tacitlab")
+        from importlib.metadata import version
+
+        return version("tacitlab")
     raise AttributeError(f"module 'tacitlab' has no attribute {name!r}")
 
 

@@ -1,28 +1,23 @@
-"""What there is to use: scenarios, games, markets, learners, studies; and what each parameter means."""
+"""What a scenario, game, market, learner, intervention or study is: what each parameter means, and benchmarks."""
 
 import inspect
 import re
 from collections.abc import Iterator
-from typing import Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import numpy as np
 from pydantic import BaseModel
 from rich.console import Console
-from rich.table import Table
 
+from tacitlab import registry
+from tacitlab.documents import descriptions
 from tacitlab.environment import Environment
 from tacitlab.errors import TacitError
-from tacitlab.games import GAMES
-from tacitlab.interop import FOREIGN
-from tacitlab.interventions import INTERVENTIONS
-from tacitlab.interventions.base import Intervention
-from tacitlab.lab.experiment import Experiment, from_mapping, load, scenarios
-from tacitlab.learners import LEARNERS
-from tacitlab.markets import MARKETS
+from tacitlab.kinds import OfKind
+from tacitlab.lab.experiment import Experiment, _set, load, parse_overrides
+from tacitlab.listing import console, listing, table
 from tacitlab.markets.base import Market
-from tacitlab.metagame.game import shipped_metagames
-from tacitlab.report import terminal
-from tacitlab.studies import STUDIES
+from tacitlab.schema import Spec, param, validate
 from tacitlab.theory.benchmarks import Benchmarks, Profile
 
 MOST_NUMBERS = 12  # of an array that is shown
@@ -30,53 +25,50 @@ ROUNDING = 1e-9  # relative error of a benchmark that needs no mention
 MOST_ALTERNATIVES = 6  # kinds that are shown with all their parameters
 
 
-def print_all() -> None:
-    """Everything that has a name, a line each."""
-    out = terminal.console()
-    out.print(_listing("scenario", list(scenarios().items())))
-    out.print(_listing("game", [(_kind(game), _first_line(game)) for game in GAMES]))
-    out.print(_listing("market", [(_kind(market), _first_line(market)) for market in (*MARKETS, *FOREIGN)]))
-    out.print(_listing("learner", [(_kind(learner), _first_line(learner)) for learner in LEARNERS]))
-    out.print(_listing("intervention", [(_kind(one), _first_line(one)) for one in INTERVENTIONS]))
-    out.print(_listing("study", [(name, question) for name, (_, question) in STUDIES.items()]))
-    out.print(_listing("meta-game", list(shipped_metagames().items())))
-    out.print("tacit run SCENARIO, tacit metagame META-GAME, tacit show NAME, tacit study STUDY")
+PARTS = tuple(room for room in registry.ROOMS if room != "study")  # of an experiment
 
 
 def print_one(name: str, overrides: list[str]) -> None:
     """Parameters with their alternatives, and benchmarks where an environment can be built from its defaults.
 
-    A scenario goes before a game or market of its name; its overrides may leave out ``environment.``.
+    A scenario goes before a game or market of its name, and a study before that; overrides of a scenario may leave out
+    ``environment.``. A class of a file is one of what it is derived from.
 
     Raises
     ------
     TacitError
         If nothing has that name.
     """
-    out = terminal.console()
-    everything = (*INTERVENTIONS, *GAMES, *MARKETS, *FOREIGN, *LEARNERS)
-    known: dict[str, type[BaseModel]] = {_kind(model): model for model in everything}
-    if name in scenarios() or name.endswith((".yaml", ".yml")):
+    out = console()
+    if name in descriptions() or name.endswith((".yaml", ".yml")):
         experiment = _scenario(name, overrides)
         out.print(f"{experiment.name}: {experiment.description}\n")
-        if name in known:
-            out.print(f"{_description(known[name])}\n")
+        if any(name in registry.entries(room) for room in PARTS):
+            out.print(f"{_description(registry.find(PARTS, name))}\n")
         _print_parameters(out, experiment)
         _print_benchmarks(out, experiment.judged_in())
         return
-    if name in STUDIES:
-        out.print(f"{name}: {STUDIES[name][1]}\n\ntacit study {name} --preset quick, or --preset paper")
+    model = _named(name)
+    if not issubclass(model, BaseModel):
+        out.print(f"{model.name}: {model.question}\n\ntacit study {name} --preset quick, or --preset paper")
         return
-    if name not in known:
-        raise TacitError(
-            f"{name}: unknown; `tacit list` shows scenarios, games, markets, learners, interventions and studies"
-        )
-    model = known[name]
     built = _build(model, overrides)  # it may complain
     out.print(f"{_description(model)}\n")
     _print_parameters(out, model if built is None else built)
     if isinstance(built, Environment):
         _print_benchmarks(out, built)
+
+
+def _named(name: str) -> type[Any]:
+    """The class of a kind, wherever it belongs."""
+    if registry.is_place(name):
+        return registry.find(registry.ROOMS, name)
+    for room in ("study", *PARTS):
+        if name in registry.entries(room):
+            return registry.find(room, name)
+    raise TacitError(
+        f"{name}: unknown; `tacit list` shows scenarios, games, markets, learners, interventions and studies"
+    )
 
 
 def _scenario(name: str, overrides: list[str]) -> Experiment:
@@ -87,42 +79,31 @@ def _scenario(name: str, overrides: list[str]) -> Experiment:
     return load(name, [f"environment.{text}" if mine else text for text, mine in zip(overrides, meant, strict=True)])
 
 
+class _Shown(Spec):
+    about: Annotated[Any, OfKind(*PARTS)] = param(..., "what is shown")
+
+
 def _build(model: type[BaseModel], overrides: list[str]) -> BaseModel | None:
     """The model with its defaults and the overrides; None if a parameter has no default."""
-    from tacitlab.lab.experiment import parse_overrides
-
     pairs = parse_overrides(overrides)
     if any(field.is_required() for field in model.model_fields.values()) and not pairs:
         return None
-    kind = {"kind": _kind(model)}
+    tree: dict[str, Any] = {"about": {"kind": registry.written_kind(model)}}
+    for path, value in pairs:
+        _set(tree, ["about", *path.split(".")], value, path)
     try:
-        return _built(model, kind, pairs)
+        return validate(_Shown, tree).about  # type: ignore[no-any-return]
     except TacitError as error:  # the user wrote no such prefix
-        raise TacitError(
-            str(error).removeprefix("environment.").removeprefix("learners.").removeprefix("intervention.")
-        ) from None
-
-
-def _built(model: type[BaseModel], kind: dict[str, str], pairs: list[tuple[str, Any]]) -> BaseModel:
-    if issubclass(model, Environment):
-        tree: dict[str, Any] = {"environment": kind, "learners": {"kind": "random"}}
-        if issubclass(model, Market):
-            tree["length"] = {"episodes": 1}
-        return from_mapping(tree, [(f"environment.{path}", value) for path, value in pairs]).environment
-    if issubclass(model, Intervention):
-        tree = {"environment": {"kind": "braess"}, "learners": {"kind": "random"}, "intervention": kind}
-        return from_mapping(tree, [(f"intervention.{path}", value) for path, value in pairs]).intervention
-    tree = {"environment": {"kind": "prisoners-dilemma"}, "learners": kind}
-    return from_mapping(tree, [(f"learners.{path}", value) for path, value in pairs]).learners[0]
+        raise TacitError(str(error).removeprefix("about.")) from None
 
 
 def _print_parameters(out: Console, about: BaseModel | type[BaseModel]) -> None:
     """Every parameter, of the models inside it too, with value, unit, bounds and meaning; what else it could be."""
     built = isinstance(about, BaseModel)
-    table = _table("parameter", "value" if built else "default", "unit", "bounds", "meaning")
+    shown = table("parameter", "value" if built else "default", "unit", "bounds", "meaning")
     for row in _rows(about, "") if isinstance(about, BaseModel) else _fields(about):
-        table.add_row(*row)
-    out.print(table)
+        shown.add_row(*row)
+    out.print(shown)
     choices = list(_alternatives(about, ""))
     if choices:
         out.print("\nother choices (in quotes on the command line):")
@@ -185,9 +166,11 @@ def _alternatives(about: Any, prefix: str) -> Iterator[str]:
             for number, part in enumerate(several):
                 yield from _alternatives(part, f"{name}.{f'{number}.' if len(several) > 1 else ''}")
             continue
-        others = [member for member in _models(field.annotation) if type(value) is not member]
-        if len(others) > MOST_ALTERNATIVES:
-            yield f"{prefix}{name}.kind={' | '.join(_kind(member) for member in others)}"
+        kinds = [kind for open_field in field.metadata if isinstance(open_field, OfKind) for kind in open_field.kinds]
+        others = [] if kinds else [member for member in _models(field.annotation) if type(value) is not member]
+        if len(kinds or others) > MOST_ALTERNATIVES:
+            kinds = kinds or [str(member.model_fields["kind"].default) for member in others]
+            yield f"{prefix}{name}.kind={' | '.join(kinds)}"
         else:
             yield from (f"{prefix}{name}={_example(member)}" for member in others)
 
@@ -217,21 +200,21 @@ def _print_benchmarks(out: Console, environment: Environment) -> None:
     apart = any(_differ(profile) for profile in profiles)
     unit = f" ({words.unit})" if words.unit and words.unit not in words.outcome.split() else ""
     each_title = [f"by {words.role}"] if apart else []
-    table = _table("benchmark", f"mean {words.outcome}{unit}", *each_title, "where", "method")
+    shown = table("benchmark", f"mean {words.outcome}{unit}", *each_title, "where", "method")
     for profile in profiles:
         where = "; ".join(f"{name} {_numbers(values)}" for name, values in profile.quantities.items())
         each = [_numbers(words.sign * profile.payoffs)] if apart else []
-        table.add_row(profile.name, f"{words.sign * profile.average:.6g}", *each, where, _method(profile))
+        shown.add_row(profile.name, f"{words.sign * profile.average:.6g}", *each, where, _method(profile))
     out.print()
     if profiles:
-        out.print(table)
+        out.print(shown)
     for label, value in found.numbers.items():
         out.print(f"{label}: {value:.6g}")
     for note in found.notes:
         out.print(f"note: {note}")
     if isinstance(environment, Market) and environment.rules():
         out.print()
-        out.print(_listing("rule", list(environment.rules().items())))
+        out.print(listing("rule", list(environment.rules().items())))
 
 
 def _differ(profile: Profile) -> bool:
@@ -250,28 +233,6 @@ def _numbers(values: Any) -> str:
     flat = np.ravel(values)
     flat = flat[:1] if np.ptp(flat) <= 1e-9 * np.abs(flat).max() else flat
     return ", ".join(f"{v:.5g}" for v in flat[:MOST_NUMBERS]) + (", ..." if len(flat) > MOST_NUMBERS else "")
-
-
-def _listing(title: str, entries: list[tuple[str, str]]) -> Table:
-    table = _table(title, "")
-    for name, text in entries:
-        table.add_row(name, text)
-    return table
-
-
-def _table(*titles: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for k, title in enumerate(titles):
-        table.add_column(title, no_wrap=k == 0, overflow="fold")
-    return table
-
-
-def _kind(model: type[BaseModel]) -> str:
-    return str(model.model_fields["kind"].default)
-
-
-def _first_line(model: type[BaseModel]) -> str:
-    return (model.__doc__ or "").strip().splitlines()[0]
 
 
 def _description(model: type[BaseModel]) -> str:

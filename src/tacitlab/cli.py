@@ -127,15 +127,16 @@ def sweep(
 
 @app.command("list")
 def list_everything() -> None:
-    """Scenarios, games, markets, learners and studies."""
-    from tacitlab import catalogue
+    """Scenarios, games, markets, learners, interventions, studies and meta-games, and where they come from."""
+    from tacitlab import listing
 
-    catalogue.print_all()
+    listing.print_all()
 
 
 @app.command()
 def show(
-    name: Annotated[str, typer.Argument(help="a scenario, game, market or learner")], overrides: Overrides = None
+    name: Annotated[str, typer.Argument(help="a name from `tacit list`, a YAML file, or FILE.py:CLASS")],
+    overrides: Overrides = None,
 ) -> None:
     """Parameters with units, bounds and defaults; benchmarks of games, markets and scenarios."""
     from tacitlab import catalogue
@@ -206,7 +207,7 @@ def export(
 
 @app.command()
 def study(
-    name: Annotated[str, typer.Argument(help="a study from `tacit list`")],
+    name: Annotated[str, typer.Argument(help="a study from `tacit list`, or a file of yours")],
     preset: Annotated[str, typer.Option(help="quick (minutes) or paper")] = "quick",
     out: Annotated[Path | None, typer.Option(help="folder; runs/study-NAME-PRESET if left out")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="other sessions than the study's own")] = None,
@@ -217,8 +218,7 @@ def study(
     """Run a published claim as a program: statistics with intervals, and a verdict."""
     from tacitlab.studies import run_study
 
-    label = f"study-{name}-{preset}" + ("" if seed is None else f"-seed-{seed}")
-    run_study(name, preset, out or Path("runs") / label, threads, seed, figures, suffix)
+    run_study(name, preset, out, threads, seed, figures, suffix)
 
 
 @app.command()

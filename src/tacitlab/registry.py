@@ -20,7 +20,7 @@ import re
 import sys
 import sysconfig
 import traceback
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache, lru_cache
 from importlib.machinery import ModuleSpec
 from importlib.util import module_from_spec, spec_from_file_location
@@ -486,6 +486,59 @@ def _where(error: BaseException, place: Path) -> str:
 def _short(error: BaseException) -> str:
     text = " ".join(str(error.msg if isinstance(error, SyntaxError) else error).split())
     return text if len(text) <= 120 else text[:117] + "..."
+
+
+# --- packages that import a name when it is used -------------------------------------------------------------------
+
+
+def lazily(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """``__getattr__`` and ``__dir__`` of a package of rooms.
+
+    Its names are those that its ``__init__`` imports for type checkers, and every member of the room, listed or not.
+
+    Examples
+    --------
+    >>> import tacitlab.games
+    >>> tacitlab.games.Pigou
+    <class 'tacitlab.games.pigou.Pigou'>
+    """
+
+    def get(name: str) -> Any:
+        place = exported(package, name)
+        if place is None:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        value = getattr(importlib.import_module(place[0]), place[1])
+        setattr(sys.modules[package], name, value)
+        return value
+
+    def names() -> list[str]:
+        return sorted({*_told(package), *_members(package)})
+
+    return get, names
+
+
+def exported(package: str, name: str) -> tuple[str, str] | None:
+    """The module that defines what a package passes on under a name, and what it is called there."""
+    place = _told(package).get(name)
+    return place if place or name.startswith("_") else _members(package).get(name)
+
+
+@cache
+def _told(package: str) -> dict[str, tuple[str, str]]:
+    path = _path_of(package)
+    found = _parsed(path).imports if path else {}
+    return {
+        name: (module, inner) for name, (module, inner) in found.items()
+        if inner and module.startswith(f"{PACKAGE}.")
+    }  # fmt: skip
+
+
+def _members(package: str) -> dict[str, tuple[str, str]]:
+    """The classes of a package's rooms, by their own names."""
+    folder = package.rpartition(".")[2]
+    found = [entry.target for room in ROOMS if folder in ROOMS[room].folders for entry in _own(room).values()]
+    split = (target.partition(":") for target in found)
+    return {name: (module, name) for module, _, name in split if module.startswith(f"{package}.")}
 
 
 # --- from a class to its kind --------------------------------------------------------------------------------------

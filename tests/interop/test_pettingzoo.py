@@ -11,10 +11,12 @@ from gymnasium import spaces
 from gymnasium.utils.env_checker import data_equivalence
 from pettingzoo.test import parallel_api_test, parallel_seed_test
 
+from tacitlab import registry
 from tacitlab.errors import TacitError
-from tacitlab.games import GAMES, Bertrand, Matrix, PrisonersDilemma
+from tacitlab.games import Bertrand, Matrix, PrisonersDilemma
+from tacitlab.interop.jaxmarl import JaxMarl
 from tacitlab.interop.pettingzoo import parallel_env
-from tacitlab.markets import MARKETS, Execution, RepeatedGame, ResourceMarket, TokenEconomy
+from tacitlab.markets import Execution, RepeatedGame, ResourceMarket, TokenEconomy
 
 #: What cannot be built without being told something, and cases worth testing besides the defaults.
 SPECIAL = {
@@ -30,7 +32,10 @@ MORE = {
         features="plain", parts=3,
     ),
 }  # fmt: skip
-EVERYTHING = {kind.__name__: SPECIAL.get(kind) or kind() for kind in (*GAMES, *MARKETS)} | MORE
+OURS = [
+    registry.find(room, kind) for room in ("game", "market") for kind in registry.entries(room) if kind != "jaxmarl"
+]
+EVERYTHING = {kind.__name__: SPECIAL.get(kind) or kind() for kind in OURS if kind is not JaxMarl} | MORE
 
 
 @pytest.mark.parametrize("name", EVERYTHING)

@@ -7,9 +7,10 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tacitlab.documents import descriptions
 from tacitlab.errors import TacitError
 from tacitlab.games import Bertrand
-from tacitlab.lab.experiment import Experiment, from_mapping, load, parse_overrides, scenarios
+from tacitlab.lab.experiment import Experiment, from_mapping, load, parse_overrides
 from tacitlab.learners import QLearning
 
 BASE = {"environment": {"kind": "bertrand"}, "learners": {"kind": "q-learning"}}
@@ -24,7 +25,7 @@ def refused(overrides, base=BASE):
     return text
 
 
-@pytest.mark.parametrize("name", scenarios())
+@pytest.mark.parametrize("name", descriptions())
 def test_shipped_scenarios_are_valid_and_described(name):
     experiment = load(name)
     assert experiment.name == name

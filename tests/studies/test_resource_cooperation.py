@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import xarray as xr
 
+from tacitlab import registry
 from tacitlab.audits.trading import Exploitability
 from tacitlab.markets.resource.optimum import joint_optimum
 from tacitlab.markets.resource.theory import TradingGame
 from tacitlab.measures import coordination, volatility
 from tacitlab.measures.statistics import Estimate, mean_interval
-from tacitlab.studies import STUDIES
 from tacitlab.studies.base import Verdict
 from tacitlab.studies.page import write_report
 from tacitlab.studies.resource_cooperation import answer as resource_answer
@@ -251,7 +251,7 @@ def test_a_finding_and_its_report(played_by, size, tmp_path):
 
 
 def test_registered_with_both_presets():
-    assert "resource-cooperation" in STUDIES
+    assert registry.find("study", "resource-cooperation") is ResourceCooperation
     assert ResourceCooperation.presets == tuple(SIZES)
     assert SIZES["paper"].sessions == 100
     assert {size.episodes for size in SIZES.values()} == {500}

@@ -8,13 +8,13 @@ import jax
 import jax.numpy as jnp
 import pytest
 
+from tacitlab import registry
 from tacitlab.errors import TacitError
 from tacitlab.games import PrisonersDilemma
 from tacitlab.learners import (
     COMA,
     DDPG,
     DQN,
-    LEARNERS,
     MADDPG,
     MAPPO,
     PPO,
@@ -92,7 +92,7 @@ def test_learners_keep_the_contract(name):
 
 def test_every_learner_that_plays_markets_has_a_case():
     tested = {learner.kind for learner, _ in CASES.values()} | ELSEWHERE
-    for learner in LEARNERS:
+    for learner in (registry.find("learner", kind) for kind in registry.entries("learner")):
         if kind_of(learner) in tested:
             continue
         with pytest.raises(TacitError, match="plays stage games only"):

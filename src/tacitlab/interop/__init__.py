@@ -1,9 +1,10 @@
 """Other libraries: what is here as they expect it, and what is theirs as it is expected here. Each needs its extra."""
 
-from tacitlab.interop.jaxmarl import JaxMarl
-from tacitlab.markets.base import Market
+from typing import TYPE_CHECKING
 
-#: Environments of other libraries that scenarios may name, beside the registered markets.
-FOREIGN: tuple[type[Market], ...] = (JaxMarl,)
+from tacitlab import registry
 
-__all__ = ["FOREIGN", "JaxMarl"]
+if TYPE_CHECKING:
+    from tacitlab.interop.jaxmarl import JaxMarl as JaxMarl
+
+__getattr__, __dir__ = registry.lazily(__name__)

@@ -1,18 +1,18 @@
 """What an outsider adds to a game to steer those who learn in it, one file each."""
 
-from tacitlab.engine.arrays import Steering
-from tacitlab.interventions.base import Intervention, NoIntervention
-from tacitlab.interventions.own import OwnIntervention
-from tacitlab.interventions.platform import DynamicProminence, LearnedThreshold, Prominence
-from tacitlab.interventions.recommender import Recommender
-from tacitlab.interventions.toll import Toll
+from typing import TYPE_CHECKING
 
-#: Every registered intervention; a new one is one file and one line here.
-INTERVENTIONS: tuple[type[Intervention], ...] = (
-    NoIntervention, Recommender, Toll, Prominence, DynamicProminence, LearnedThreshold, OwnIntervention,
-)  # fmt: skip
+from tacitlab import registry
 
-__all__ = [
-    "INTERVENTIONS", "DynamicProminence", "Intervention", "LearnedThreshold", "NoIntervention", "OwnIntervention",
-    "Prominence", "Recommender", "Steering", "Toll",
-]  # fmt: skip
+if TYPE_CHECKING:
+    from tacitlab.engine.arrays import Steering as Steering
+    from tacitlab.interventions.base import Intervention as Intervention
+    from tacitlab.interventions.base import NoIntervention as NoIntervention
+    from tacitlab.interventions.own import OwnIntervention as OwnIntervention
+    from tacitlab.interventions.platform import DynamicProminence as DynamicProminence
+    from tacitlab.interventions.platform import LearnedThreshold as LearnedThreshold
+    from tacitlab.interventions.platform import Prominence as Prominence
+    from tacitlab.interventions.recommender import Recommender as Recommender
+    from tacitlab.interventions.toll import Toll as Toll
+
+__getattr__, __dir__ = registry.lazily(__name__)  # these names, and any new member, are imported when they are used

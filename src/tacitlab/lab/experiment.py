@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence, Sized
-from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, cast
 
 from pydantic import BeforeValidator, model_validator
 
 from tacitlab import documents, registry
+from tacitlab.documents import read
 from tacitlab.environment import Environment
 from tacitlab.errors import TacitError
 from tacitlab.games.base import StageGame
@@ -298,45 +298,6 @@ def parse_overrides(overrides: Sequence[str]) -> list[tuple[str, Any]]:
         except ValueError as error:
             raise TacitError(f"{path}: {shorten(value)} is not a YAML value ({error}); quote it") from None
     return pairs
-
-
-def scenarios() -> dict[str, str]:
-    """Names and descriptions of the scenarios that ship with the package."""
-    folder = resources.files("tacitlab") / "scenarios"
-    names = sorted(f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith(".yaml"))
-    return {name: read(name).get("description", "") for name in names}
-
-
-def read(source: str) -> dict[str, Any]:
-    path = Path(source)
-    if path.suffix in (".yaml", ".yml") or path.is_file():
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "it is not text"
-            raise TacitError(f"{source}: cannot be read ({reason}); name a YAML file or a scenario") from None
-    else:
-        file = resources.files("tacitlab") / "scenarios" / f"{source}.yaml"
-        if not file.is_file() or "/" in source:
-            import difflib
-
-            folder = resources.files("tacitlab") / "scenarios"
-            names = [f.name.removesuffix(".yaml") for f in folder.iterdir() if f.name.endswith(".yaml")]
-            close = difflib.get_close_matches(source, names, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else "`tacit list` shows them"
-            raise TacitError(f"{source}: no such scenario or file; {hint}")
-        text = file.read_text(encoding="utf-8")
-    try:
-        data = documents.parse(text)
-    except ValueError as error:
-        raise TacitError(f"{source}: not YAML ({error}); check indentation, colons and quotes") from None
-    if not isinstance(data, dict):
-        raise TacitError(f"{source}: not a scenario; it needs fields such as environment: and learners:")
-    try:
-        anchored: dict[str, Any] = registry.anchored({str(key): value for key, value in data.items()}, path.parent)
-    except RecursionError:
-        raise TacitError(f"{source}: nested without end; remove the anchor that contains itself") from None
-    return anchored
 
 
 def _copy(data: Any) -> Any:

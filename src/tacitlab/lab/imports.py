@@ -9,6 +9,8 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
+from tacitlab import registry
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT.name
 
@@ -136,11 +138,9 @@ def _defining(module: str, name: str) -> str:
         return inner
     if file_of(module).name != "__init__.py":
         return module
-    for _, node in _statements(file_of(module).read_text(encoding="utf-8")):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == PACKAGE:
-            for alias in node.names:
-                if name == (alias.asname or alias.name):
-                    return _defining((node.module or "").partition(".")[2], alias.name)
+    place = registry.exported(f"{PACKAGE}.{module}" if module else PACKAGE, name)
+    if place is not None:
+        return _defining(place[0].partition(".")[2], place[1])
     return module  # it is defined right there
 
 

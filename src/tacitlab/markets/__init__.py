@@ -1,28 +1,27 @@
-"""Markets: games with state, one file each, with their benchmarks; in motion in ``markets/dynamics``."""
+"""Markets: games with state, one file or folder each, with their benchmarks."""
 
-from tacitlab.markets.auction.market import Auction
-from tacitlab.markets.base import Continuous, Discrete, Market, Quantity, Role
-from tacitlab.markets.double_auction.market import DoubleAuction
-from tacitlab.markets.execution.market import Execution
-from tacitlab.markets.glosten_milgrom.market import GlostenMilgrom
-from tacitlab.markets.kyle.market import KyleMarket
-from tacitlab.markets.order_book.market import OrderBook
-from tacitlab.markets.portfolio.market import Portfolio
-from tacitlab.markets.quoting.market_making import MarketMaking
-from tacitlab.markets.quoting.rfq import RequestForQuote
-from tacitlab.markets.repeated_game import RepeatedGame
-from tacitlab.markets.resource.market import ResourceMarket
-from tacitlab.markets.team_game import TeamGame
-from tacitlab.markets.token.market import TokenEconomy
+from typing import TYPE_CHECKING
 
-#: Every registered market; a new one is its description, its dynamics, and one line here.
-MARKETS: tuple[type[Market], ...] = (
-    Execution, RepeatedGame, ResourceMarket, TeamGame, TokenEconomy, Portfolio, DoubleAuction, OrderBook,
-    GlostenMilgrom, KyleMarket, Auction, MarketMaking, RequestForQuote,
-)  # fmt: skip
+from tacitlab import registry
 
-__all__ = [
-    "MARKETS", "Auction", "Continuous", "Discrete", "DoubleAuction", "Execution", "GlostenMilgrom", "KyleMarket",
-    "Market", "MarketMaking", "OrderBook", "Portfolio", "Quantity", "RepeatedGame", "RequestForQuote",
-    "ResourceMarket", "Role", "TeamGame", "TokenEconomy",
-]  # fmt: skip
+if TYPE_CHECKING:
+    from tacitlab.markets.auction.market import Auction as Auction
+    from tacitlab.markets.base import Continuous as Continuous
+    from tacitlab.markets.base import Discrete as Discrete
+    from tacitlab.markets.base import Market as Market
+    from tacitlab.markets.base import Quantity as Quantity
+    from tacitlab.markets.base import Role as Role
+    from tacitlab.markets.double_auction.market import DoubleAuction as DoubleAuction
+    from tacitlab.markets.execution.market import Execution as Execution
+    from tacitlab.markets.glosten_milgrom.market import GlostenMilgrom as GlostenMilgrom
+    from tacitlab.markets.kyle.market import KyleMarket as KyleMarket
+    from tacitlab.markets.order_book.market import OrderBook as OrderBook
+    from tacitlab.markets.portfolio.market import Portfolio as Portfolio
+    from tacitlab.markets.quoting.market_making import MarketMaking as MarketMaking
+    from tacitlab.markets.quoting.rfq import RequestForQuote as RequestForQuote
+    from tacitlab.markets.repeated_game import RepeatedGame as RepeatedGame
+    from tacitlab.markets.resource.market import ResourceMarket as ResourceMarket
+    from tacitlab.markets.team_game import TeamGame as TeamGame
+    from tacitlab.markets.token.market import TokenEconomy as TokenEconomy
+
+__getattr__, __dir__ = registry.lazily(__name__)  # these names, and any new member, are imported when they are used

@@ -3,16 +3,16 @@
 import itertools
 import re
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import numpy as np
 from pydantic import Field, model_validator
 
+from tacitlab.documents import METAGAMES, read
 from tacitlab.errors import TacitError
 from tacitlab.games.base import CongestionForm, NormalForm, StageGame
-from tacitlab.lab.experiment import AnyEnvironment, AnyLearner, Scalar, _copy, _set, parse_overrides, read
+from tacitlab.lab.experiment import AnyEnvironment, AnyLearner, Scalar, _copy, _set, parse_overrides
 from tacitlab.learners.base import TabularLearner
 from tacitlab.schema import Spec, param, validate
 
@@ -181,20 +181,10 @@ def is_symmetric(form: NormalForm | CongestionForm) -> bool:
 
 def load_metagame(source: str, overrides: Sequence[str] = ()) -> MetaGame:
     """A meta-game from a YAML file or a name that ships with the package, with overrides ``field=value``."""
-    shipped = _folder() / f"{source}.yaml"
+    shipped = METAGAMES / f"{source}.yaml"
     data = read(str(shipped) if "/" not in source and shipped.is_file() else source)
     data.setdefault("name", re.sub(r"[^A-Za-z0-9_.-]+", "-", Path(source).stem).strip("-._") or "metagame")
     return metagame_from(data, parse_overrides(overrides))
-
-
-def shipped_metagames() -> dict[str, str]:
-    """Names and descriptions of the meta-games that ship with the package."""
-    names = sorted(f.name.removesuffix(".yaml") for f in _folder().iterdir() if f.name.endswith(".yaml"))
-    return {name: load_metagame(name).description for name in names}
-
-
-def _folder() -> Path:
-    return Path(str(resources.files("tacitlab"))) / "scenarios" / "metagames"
 
 
 def metagame_from(data: Mapping[str, Any], overrides: Sequence[tuple[str, Any]] = ()) -> MetaGame:

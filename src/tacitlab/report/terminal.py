@@ -22,6 +22,8 @@ from rich.progress import (
 from rich.table import Column, Table
 from rich.text import Text
 
+from tacitlab.listing import console
+
 if TYPE_CHECKING:
     import xarray as xr
 
@@ -194,12 +196,6 @@ def print_claims(finding: Any) -> None:
     for note in finding.notes:
         out.print(f"note: {note}")
     out.print(f"verdict: {finding.verdict()}")
-
-
-def console() -> Console:
-    """The terminal, or a wide page where the output goes into a file."""
-    wide = None if Console().is_terminal else 140
-    return Console(highlight=False, markup=False, emoji=False, width=wide)  # "[a, b]" is a list, not markup
 
 
 def print_measures(found: "Sequence[xr.DataArray]") -> None:

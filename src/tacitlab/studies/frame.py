@@ -11,8 +11,9 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike
 
+from tacitlab.documents import read
 from tacitlab.errors import TacitError
-from tacitlab.lab.experiment import Experiment, from_mapping, read
+from tacitlab.lab.experiment import Experiment, from_mapping
 from tacitlab.measures.statistics import Estimate, curve_interval, mean_interval
 from tacitlab.plot.chart import Area, Axis, Chart, Line
 from tacitlab.studies.base import Claim, Verdict

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 from pydantic import model_validator
 
 from tacitlab import documents
+from tacitlab.documents import read
 from tacitlab.errors import TacitError
 from tacitlab.lab.design import AnyDesign
-from tacitlab.lab.experiment import Experiment, from_mapping, parse_overrides, read
+from tacitlab.lab.experiment import Experiment, from_mapping, parse_overrides
 from tacitlab.schema import Spec, param, shorten, validate
 from tacitlab.sweep.folder import SWEEP, State, SweepFolder, holds_sweep
 
