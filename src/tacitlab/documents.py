@@ -65,7 +65,7 @@ def descriptions(folder: Path = SHIPPED) -> dict[str, str]:
     "Two PPO insiders and a PPO maker learn Kyle's auction"
     """
     found = {}
-    for path in sorted(folder.glob("*.yaml")):
+    for path in sorted(folder.glob("*.yaml"), key=lambda path: path.stem):
         line = re.search(r"^description:.*?(?=^\S|\Z)", path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
         found[path.stem] = str(parse(line.group())["description"]) if line else ""
     return found
