@@ -114,7 +114,8 @@ def test_listing_and_showing_start_without_jax(command):
     code = (
         "import sys; from tacitlab.cli import guarded, app; guarded(lambda: app(sys.argv[1:], standalone_mode=False)); "
     )
-    code += f"sys.exit(' '.join({OF_A_LIST if command[-1] in ('list', '--help') else HEAVY} & set(sys.modules)) or None)"
+    unwanted = OF_A_LIST if command[-1] in ("list", "--help") else HEAVY
+    code += f"sys.exit(' '.join({unwanted} & set(sys.modules)) or None)"
     done = subprocess.run([sys.executable, "-c", code, *command], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
