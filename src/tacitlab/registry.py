@@ -20,19 +20,17 @@ import re
 import sys
 import sysconfig
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache, lru_cache
-from importlib.machinery import ModuleSpec
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
 from tacitlab.errors import TacitError
+from tacitlab.sources import HERE, PACKAGE, absolute, parsed, path_of, reached, text_of
 
-PACKAGE = "tacitlab"
 GROUP = "tacitlab.kinds"
-HERE = Path(__file__).parent
 LOADED_AS = "tacitlab_file_"  # how the modules of users' files are called, with a digest of where they are
 
 
@@ -115,12 +113,12 @@ def _own(room: str) -> dict[str, Entry]:
     found = []
     for folder in ROOMS[room].folders:
         for path in (HERE / folder).rglob("*.py"):
-            if not _match(ROOMS[room].name, _text(path)):
+            if not _match(ROOMS[room].name, text_of(path)):
                 continue
             module = ".".join((PACKAGE, *path.relative_to(HERE).with_suffix("").parts))
             found += [
                 Entry(kind, room, f"{module}:{name}", _line(room, made.body), PACKAGE)
-                for name, made in _parsed(path).classes.items()
+                for name, made in parsed(path).classes.items()
                 if (kind := _match(ROOMS[room].name, made.body)) and _room_of(module, name) == room
             ]
     return {entry.kind: entry for entry in sorted(found)}
@@ -134,9 +132,9 @@ def _installed(search: tuple[str, ...]) -> tuple[Entry, ...]:
     found = []
     for point in metadata.entry_points(group=GROUP):
         module, _, name = point.value.partition(":")
-        path = _path_of(module)
+        path = path_of(module)
         room = _room_of(module, name) if path else None
-        made = _parsed(path).classes.get(name) if path else None
+        made = parsed(path).classes.get(name) if path else None
         origin = point.dist.name if point.dist else module.partition(".")[0]
         line = _line(room, made.body) if room and made else ""
         found.append(Entry(point.name, room or "", point.value, line, origin))
@@ -153,94 +151,16 @@ def _match(pattern: str, text: str) -> str:
     return found.group(1) if found else ""
 
 
-# --- reading source without importing it ---------------------------------------------------------------------------
-
-
-class _Class(NamedTuple):
-    bases: tuple[str, ...]
-    body: str
-
-
-class _Source(NamedTuple):
-    """Classes of a module, and where its other names come from: module, and name there (none: the module itself)."""
-
-    classes: Mapping[str, _Class]
-    imports: Mapping[str, tuple[str, str | None]]
-
-
-_CLASS = re.compile(r"^class (\w+)(?:\[[^\]]*\])?(?:\(([^)]*)\))?:(.*?)(?=^[^\s#)]|\Z)", re.MULTILINE | re.DOTALL)
-_FROM = re.compile(r"^[ \t]*from[ \t]+([.\w]+)[ \t]+import[ \t]+(\([^)]*\)|[^\n(]+)", re.MULTILINE)
-_IMPORT = re.compile(r"^[ \t]*import[ \t]+([^\n#]+)", re.MULTILINE)
-
-
-@cache
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        return ""
-
-
-@cache
-def _parsed(path: Path) -> _Source:
-    """A file by patterns: some 20 times faster than a syntax tree, and a file that is not Python does no harm."""
-    text = _text(path)
-    classes = {
-        name: _Class(tuple(re.sub(r"\[.*", "", base).strip() for base in bases.split(",") if "=" not in base), body)
-        for name, bases, body in _CLASS.findall(text)
-    }
-    imports: dict[str, tuple[str, str | None]] = {}
-    for module, names in _FROM.findall(text):
-        for name, known in _names(re.sub(r"#.*", "", names).strip("() \n")):
-            imports[known] = (module, name)
-    for names in _IMPORT.findall(text):
-        for name, known in _names(names):
-            meant = name if known != name else name.partition(".")[0]  # `import a.b` names a, `import a.b as c` a.b
-            imports[known if known != name else meant] = (meant, None)
-    return _Source(classes, imports)
-
-
-def _names(listed: str) -> Iterator[tuple[str, str]]:
-    """Names of an import statement, and what they are called here."""
-    for part in listed.replace("\n", " ").split(","):
-        name, _, known = part.strip().partition(" as ")
-        if name.strip():
-            yield name.strip(), (known or name).strip()
-
-
-def _path_of(module: str) -> Path | None:
-    """Where a module's source is, without importing it or the packages that it is in."""
-    parts = module.split(".")
-    if parts[0] == PACKAGE:
-        path = HERE.joinpath(*parts[1:])
-        return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-    search: list[str] | None = None
-    spec: ModuleSpec | None = None
-    for k in range(len(parts)):
-        spec = _spec_of(".".join(parts[: k + 1]), search)
-        if spec is None:
-            return None
-        search = spec.submodule_search_locations
-    return Path(spec.origin) if spec is not None and spec.origin and spec.origin.endswith(".py") else None
-
-
-def _spec_of(name: str, search: list[str] | None) -> ModuleSpec | None:
-    for finder in sys.meta_path:
-        if (spec := finder.find_spec(name, search)) is not None:
-            return spec
-    return None
-
-
 def _room_of(module: str, name: str, seen: tuple[tuple[str, str], ...] = ()) -> str | None:
     """The room of a class, by following its bases from file to file; None if they lead to no room."""
     place = f"{module}:{name}"
     for room, described in ROOMS.items():
         if place == described.root:
             return room
-    path = _path_of(module) if (module, name) not in seen else None
+    path = path_of(module) if (module, name) not in seen else None
     if path is None:
         return None
-    source, seen = _parsed(path), (*seen, (module, name))
+    source, seen = parsed(path), (*seen, (module, name))
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
     for base in source.classes[name].bases if name in source.classes else (name,):
         head, _, rest = base.partition(".")
@@ -248,27 +168,12 @@ def _room_of(module: str, name: str, seen: tuple[tuple[str, str], ...] = ()) -> 
             where = (module, base)
         elif head in source.imports:
             origin, attribute = source.imports[head]
-            where = _reached(_absolute(origin, package), attribute, rest)
+            where = reached(absolute(origin, package), attribute, rest)
         else:
             continue
         if (found := _room_of(*where, seen)) is not None:
             return found
     return None
-
-
-def _reached(module: str, attribute: str | None, rest: str) -> tuple[str, str]:
-    """Module and class that ``from module import attribute`` and then ``attribute.rest`` mean."""
-    *way, last = [part for part in (attribute, *rest.split(".")) if part]
-    return ".".join((module, *way)), last
-
-
-def _absolute(module: str, package: str) -> str:
-    bare = module.lstrip(".")
-    level = len(module) - len(bare)
-    if not level:
-        return module
-    parts = package.split(".")
-    return ".".join([*parts[: len(parts) - level + 1], *([bare] if bare else [])])
 
 
 # --- from a kind to its class --------------------------------------------------------------------------------------
@@ -525,8 +430,8 @@ def exported(package: str, name: str) -> tuple[str, str] | None:
 
 @cache
 def _told(package: str) -> dict[str, tuple[str, str]]:
-    path = _path_of(package)
-    found = _parsed(path).imports if path else {}
+    path = path_of(package)
+    found = parsed(path).imports if path else {}
     return {
         name: (module, inner) for name, (module, inner) in found.items()
         if inner and module.startswith(f"{PACKAGE}.")
