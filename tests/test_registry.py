@@ -48,8 +48,8 @@ def _descendants(cls: type) -> set[type]:
 
 def _named(room: str, cls: type) -> str | None:
     """The kind that a class says itself, rather than its parent."""
-    if room == "study":
-        return vars(cls).get("name")
+    if room in ("study", "measure"):
+        return vars(cls).get("name" if room == "study" else "kind")
     return cls.model_fields["kind"].default if "kind" in vars(cls).get("__annotations__", {}) else None
 
 

@@ -25,7 +25,7 @@ ROUNDING = 1e-9  # relative error of a benchmark that needs no mention
 MOST_ALTERNATIVES = 6  # kinds that are shown with all their parameters
 
 
-PARTS = tuple(room for room in registry.ROOMS if room != "study")  # of an experiment
+PARTS = ("game", "market", "learner", "intervention")  # of an experiment
 
 
 def print_one(name: str, overrides: list[str]) -> None:
@@ -50,7 +50,10 @@ def print_one(name: str, overrides: list[str]) -> None:
         return
     model = _named(name)
     if not issubclass(model, BaseModel):
-        out.print(f"{model.name}: {model.question}\n\ntacit study {name} --preset quick, or --preset paper")
+        study = issubclass(model, registry.roots(("study",)))
+        use = f"tacit study {name} --preset quick, or --preset paper" if study else f"tacit measure RUN {name}"
+        out.print(f"{model.name}: {model.question}" if study else _description(model))
+        out.print(f"\n{use}")
         return
     built = _build(model, overrides)  # it may complain
     out.print(f"{_description(model)}\n")
@@ -63,11 +66,11 @@ def _named(name: str) -> type[Any]:
     """The class of a kind, wherever it belongs."""
     if registry.is_place(name):
         return registry.find(registry.ROOMS, name)
-    for room in ("study", *PARTS):
+    for room in dict.fromkeys(("study", *PARTS, *registry.ROOMS)):
         if name in registry.entries(room):
             return registry.find(room, name)
     raise TacitError(
-        f"{name}: unknown; `tacit list` shows scenarios, games, markets, learners, interventions and studies"
+        f"{name}: unknown; `tacit list` shows scenarios, games, markets, learners, interventions, measures and studies"
     )
 
 
@@ -235,7 +238,7 @@ def _numbers(values: Any) -> str:
     return ", ".join(f"{v:.5g}" for v in flat[:MOST_NUMBERS]) + (", ..." if len(flat) > MOST_NUMBERS else "")
 
 
-def _description(model: type[BaseModel]) -> str:
+def _description(model: type[Any]) -> str:
     """The docstring up to its first section."""
     return re.split(r"\n[A-Z][a-z]+\n-{3,}\n", inspect.cleandoc(model.__doc__ or ""))[0].strip()
 
