@@ -56,6 +56,12 @@ class Spec(BaseModel, metaclass=_Plain):
             del new.__dict__[name]
         return new
 
+    def __eq__(self, other: object) -> bool:
+        """Whether the fields are equal: what was cached, arrays perhaps, says nothing of its own."""
+        if not isinstance(other, Spec) or type(self) is not type(other):
+            return NotImplemented
+        return all(getattr(self, name) == getattr(other, name) for name in type(self).model_fields)
+
     @model_validator(mode="before")
     @classmethod
     def _no_booleans_for_numbers(cls, data: Any) -> Any:

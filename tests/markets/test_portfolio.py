@@ -288,3 +288,11 @@ def test_what_cannot_be_is_refused_in_one_line(fields, problem):
 def test_whether_the_reward_is_common():
     assert Portfolio().common_reward
     assert not Portfolio(reward="own").common_reward
+
+
+def test_what_was_computed_is_no_part_of_the_description():
+    one, other = Portfolio(**UNEQUAL), Portfolio(**UNEQUAL)
+    assert one.team.sectors == other.team.sectors == 3  # arrays, which cannot be compared, lie cached in both
+    assert one == other
+    assert hash(one) == hash(other)
+    assert one != Portfolio(**UNEQUAL | {"risk_aversion": 3.0})
