@@ -1,17 +1,18 @@
 """A finite Markov game of a team, given by tables."""
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
+import equinox as eqx
+import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 from numpy.typing import NDArray
 from pydantic import BeforeValidator, model_validator
 
 from tacitlab.markets.base import Discrete, Market, Quantity, Role
+from tacitlab.markets.motion import Actions, Dynamics, Outcome, built
 from tacitlab.schema import param
 from tacitlab.theory.benchmarks import Benchmarks, Profile
-
-if TYPE_CHECKING:
-    from tacitlab.markets.team_game_dynamics import TeamGameDynamics
 
 END = -1
 MOST_JOINT = 100_000  # joint actions of a state
@@ -80,7 +81,7 @@ class TeamGame(Market):
     )
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def _consistent(self) -> "TeamGame":
         if self.following is None:
             return self
         table, states = np.asarray(self.following), len(self.payoffs)
@@ -104,6 +105,16 @@ class TeamGame(Market):
         if self.following is None:
             return np.full(self.rewards.shape, END)
         return np.asarray(self.following).astype(np.int64)
+
+    @property
+    def joint_rewards(self) -> NDArray[np.float64]:
+        """Rewards by state and number of the joint action, the first player's most significant."""
+        return self.rewards.reshape(len(self.payoffs), -1)
+
+    @property
+    def joint_successors(self) -> NDArray[np.int64]:
+        """Next states, -1 for the end, likewise."""
+        return self.successors.reshape(len(self.payoffs), -1)
 
     @property
     def common_reward(self) -> bool:
@@ -158,6 +169,54 @@ class TeamGame(Market):
         return float(table[stable].min())
 
     def dynamics(self) -> "TeamGameDynamics":
-        from tacitlab.markets.team_game_dynamics import build
+        return built(TeamGameDynamics, self)
 
-        return build(self)
+
+class TeamGameState(NamedTuple):
+    """Where a team stands."""
+
+    place: Int[Array, ""]
+    step: Int[Array, ""]
+
+
+class TeamGameDynamics(Dynamics):
+    """Tables read with the state and everybody's actions."""
+
+    roles: tuple[Role, ...] = eqx.field(static=True)
+    horizon: int = eqx.field(static=True)
+    joint_rewards: Float[Array, "states joint"]
+    joint_successors: Int[Array, "states joint"]
+
+    def reset(self, key: PRNGKeyArray) -> TeamGameState:
+        return TeamGameState(jnp.zeros((), jnp.int32), jnp.zeros((), jnp.int32))
+
+    def observe(self, state: TeamGameState) -> dict[str, Float[Array, "agents one"]]:
+        role = self.roles[0]
+        return {role.name: jnp.full((role.agents, 1), state.place, jnp.float32)}
+
+    def features(self, role: Role, observation: Float[Array, " one"]) -> Float[Array, " states"]:
+        """One input for each state."""
+        return (jnp.arange(len(self.joint_rewards)) == observation[0]).astype(jnp.float32)
+
+    def global_state(self, state: TeamGameState) -> Float[Array, " states"]:
+        return (jnp.arange(len(self.joint_rewards)) == state.place).astype(jnp.float32)
+
+    def step(self, key: PRNGKeyArray, state: TeamGameState, actions: Actions) -> tuple[TeamGameState, Outcome]:
+        role = self.roles[0]
+        chosen = actions[role.name][:, 0].astype(int)
+        number = jnp.zeros((), int)
+        for k in range(role.agents):
+            number = number * role.actions.size + chosen[k]
+        following = self.joint_successors[state.place, number]
+        terminated, step = following < 0, state.step + 1
+        rewards = {role.name: jnp.full(role.agents, self.joint_rewards[state.place, number])}
+        info = {"choice": actions[role.name][:, 0], "place": state.place.astype(jnp.float32)}
+        after = TeamGameState(jnp.maximum(following, 0).astype(jnp.int32), step)
+        return after, Outcome(rewards, terminated, ~terminated & (step >= self.horizon), info)
+
+    def follow(
+        self, rule: str, role: Role, observation: Float[Array, " one"], draws: Float[Array, " draws"]
+    ) -> Float[Array, " size"]:
+        if rule == "random":
+            return self.any_candidate(role, observation, draws[0])
+        return jnp.zeros(1)
