@@ -1,22 +1,28 @@
 """Kyle's auctions as a market: insiders trade on what they know, a maker sets prices by the flow of orders."""
 
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, Self
+from typing import ClassVar, Literal, NamedTuple
 
+import equinox as eqx
+import jax
+import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 from numpy.typing import NDArray
 from pydantic import model_validator
 
 from tacitlab.markets.base import Continuous, Market, Quantity, Role
 from tacitlab.markets.kyle import sequential
 from tacitlab.markets.kyle.theory import Auction, Linear
+from tacitlab.markets.motion import Actions, Dynamics, Outcome, built, normal
 from tacitlab.schema import param
 from tacitlab.theory.benchmarks import Benchmarks, Concept, Profile
 
-if TYPE_CHECKING:
-    from tacitlab.markets.kyle.dynamics import KyleDynamics
-
 Floats = NDArray[np.float64]
+PRIOR = 10.0  # auctions of noise alone that a rational maker's first slope is worth
+FEATURE_SD = 2.0  # standard deviations that networks see as 1
+PLACES = 8  # auctions up to so many have an input each
+NOTE = "the only equilibrium in linear strategies; payoffs are expectations over values and noise"
 RULES = {
     "hold": "orders nothing; a maker never moves the price",
     "random": "any slope that value-based learners compare, each as likely",
@@ -29,6 +35,8 @@ RULES = {
 class Slopes(NamedTuple):
     """Linear play by auction: (auctions,) each; a single entry where all auctions are alike.
 
+    Arrays of NumPy in the description, of JAX in play.
+
     Attributes
     ----------
     orders : array
@@ -39,6 +47,10 @@ class Slopes(NamedTuple):
 
     orders: Floats
     impacts: Floats
+
+
+def _single(play: Linear) -> Slopes:
+    return Slopes(play.orders[:1], np.array([play.impact]))
 
 
 class KyleMarket(Market):
@@ -106,7 +118,7 @@ class KyleMarket(Market):
     grid: int = param(21, "how many slopes they compare", ge=2, le=10_000)
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def _consistent(self) -> "KyleMarket":
         several = self.values == "once" and self.auctions > 1
         if self.maker == "rational" and (self.values == "once" or self.auctions == 1):
             mend = "set values=each and auctions to the length of an episode"
@@ -129,9 +141,39 @@ class KyleMarket(Market):
         return Auction(self.insiders, self.value_sd, self.noise_sd, self.habitat, self.inventory_weight)
 
     @property
+    def each(self) -> bool:
+        """Whether every auction has a value of its own."""
+        return self.values == "each"
+
+    @property
     def rounds(self) -> int:
         """Auctions of one value."""
-        return self.auctions if self.values == "once" else 1
+        return 1 if self.each else self.auctions
+
+    @cached_property
+    def noise(self) -> float:
+        """Standard deviation of the noise traders' order in an auction."""
+        return self.noise_sd / np.sqrt(self.rounds)
+
+    @cached_property
+    def order_unit(self) -> float:
+        """Order of an action of 1."""
+        return self.auction.order_unit
+
+    @cached_property
+    def impact_unit(self) -> float:
+        """Change of the price slope of an action of 1."""
+        return self.auction.impact_unit
+
+    @cached_property
+    def regression(self) -> float:
+        """What a rational maker begins with."""
+        return self.slope if self.slope is not None else self.auction.regression(self.auction.nash().orders)
+
+    @cached_property
+    def forgetting(self) -> float:
+        """What a rational maker forgets in an auction."""
+        return 1 / self.memory
 
     @cached_property
     def nash(self) -> Slopes:
@@ -200,10 +242,10 @@ class KyleMarket(Market):
 
     @property
     def payoff_steps(self) -> int:
-        return self.auctions if self.values == "each" else 1
+        return self.auctions if self.each else 1
 
     def roles(self) -> tuple[Role, ...]:
-        if self.values == "each":
+        if self.each:
             seen: tuple[str, ...] = ("value", "last-price")
         else:
             seen = ("value",) if self.auctions == 1 else ("value", "price", "auction")
@@ -231,13 +273,176 @@ class KyleMarket(Market):
         return dict(RULES)
 
     def dynamics(self) -> "KyleDynamics":
-        from tacitlab.markets.kyle.dynamics import build
-
-        return build(self)
+        return built(KyleDynamics, self)
 
 
-NOTE = "the only equilibrium in linear strategies; payoffs are expectations over values and noise"
+class KyleState(NamedTuple):
+    """Between two auctions."""
+
+    time: Int[Array, ""]
+    value: Float[Array, ""]
+    price: Float[Array, ""]  # the last one
+    products: Float[Array, ""]  # of values and flows: what a rational maker remembers
+    squares: Float[Array, ""]  # of flows
 
 
-def _single(play: Linear) -> Slopes:
-    return Slopes(play.orders[:1], np.array([play.impact]))
+class KyleDynamics(Dynamics):
+    """Orders, flow, price; an action of size 1 is an order, or a change of slope, of the size that theory has."""
+
+    roles: tuple[Role, ...] = eqx.field(static=True)
+    maker: str = eqx.field(static=True)
+    each: bool = eqx.field(static=True)
+    insiders: int = eqx.field(static=True)
+    horizon: int = eqx.field(static=True)
+    rounds: int = eqx.field(static=True)
+    grid: int = eqx.field(static=True)
+    price: Float[Array, ""]
+    value_sd: Float[Array, ""]
+    noise: Float[Array, ""]
+    order_unit: Float[Array, ""]
+    impact_unit: Float[Array, ""]
+    regression: Float[Array, ""]
+    forgetting: Float[Array, ""]
+    habitat: Float[Array, ""]
+    inventory_weight: Float[Array, ""]
+    slopes: Float[Array, " 2"]
+    nash: Slopes
+    cartel: Slopes
+
+    def reset(self, key: PRNGKeyArray) -> KyleState:
+        value = self.price + self.value_sd * normal(jax.random.uniform(key))
+        squares = PRIOR * self.noise**2
+        return KyleState(jnp.zeros((), jnp.int32), value, self.price, self.regression * squares, squares)
+
+    # --- what agents see -------------------------------------------------------------------------------------------
+
+    def observe(self, state: KyleState) -> dict[str, Float[Array, "_ _"]]:
+        time = state.time.astype(state.value.dtype)
+        known = {"value": state.value, "last-price": state.price, "price": state.price, "auction": time}
+        found = {}
+        for role in self.roles:
+            seen = jnp.stack([known[name] for name in role.observes])
+            found[role.name] = jnp.broadcast_to(seen, (role.agents, seen.size))
+        return found
+
+    def _gap_and_time(
+        self, role: Role, observation: Float[Array, " observation"]
+    ) -> tuple[Float[Array, ""], Int[Array, ""]]:
+        """Value less price before the auction, 0 for a maker; and the auction, as a column of the tables."""
+        seen = dict(zip(role.observes, observation, strict=True))
+        gap = seen["value"] - seen.get("price", self.price) if "value" in seen else jnp.zeros(())
+        time = seen["auction"].astype(int) if "auction" in seen else jnp.zeros((), int)
+        return gap, jnp.clip(time, 0, self.rounds - 1)
+
+    def features(self, role: Role, observation: Float[Array, " observation"]) -> Float[Array, " features"]:
+        """The gap between value and price, and the last price or the auction; for a maker the auction alone.
+
+        Few auctions have a place each, in which the gap stands: what is best now and what is best later are then not
+        learned by the same weights.
+        """
+        seen, scale = dict(zip(role.observes, observation, strict=True)), FEATURE_SD * self.value_sd
+        gap, now = self._gap_and_time(role, observation)
+        last = self.rounds - 1
+        time = (2 * now / last - 1 if last else jnp.zeros(()))[None].astype(observation.dtype)
+        places = jnp.arange(last + 1) == now if 0 < last < PLACES else jnp.ones(1)
+        if "last-price" in seen:
+            return jnp.stack([gap, seen["last-price"] - self.price]) / scale
+        if "value" in seen:
+            parts = [gap / scale * places, *([time] if last else [])]
+        else:
+            parts = [places.astype(observation.dtype) if 0 < last < PLACES else time]
+        return jnp.concatenate(parts)
+
+    def global_state(self, state: KyleState) -> Float[Array, " features"]:
+        scale = FEATURE_SD * self.value_sd
+        time = 2 * state.time / self.horizon - 1
+        moves = jnp.stack([state.value - self.price, state.price - self.price]) / scale
+        return jnp.append(moves, jnp.stack([time, self._remembered(state) / self.impact_unit]))
+
+    # --- what happens ----------------------------------------------------------------------------------------------
+
+    def step(self, key: PRNGKeyArray, state: KyleState, actions: Actions) -> tuple[KyleState, Outcome]:
+        draws = normal(jax.random.uniform(key, (2,)))
+        before = self.price if self.each else state.price
+        gap = state.value - before
+        orders = self.order_unit * actions["insider"][:, 0].astype(gap.dtype)
+        flow = jnp.sum(orders) + self.noise * draws[0]
+        slope = self._slope(state, actions)
+        price = before + slope * flow
+        habit = -self.habitat * (price - before)
+        error = state.value - price
+        profits = orders * error
+        rewards, order, profit = {"insider": profits}, orders, profits
+        if self.maker == "learning":
+            taken = -(flow + habit)
+            rewards["maker"] = -(error**2 + self.inventory_weight * taken**2)[None]
+            order, profit = jnp.append(orders, taken), jnp.append(profits, taken * error)
+        over, no = state.time + 1 >= self.horizon, jnp.zeros((), bool)
+        info = {
+            "value": state.value, "flow": flow, "price": price, "slope": slope, "error": error**2, "gap": gap,
+            "gap_square": gap**2, "flow_square": flow**2, "gap_flow": gap * flow, "order": order,
+            "order_gap": order * gap, "profit": profit,
+        }  # fmt: skip
+        after = self._after(state, price, flow, draws[1])
+        return after, Outcome(rewards, *((no, over) if self.each else (over, no)), info)
+
+    def _after(
+        self, state: KyleState, price: Float[Array, ""], flow: Float[Array, ""], draw: Float[Array, ""]
+    ) -> KyleState:
+        if not self.each:
+            return state._replace(time=state.time + 1, price=price)
+        kept, news = 1 - self.forgetting, state.value - self.price
+        return KyleState(
+            state.time + 1, self.price + self.value_sd * draw, price, kept * state.products + news * flow,
+            kept * state.squares + flow**2,
+        )  # fmt: skip
+
+    def _slope(self, state: KyleState, actions: Actions) -> Float[Array, ""]:
+        if self.maker == "learning":
+            return self.impact_unit * (1 + actions["maker"][0, 0].astype(state.value.dtype))
+        if self.maker == "rational":
+            weight, habitat = self.inventory_weight, self.habitat
+            return (self._remembered(state) + weight * habitat) / (1 + weight * habitat**2)
+        return self.nash.impacts[jnp.clip(state.time, 0, self.rounds - 1)]
+
+    def _remembered(self, state: KyleState) -> Float[Array, ""]:
+        """Regression of past values on past flows."""
+        return state.products / state.squares
+
+    # --- choices ---------------------------------------------------------------------------------------------------
+
+    def _unit(self, role: Role, observation: Float[Array, " observation"]) -> Float[Array, ""]:
+        """What the equilibrium's slope does: an order, or a price slope."""
+        gap, time = self._gap_and_time(role, observation)
+        return self.nash.orders[time] * gap if role.name == "insider" else self.nash.impacts[time]
+
+    def _action(self, role: Role, wanted: Float[Array, "*n"]) -> Float[Array, "*n"]:
+        """Orders, or price slopes, as actions."""
+        return wanted / self.order_unit if role.name == "insider" else wanted / self.impact_unit - 1
+
+    def candidates(
+        self, role: Role, observation: Float[Array, " observation"]
+    ) -> tuple[Float[Array, "candidates size"], Int[Array, ""]]:
+        """Equally spaced parts of the equilibrium's slope."""
+        parts = jnp.linspace(self.slopes[0], self.slopes[1], self.grid)
+        return self._action(role, parts * self._unit(role, observation))[:, None], jnp.asarray(self.grid)
+
+    def follow(
+        self, rule: str, role: Role, observation: Float[Array, " observation"], draws: Float[Array, " draws"]
+    ) -> Float[Array, " size"]:
+        gap, time = self._gap_and_time(role, observation)
+        insider = role.name == "insider"
+        if rule == "hold":
+            wanted = jnp.zeros_like(gap)
+        elif rule == "random":
+            part = self.slopes[0] + draws[0] * (self.slopes[1] - self.slopes[0])
+            wanted = part * self._unit(role, observation)
+        elif rule in ("nash", "cartel"):
+            table = self.nash if rule == "nash" else self.cartel
+            wanted = table.orders[time] * gap if insider else table.impacts[time]
+        elif rule == "truthful":
+            impact = self.nash.impacts[time]
+            wanted = gap / (self.insiders * impact) if insider else impact
+        else:
+            return super().follow(rule, role, observation, draws)
+        return self._action(role, wanted)[None]
