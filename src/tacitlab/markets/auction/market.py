@@ -102,9 +102,7 @@ class Auction(Market):
     values: Literal["independent", "common"] = param(
         "independent", "a unit is worth one's own signal, or the sum of all signals to everybody"
     )
-    pricing: PriceRule = param(
-        "highest-rejected", "which bid is the price in a uniform-price auction"
-    )
+    pricing: PriceRule = param("highest-rejected", "which bid is the price in a uniform-price auction")
     bids: Literal["continuous"] | int = param("continuous", "any bid, or one of so many, equally spaced from 0")
     bid_as: Literal["money", "share"] = param(
         "money", "what a continuous action means: a bid, or a share of the own signal that is bid"
@@ -133,9 +131,7 @@ class Auction(Market):
     @property
     def game(self) -> AuctionGame:
         """The auction as theory sees it."""
-        return AuctionGame(
-            self.format, self.bidders, self.units, self.demand, self.reserve, self.common, self.pricing
-        )
+        return AuctionGame(self.format, self.bidders, self.units, self.demand, self.reserve, self.common, self.pricing)
 
     @property
     def top(self) -> float:
