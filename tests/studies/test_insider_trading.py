@@ -8,7 +8,7 @@ import pytest
 from tacitlab.lab.experiment import Experiment, Length, Test, Trace
 from tacitlab.learners import Rule
 from tacitlab.markets import GlostenMilgrom, KyleMarket
-from tacitlab.markets.kyle.theory import Auction
+from tacitlab.markets.kyle.theory import SingleAuction
 from tacitlab.report.market_tested import outcome_of
 from tacitlab.studies.base import Player
 from tacitlab.studies.insider_trading import settings
@@ -36,16 +36,16 @@ def test_slopes_of_scripted_play_are_theirs(tmp_path):
     """Insiders of equilibrium, a maker of the cartel: every statistic by closed form."""
     market = KyleMarket(insiders=2)
     found = Auctions(ruled(tmp_path, market, ("nash", "cartel"), 20_000), np.full((4, 2), 0.5))
-    nash, cartel = Auction(2).nash(), Auction(2).cartel()
+    nash, cartel = SingleAuction(2).nash(), SingleAuction(2).cartel()
     np.testing.assert_allclose(found.orders, 0.70711, rtol=1e-4)
     np.testing.assert_allclose(found.impacts, 0.5, rtol=1e-5)
     np.testing.assert_allclose(found.regressions, nash.impact, rtol=0.03)
     np.testing.assert_allclose(found.linearity, 1, rtol=1e-4)
     np.testing.assert_allclose(found.place, 0, atol=1e-3)
     play = type(nash)(nash.orders, cartel.impact)
-    np.testing.assert_allclose(found.profits, Auction(2).profits(play).sum(), rtol=1e-4)
-    np.testing.assert_allclose(found.errors[:, 0], Auction(2).error(play), rtol=1e-4)
-    gain = Auction(2).exploitability(play)[0] / Auction(2).profits(nash)[0]
+    np.testing.assert_allclose(found.profits, SingleAuction(2).profits(play).sum(), rtol=1e-4)
+    np.testing.assert_allclose(found.errors[:, 0], SingleAuction(2).error(play), rtol=1e-4)
+    gain = SingleAuction(2).exploitability(play)[0] / SingleAuction(2).profits(nash)[0]
     np.testing.assert_allclose(found.exploitability, gain, rtol=1e-2)
     np.testing.assert_allclose(found.noisy.orders, 0.70711 * np.sqrt(1.5), rtol=1e-4)
     assert found.noisy.impact == pytest.approx(nash.impact / np.sqrt(1.5))

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize, minimize_scalar
 
 from tacitlab.errors import TacitError
-from tacitlab.markets.kyle.theory import Auction, Linear
+from tacitlab.markets.kyle.theory import LinearPlay, SingleAuction
 
 POINTS, WEIGHTS = np.polynomial.hermite_e.hermegauss(40)
 WEIGHTS = WEIGHTS / WEIGHTS.sum()
@@ -17,7 +17,7 @@ SLOPES = st.lists(st.floats(-0.5, 2.0), min_size=1, max_size=3)
 
 def dou(insiders=2, value_sd=1.0):
     """The parameters of Dou, Goldstein and Ji: xi = 500, theta = 0.1, sigma_u = 0.1."""
-    return Auction(insiders, value_sd, 0.1, habitat=500.0, inventory_weight=1 / 0.1)
+    return SingleAuction(insiders, value_sd, 0.1, habitat=500.0, inventory_weight=1 / 0.1)
 
 
 def mean(values):
@@ -38,7 +38,7 @@ def drawn(auction, play, count=400_000, seed=1):
     ("insiders", "order", "impact", "profit"), [(1, 1.0, 0.5, 0.5), (2, 0.70711, 0.47140, 0.47140)]
 )
 def test_numbers_of_the_reference(insiders, order, impact, profit):
-    auction = Auction(insiders)
+    auction = SingleAuction(insiders)
     nash = auction.nash()
     np.testing.assert_allclose(nash.orders, order, atol=5e-6)
     assert nash.impact == pytest.approx(impact, abs=5e-6)
@@ -49,7 +49,7 @@ def test_numbers_of_the_reference(insiders, order, impact, profit):
 
 
 def test_a_cartel_of_two_earns_little_more():
-    auction = Auction(2)
+    auction = SingleAuction(2)
     nash = auction.nash()
     profit = auction.profits(nash).sum()
     assert auction.profits(auction.cartel()).sum() / profit - 1 == pytest.approx(0.0607, abs=5e-5)
@@ -74,8 +74,8 @@ def test_slopes_of_dou_goldstein_and_ji():
 @given(st.integers(1, 4), POSITIVE, POSITIVE, st.floats(0.1, 4), st.floats(0.1, 4))
 def test_nobody_gains_by_leaving_the_equilibrium(insiders, value_sd, noise_sd, habitat, weight):
     for auction in (
-        Auction(insiders, value_sd, noise_sd),
-        Auction(insiders, value_sd, noise_sd, habitat=habitat, inventory_weight=weight),
+        SingleAuction(insiders, value_sd, noise_sd),
+        SingleAuction(insiders, value_sd, noise_sd, habitat=habitat, inventory_weight=weight),
     ):
         nash = auction.nash()
         np.testing.assert_allclose(auction.best_orders(nash), nash.orders, rtol=1e-9)
@@ -90,7 +90,7 @@ def test_nobody_gains_by_leaving_the_equilibrium(insiders, value_sd, noise_sd, h
 @given(SLOPES, POSITIVE, POSITIVE, st.floats(0.1, 2))
 def test_best_replies_are_those_of_a_general_optimiser(slopes, value_sd, noise_sd, impact):
     """An insider may order a + b v + c v³; only b pays, and it is the closed form."""
-    auction, play = Auction(len(slopes), value_sd, noise_sd), Linear(np.array(slopes), impact)
+    auction, play = SingleAuction(len(slopes), value_sd, noise_sd), LinearPlay(np.array(slopes), impact)
     v, u = value_sd * POINTS[:, None], noise_sd * POINTS[None, :]
     rest = play.orders[1:].sum() * v
 
@@ -108,7 +108,7 @@ def test_best_replies_are_those_of_a_general_optimiser(slopes, value_sd, noise_s
 @settings(max_examples=25)
 @given(SLOPES, POSITIVE, POSITIVE, st.floats(0.0, 3), st.floats(0.0, 3))
 def test_the_maker_minimises_error_and_inventory(slopes, value_sd, noise_sd, habitat, weight):
-    auction = Auction(len(slopes), value_sd, noise_sd, habitat=habitat, inventory_weight=weight)
+    auction = SingleAuction(len(slopes), value_sd, noise_sd, habitat=habitat, inventory_weight=weight)
     v = value_sd * POINTS[:, None]
     flow = sum(slopes) * v + noise_sd * POINTS[None, :]
 
@@ -117,7 +117,7 @@ def test_the_maker_minimises_error_and_inventory(slopes, value_sd, noise_sd, hab
         return mean((v - price) ** 2 + weight * (flow - habitat * price) ** 2)
 
     found = minimize_scalar(loss, (-1.0, 1.0), tol=1e-12)
-    play = Linear(np.array(slopes), 0.3)
+    play = LinearPlay(np.array(slopes), 0.3)
     assert auction.best_impact(slopes) == pytest.approx(found.x, abs=1e-6)
     assert auction.loss(play) == pytest.approx(loss(0.3))
     assert auction.exploitability(play)[-1] == pytest.approx(loss(0.3) - found.fun, abs=1e-9)
@@ -125,7 +125,7 @@ def test_the_maker_minimises_error_and_inventory(slopes, value_sd, noise_sd, hab
 
 def test_the_regression_is_bayes_rule():
     """E[v | y] by integrating the posterior density, with nothing normal assumed about it."""
-    auction, orders = Auction(2, 1.3, 0.7), np.array([0.4, 0.9])
+    auction, orders = SingleAuction(2, 1.3, 0.7), np.array([0.4, 0.9])
     v = np.linspace(-10, 10, 20_001)
     for flow in (-1.5, 0.2, 2.0):
         density = np.exp(-0.5 * (v / 1.3) ** 2 - 0.5 * ((flow - 1.3 * v) / 0.7) ** 2)
@@ -136,7 +136,7 @@ def test_the_regression_is_bayes_rule():
 
 
 def test_simulated_auctions_agree():
-    auction, play = Auction(2, 1.5, 0.8), Linear(np.array([0.3, 0.5]), 0.9)
+    auction, play = SingleAuction(2, 1.5, 0.8), LinearPlay(np.array([0.3, 0.5]), 0.9)
     v, orders, flow, price = drawn(auction, play)
     for i in range(2):
         gains = orders[i] * (v - price)
@@ -149,7 +149,7 @@ def test_simulated_auctions_agree():
 def test_what_insiders_gain_noise_traders_lose():
     """At the maker's break-even price: the sum of profits is lambda sigma_u²."""
     for insiders in (1, 2, 5):
-        auction = Auction(insiders, 1.4, 0.6)
+        auction = SingleAuction(insiders, 1.4, 0.6)
         nash = auction.nash()
         assert auction.profits(nash).sum() == pytest.approx(nash.impact * 0.6**2)
 
@@ -157,10 +157,10 @@ def test_what_insiders_gain_noise_traders_lose():
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: Auction(0), "insiders: 0 is too small"),
-        (lambda: Auction(1, 0.0), "value_sd: 0 is too small"),
-        (lambda: Auction(1, 1.0, 1.0, -1.0), "habitat: -1 is too small"),
-        (lambda: Auction(1).best_orders(Linear(np.ones(1), 0.0)), "impact: 0 is too small"),
+        (lambda: SingleAuction(0), "insiders: 0 is too small"),
+        (lambda: SingleAuction(1, 0.0), "value_sd: 0 is too small"),
+        (lambda: SingleAuction(1, 1.0, 1.0, -1.0), "habitat: -1 is too small"),
+        (lambda: SingleAuction(1).best_orders(LinearPlay(np.ones(1), 0.0)), "impact: 0 is too small"),
     ],
 )
 def test_mistakes_are_named(call, words):

@@ -6,7 +6,7 @@ from scipy.optimize import brentq, fsolve, minimize
 
 from tacitlab.errors import TacitError
 from tacitlab.markets.kyle.sequential import best_impacts, best_orders, equilibrium, evaluate, exploitability
-from tacitlab.markets.kyle.theory import Auction
+from tacitlab.markets.kyle.theory import SingleAuction
 
 
 def kyle(auctions, last, noise=1.0):
@@ -38,10 +38,10 @@ def test_the_equilibrium_is_kyles(auctions, value_sd, noise_sd):
 
 @pytest.mark.parametrize("insiders", [1, 2, 3])
 def test_one_auction_is_the_single_auction(insiders):
-    day, nash = equilibrium(1, insiders, 1.3, 0.6), Auction(insiders, 1.3, 0.6).nash()
+    day, nash = equilibrium(1, insiders, 1.3, 0.6), SingleAuction(insiders, 1.3, 0.6).nash()
     assert day.orders[0] == pytest.approx(nash.orders[0])
     assert day.impacts[0] == pytest.approx(nash.impact)
-    assert day.profit == pytest.approx(Auction(insiders, 1.3, 0.6).profits(nash)[0])
+    assert day.profit == pytest.approx(SingleAuction(insiders, 1.3, 0.6).profits(nash)[0])
 
 
 def test_the_continuous_limit():

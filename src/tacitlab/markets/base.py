@@ -1,7 +1,4 @@
-"""What a market says about itself: roles, parameters, benchmarks; how it moves is in ``markets/dynamics``.
-
-The description is free of JAX, so that listing, validating and comparing with theory cost nothing.
-"""
+"""What a market says about itself: roles, parameters, benchmarks; its dynamics, in the same file, say how it moves."""
 
 from abc import abstractmethod
 from dataclasses import dataclass

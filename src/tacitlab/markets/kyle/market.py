@@ -13,7 +13,7 @@ from pydantic import model_validator
 
 from tacitlab.markets.base import Continuous, Market, Quantity, Role
 from tacitlab.markets.kyle import sequential
-from tacitlab.markets.kyle.theory import Auction, Linear
+from tacitlab.markets.kyle.theory import LinearPlay, SingleAuction
 from tacitlab.markets.motion import Actions, Dynamics, Outcome, built, normal
 from tacitlab.schema import param
 from tacitlab.theory.benchmarks import Benchmarks, Concept, Profile
@@ -49,7 +49,7 @@ class Slopes(NamedTuple):
     impacts: Floats
 
 
-def _single(play: Linear) -> Slopes:
+def _single(play: LinearPlay) -> Slopes:
     return Slopes(play.orders[:1], np.array([play.impact]))
 
 
@@ -136,9 +136,9 @@ class KyleMarket(Market):
     # --- theory ----------------------------------------------------------------------------------------------------
 
     @property
-    def auction(self) -> Auction:
+    def auction(self) -> SingleAuction:
         """A single auction as theory knows it."""
-        return Auction(self.insiders, self.value_sd, self.noise_sd, self.habitat, self.inventory_weight)
+        return SingleAuction(self.insiders, self.value_sd, self.noise_sd, self.habitat, self.inventory_weight)
 
     @property
     def each(self) -> bool:
@@ -227,7 +227,7 @@ class KyleMarket(Market):
         profit, errors = self.outcome(play)
         payoffs = np.full(self.n_players, profit)
         if self.maker == "learning":
-            single = Linear(np.full(self.insiders, play.orders[0]), float(play.impacts[0]))
+            single = LinearPlay(np.full(self.insiders, play.orders[0]), float(play.impacts[0]))
             payoffs[-1] = -errors.sum() if self.rounds > 1 else -self.auction.loss(single)
         quantities = {"slope": play.impacts, "error": errors}
         closed = self.rounds == 1 and not (self.habitat and self.inventory_weight)

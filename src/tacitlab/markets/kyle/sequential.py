@@ -120,7 +120,7 @@ def _impact(alpha: float, noise: float, insiders: int) -> float:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class DayOutcome:
     """What linear play brings.
 
     Attributes
@@ -135,7 +135,7 @@ class Outcome:
     errors: Floats
 
 
-def evaluate(orders: ArrayLike, impacts: ArrayLike, value_sd: float = 1.0, noise_sd: float = 1.0) -> Outcome:
+def evaluate(orders: ArrayLike, impacts: ArrayLike, value_sd: float = 1.0, noise_sd: float = 1.0) -> DayOutcome:
     """Expected profits and pricing errors of any linear play.
 
     Parameters
@@ -161,7 +161,7 @@ def evaluate(orders: ArrayLike, impacts: ArrayLike, value_sd: float = 1.0, noise
         left = 1 - impact * each[n].sum()
         profits += each[n] * left * errors[n]
         errors[n + 1] = left**2 * errors[n] + impact**2 * noise
-    return Outcome(profits, errors)
+    return DayOutcome(profits, errors)
 
 
 def best_orders(

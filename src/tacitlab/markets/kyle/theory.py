@@ -16,7 +16,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Linear:
+class LinearPlay:
     """Linear play of an auction.
 
     Attributes
@@ -32,7 +32,7 @@ class Linear:
 
 
 @dataclass(frozen=True)
-class Auction:
+class SingleAuction:
     """A single auction.
 
     The maker chooses the price that minimises ``E[(v - p)² + w (y + z)² | y]``, where ``z = -xi (p - p0)`` is what
@@ -58,10 +58,10 @@ class Auction:
 
     Examples
     --------
-    >>> nash = Auction(insiders=2).nash()
+    >>> nash = SingleAuction(insiders=2).nash()
     >>> nash.orders, round(nash.impact, 5)
     (array([0.70711, 0.70711]), 0.4714)
-    >>> Auction(2).profits(nash).sum(), Auction(2).profits(Auction(2).cartel()).sum()
+    >>> SingleAuction(2).profits(nash).sum(), SingleAuction(2).profits(SingleAuction(2).cartel()).sum()
     (np.float64(0.47140), np.float64(0.5))
     """
 
@@ -106,7 +106,7 @@ class Auction:
         weight = self.inventory_weight
         return (regression + weight * self.habitat) / (1 + weight * self.habitat**2)
 
-    def best_orders(self, play: Linear) -> Floats:
+    def best_orders(self, play: LinearPlay) -> Floats:
         """Each insider's best slope while the others keep theirs: ``(1 - lambda B_-i)/(2 lambda)``.
 
         Raises
@@ -119,23 +119,23 @@ class Auction:
         rest = play.orders.sum() - play.orders
         return np.asarray((1 - play.impact * rest) / (2 * play.impact))
 
-    def profits(self, play: Linear) -> Floats:
+    def profits(self, play: LinearPlay) -> Floats:
         """Expected profit of each insider: ``beta_i (1 - lambda B) Sigma0``."""
         return np.asarray(play.orders * (1 - play.impact * play.orders.sum()) * self.value_sd**2)
 
-    def error(self, play: Linear) -> float:
+    def error(self, play: LinearPlay) -> float:
         """Expected squared pricing error, ``E (v - p)² = (1 - lambda B)² Sigma0 + lambda² sigma_u²``."""
         gap = 1 - play.impact * float(play.orders.sum())
         return gap**2 * self.value_sd**2 + (play.impact * self.noise_sd) ** 2
 
-    def loss(self, play: Linear) -> float:
+    def loss(self, play: LinearPlay) -> float:
         """What the maker minimises: pricing error and weighted inventory."""
         if not self.inventory_weight:
             return self.error(play)
         flow = float(play.orders.sum()) ** 2 * self.value_sd**2 + self.noise_sd**2
         return self.error(play) + self.inventory_weight * (1 - self.habitat * play.impact) ** 2 * flow
 
-    def exploitability(self, play: Linear) -> Floats:
+    def exploitability(self, play: LinearPlay) -> Floats:
         """What each insider, and last the maker, gains by the best reply of all: (insiders + 1,).
 
         Profits of an insider fall by ``lambda Sigma0 (beta_i - best)²``, and the maker's loss grows by
@@ -143,7 +143,7 @@ class Auction:
 
         Examples
         --------
-        >>> Auction(2).exploitability(Auction(2).nash()).round(12)
+        >>> SingleAuction(2).exploitability(SingleAuction(2).nash()).round(12)
         array([0., 0., 0.])
         """
         own = play.impact * self.value_sd**2 * (play.orders - self.best_orders(play)) ** 2
@@ -157,7 +157,7 @@ class Auction:
 
     # --- outcomes ------------------------------------------------------------------------------------------------
 
-    def nash(self) -> Linear:
+    def nash(self) -> LinearPlay:
         """The equilibrium in linear strategies: ``beta = 1/((N + 1) lambda)`` against the maker's best slope.
 
         Kyle's closed form without a weight of inventory: ``beta = sigma_u/sqrt(N Sigma0)``, ``lambda = sqrt(N Sigma0) /
@@ -165,15 +165,15 @@ class Auction:
         """
         return self._fixed_point(self.insiders / (self.insiders + 1))
 
-    def cartel(self) -> Linear:
+    def cartel(self) -> LinearPlay:
         """Insiders who maximise their joint profit, while the maker expects them to: ``beta = 1/(2 N lambda)``."""
         return self._fixed_point(0.5)
 
-    def cartel_against(self, impact: float) -> Linear:
+    def cartel_against(self, impact: float) -> LinearPlay:
         """Insiders who maximise their joint profit at a price slope that does not answer."""
-        return Linear(np.full(self.insiders, 1 / (2 * self.insiders * impact)), impact)
+        return LinearPlay(np.full(self.insiders, 1 / (2 * self.insiders * impact)), impact)
 
-    def _fixed_point(self, share: float) -> Linear:
+    def _fixed_point(self, share: float) -> LinearPlay:
         """Play with ``lambda B = share``, where the maker replies best to B.
 
         ``lambda(B) B`` rises from 0 to 1 or beyond, so that there is exactly one.
@@ -188,4 +188,4 @@ class Auction:
             most = share / self._impact(0.0)  # with the least slope there can be
             total = float(brentq(excess, 0.0, most, xtol=1e-15 * most, rtol=1e-14))
         orders = np.full(self.insiders, total / self.insiders)
-        return Linear(orders, self.best_impact(orders))
+        return LinearPlay(orders, self.best_impact(orders))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tacitlab.lab.result import Result
 from tacitlab.markets import GlostenMilgrom, KyleMarket
 from tacitlab.markets.kyle import sequential
-from tacitlab.markets.kyle.theory import Auction, Linear
+from tacitlab.markets.kyle.theory import LinearPlay, SingleAuction
 from tacitlab.measures.slopes import slope_of_means
 from tacitlab.report.market_tested import Tested, outcome_of
 from tacitlab.studies.base import Player
@@ -116,11 +116,11 @@ class Auctions:
         return np.asarray((self.orders**2 * gap / spread).min(axis=2))
 
     @property
-    def noisy(self) -> Linear:
+    def noisy(self) -> LinearPlay:
         """The equilibrium of a single auction with the insiders' own randomness as further noise trade."""
         m = self.market
         noise = float(np.sqrt(m.noise_sd**2 + (self.left**2).sum(axis=1).mean()))
-        return Auction(m.insiders, m.value_sd, noise).nash()
+        return SingleAuction(m.insiders, m.value_sd, noise).nash()
 
     @property
     def place(self) -> Floats:
