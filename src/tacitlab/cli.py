@@ -47,6 +47,7 @@ def run(
     overrides: Overrides = None,
     out: Annotated[Path | None, typer.Option(help="run folder; runs/NAME-1, -2, ... if left out")] = None,
     resume: Annotated[Path | None, typer.Option(help="finish the run in this folder")] = None,
+    anyway: Anyway = False,
     threads: Threads = None,
     no_report: Annotated[bool, typer.Option("--no-report", help="write no report.html")] = False,
 ) -> None:
@@ -59,7 +60,7 @@ def run(
         if scenario is not None:
             raise TacitError("--resume: it continues a run as it is; leave out the scenario")
         with terminal.progress(str(resume)) as report:
-            result = lab.resume(resume, threads=threads, progress=report)
+            result = lab.resume(resume, threads=threads, progress=report, anyway=anyway, tell=_on_the_side)
     elif scenario is None:
         raise TacitError("scenario: missing; name one that `tacit list` shows, for example `tacit run bertrand`")
     else:
@@ -244,6 +245,10 @@ def metagame(
     typer.echo(f"data    {folder}/data.zarr")
     if not no_report:
         typer.echo(f"report  {page.write(metagame_page.build(result), folder / 'report.html')}")
+
+
+def _on_the_side(line: str) -> None:
+    typer.echo(line, err=True)
 
 
 def main() -> None:

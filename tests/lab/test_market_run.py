@@ -101,7 +101,7 @@ def test_a_killed_run_goes_on_from_its_checkpoint_to_the_same_bits(result, tmp_p
 def test_a_run_on_other_devices_is_not_continued(tmp_path):
     folder = tmp_path / "run"
     subprocess.run([sys.executable, "-c", KILLED, str(folder)], capture_output=True)
-    with pytest.raises(TacitError, match=r"began on .* --threads"):
+    with pytest.raises(TacitError, match=r"devices .* now 1 x cpu\); give --threads as before"):
         tacitlab.resume(folder, threads=1)
 
 

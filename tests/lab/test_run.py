@@ -234,10 +234,10 @@ sys.exit(guarded(lambda: tacitlab.run(experiment, sys.argv[2])))
 def test_a_disk_that_fills_up_is_one_line_and_loses_nothing(duopoly, tmp_path):
     import yaml
 
-    scenario = from_mapping(duopoly.dump(), [("keep_values", True), ("trace.windows", 300)])
+    scenario = from_mapping(duopoly.dump(), [("keep_values", True), ("sessions", 400)])
     (tmp_path / "s.yaml").write_text(yaml.safe_dump(scenario.dump()))
     out = subprocess.run(
-        [sys.executable, "-c", LIMITED, tmp_path / "s.yaml", tmp_path / "run", "2200"],
+        [sys.executable, "-c", LIMITED, tmp_path / "s.yaml", tmp_path / "run", "20000"],
         capture_output=True,
         text=True,
         check=False,
@@ -308,6 +308,7 @@ def test_resume_repairs_what_was_lost_after_it_was_complete(duopoly, tmp_path):
 
 def test_two_processes_do_not_write_into_one_folder(duopoly, tmp_path):
     tacitlab.run(duopoly, tmp_path / "run")
+    (tmp_path / "run" / "policies" / "000003.safetensors").unlink()
     with RunFolder(tmp_path / "run").locked(), pytest.raises(TacitError, match="another process"):
         tacitlab.resume(tmp_path / "run")
     tacitlab.resume(tmp_path / "run")

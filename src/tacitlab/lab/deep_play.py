@@ -84,6 +84,10 @@ class MarketWork:
             if checkpoint:
                 checkpoint.remove()
 
+    def played_on(self, threads: int | None) -> str:
+        """How many there are, of which kind."""
+        return deep.crew(threads or cores()).layout
+
     def alone(self) -> Arrays:
         """All sessions of a single cell on one device: its bits do not depend on how many there are."""
         parts = [played.data for played in self.play(list(self.layout.shards()), 1, None, lambda more: None)]

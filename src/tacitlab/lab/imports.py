@@ -14,9 +14,6 @@ from tacitlab import registry
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT.name
 
-#: They know every kind by name. What an experiment uses of it is a root of its own; the rest does not play.
-CHOOSERS = frozenset({"lab.experiment", "registry"})
-MEMBERS = frozenset({"games", "markets", "learners", "interventions", "interop"})
 
 _BEGIN = re.compile(r"(?m)^([ \t]*)(?:(?:from[ \t]+[\w.]+[ \t]+import|import)[ \t]|(if (?:typing\.)?TYPE_CHECKING:))")
 
@@ -63,8 +60,7 @@ def closure(roots: Iterable[str], arrays: bool = True) -> frozenset[str]:
             continue
         found.add(module)
         for other in imports(module).own:
-            chosen = module in CHOOSERS and other.partition(".")[0] in MEMBERS
-            if not chosen and (arrays or not imports(other).first & ARRAYS):
+            if arrays or not imports(other).first & ARRAYS:
                 waiting.append(other)
     return frozenset(found)
 

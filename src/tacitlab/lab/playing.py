@@ -40,6 +40,9 @@ class Work(Protocol):
         are done, in fractions where an engine knows them.
         """
 
+    def played_on(self, threads: int | None) -> str:
+        """What it is played on, in words, where the bits depend on it."""
+
     def alone(self) -> Arrays:
         """All sessions of a single cell, on one core or device, without policies: how a worker plays a sweep's cell."""
 

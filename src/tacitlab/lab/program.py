@@ -38,7 +38,7 @@ class Source:
     Attributes
     ----------
     name : str
-        Within its folder.
+        Within its folder; that of a second folder begins with a number.
     path : Path
     digest : str
         SHA-256 of its bytes.
@@ -178,10 +178,11 @@ def of_roots(roots: frozenset[str], own: Mapping[Path, Path], arrays: bool, devi
     """
     sources: dict[Path, Source] = {}
     tops: set[str] = set()
+    homes = sorted(set(own.values()))
     for path, home in sorted(own.items()):
+        room = "" if home == homes[0] else f"{homes.index(home)}/"
         for name, (file, about) in own_files(path, home).items():
-            alike = sum(source.name == name for source in sources.values() if source.path != file)
-            sources.setdefault(file, Source(f"{name}~{alike}" if alike else name, file, about.digest))
+            sources.setdefault(file, Source(room + name, file, about.digest))
             tops |= about.others
             roots |= about.own
     code, theirs = _code(roots, arrays)

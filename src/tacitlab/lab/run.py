@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,8 +14,10 @@ from typing import Any
 import numpy as np
 
 from tacitlab.errors import Interrupted, TacitError
+from tacitlab.lab import sources
 from tacitlab.lab.experiment import Experiment, from_mapping
 from tacitlab.lab.playing import CAUSES, Work
+from tacitlab.lab.program import Program, difference, program
 from tacitlab.lab.result import Policies, Result, label
 from tacitlab.lab.stored import concatenated, load, result_of
 from tacitlab.markets.base import Market
@@ -67,18 +70,90 @@ def run(
     job = Job(experiment, prepare(experiment))
     if folder is None:
         return job.in_memory(threads, progress)
-    path = Path(folder)
-    return job.in_folder(create(path, experiment.dump(), job.layout, _facts(experiment, job.work)), threads, progress)
+    path, played_by = Path(folder), job.program(threads)
+    facts = {**_facts(experiment, job.work), "program": played_by.record(), "sources": sources.record(played_by)}
+    store = create(path, experiment.dump(), job.layout, facts, sources.copies(played_by))
+    return job.in_folder(store, threads, progress)
 
 
-def resume(folder: str | os.PathLike[str], *, threads: int | None = None, progress: Progress | None = None) -> Result:
-    """Finish a run that was interrupted; the result has the bytes of an uninterrupted one."""
+def resume(
+    folder: str | os.PathLike[str],
+    *,
+    threads: int | None = None,
+    progress: Progress | None = None,
+    anyway: bool = False,
+    tell: sources.Tell = lambda line: None,
+) -> Result:
+    """Finish a run that was interrupted; the result has the bytes of an uninterrupted one.
+
+    Parameters
+    ----------
+    folder : path
+    threads, progress : optional
+        As for :func:`run`.
+    anyway : bool
+        Go on although code, files or libraries differ from those that it was begun with; the manifest says so then.
+    tell : callable
+        Called with what a user should know before it goes on: which files are executed.
+
+    Raises
+    ------
+    TacitError
+        If the folder is no run or is damaged, or what would play the rest differs from what it was begun with.
+    Interrupted
+        As for :func:`run`.
+    """
     store = RunFolder(folder)
-    experiment = from_mapping(store.scenario())
+    if store.manifest["status"] == "complete" and not store.lacking():
+        return load(folder)  # nothing is played, so nothing is executed
+    found = sources.placed(store.path, store.manifest.get("sources", []), store.scenario())
+    if found.differs and not anyway:
+        raise _other_program(store, found.differs)
+    for line in found.told:
+        tell(line)
+    experiment = from_mapping(found.tree)
     job = Job(experiment, prepare(experiment))
     if store.manifest.get("shards") != job.layout.n_shards:
         raise TacitError(f"{folder}: its scenario and manifest disagree; run the experiment again in another folder")
+    _compare(store, job.program(threads), anyway, tell)
     return job.in_folder(store, threads, progress)
+
+
+def _compare(store: RunFolder, now: Program, anyway: bool, tell: sources.Tell) -> None:
+    """Refuse to go on with another program than that of the beginning, or enter that it happened."""
+    before = store.manifest.get("program")
+    differs = "unknown: it began before programs were recorded" if before is None else difference(before, now)
+    if not differs:
+        return
+    if before is None:
+        tell(f"note: {store.path} says nothing of the code that it was begun with; it may be another one")
+    elif store.finished() or store.scratch.is_dir():
+        if not anyway:
+            raise _other_program(store, differs)
+        shutil.rmtree(store.scratch, ignore_errors=True)  # a session is played by one program, from its beginning
+        tell(f"note: goes on with another program than it was begun with ({differs})")
+    else:
+        differs = ""  # nothing has been played yet
+    entry = {"when": _now(), "differs": differs, "sessions": _safe(store)}
+    store.enter(
+        {"program": now.record(), **({"anyway": [*store.manifest.get("anyway", []), entry]} if differs else {})}
+    )
+
+
+def _other_program(store: RunFolder, differs: str) -> TacitError:
+    total = store.manifest["cells"] * store.manifest["sessions"]
+    mend = "give --threads as before" if differs.startswith("devices ") else "bring that back"
+    return TacitError(
+        f"{store.path}: {_safe(store)} of {total} sessions were played by another program ({differs}); {mend}, run it "
+        "into another folder, or mix both with --anyway"
+    )
+
+
+def _safe(store: RunFolder) -> int:
+    """Sessions that are complete."""
+    layout = Layout(store.manifest["cells"], store.manifest["sessions"], store.manifest["shard"], {})
+    done = store.finished()
+    return sum(count for index, *_, count in layout.shards() if index in done)
 
 
 def prepare(experiment: Experiment) -> Work:
@@ -103,6 +178,10 @@ class Job:
     def layout(self) -> Layout:
         return self.work.layout
 
+    def program(self, threads: int | None) -> Program:
+        """What plays it here."""
+        return program(self.experiment, self.work.played_on(threads))
+
     def in_folder(self, store: RunFolder, threads: int | None, progress: Progress | None) -> Result:
         """Play what the folder lacks."""
         with store.locked():
@@ -111,19 +190,16 @@ class Job:
         return result_of(store, self.experiment)
 
     def _play_into(self, store: RunFolder, threads: int | None, progress: Progress | None) -> None:
-        began, journal = time.perf_counter(), store.finished()
-        done = {s[0] for s in self.layout.shards() if s[0] in journal and store.intact(*s, journal[s[0]])}
-        todo = [shard for shard in self.layout.shards() if shard[0] not in done]
-        skipped = sum(count for index, *_, count in self.layout.shards() if index in done)
+        began, todo = time.perf_counter(), store.lacking()
+        total = self.layout.cells * self.layout.sessions
         try:
-            report = _counter(progress, skipped, self.layout.cells * self.layout.sessions)
+            report = _counter(progress, total - sum(count for *_, count in todo), total)
             for (index, cell, first, _), data, policies in self.work.play(todo, threads, store.scratch, report):
                 store.write_shard(index, cell, first, data, policies)
         except KeyboardInterrupt:
-            finished = sum(count for index, *_, count in self.layout.shards() if index in store.finished())
             raise Interrupted(
-                f"interrupted: {finished} of {self.layout.cells * self.layout.sessions} sessions are safe in "
-                f"{store.path}{_begun(store)}; continue with `tacit run --resume {store.path}`"
+                f"interrupted: {_safe(store)} of {total} sessions are safe in {store.path}{_begun(store)}; "
+                f"continue with `tacit run --resume {store.path}`"
             ) from None
         digests = store.finished()
         whole = combined(digests[k] for k in sorted(digests))
@@ -152,6 +228,7 @@ class Job:
 
         manifest = {
             **_facts(self.experiment, self.work),
+            "program": self.program(threads).record(),
             "content_hash": combined(digest(data, p) for _, data, p in rows),
             "seconds": round(time.perf_counter() - began, 3),
             "failures": _failures({name: variables[name][1] for name in FAILURE if name in variables}),
@@ -191,5 +268,9 @@ def _facts(experiment: Experiment, work: Work) -> dict[str, Any]:
         "seed": experiment.seed,
         "sessions": experiment.sessions,
         "versions": {**libraries, "python": platform.python_version()},
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "started": _now(),
     }
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -61,6 +61,10 @@ class StageWork:
             yield Played(shard, _data(record), _policies(record, self.plans[shard[1]]))
             report(shard[3])
 
+    def played_on(self, threads: int | None) -> str:
+        """None are named: the bits are the same on all."""
+        return ""
+
     def alone(self) -> Arrays:
         """All sessions of a single cell in this thread: a pool would cost more than a tiny cell does."""
         (plan,), stop, sessions = self.plans, np.zeros(1, np.bool_), self.layout.sessions

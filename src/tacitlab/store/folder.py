@@ -36,8 +36,11 @@ Stored = tuple[tuple[str, ...], NDArray[np.generic], str, str]  # dimensions, va
 FORMAT = 1
 
 
-def create(path: Path, scenario: Mapping[str, Any], layout: Layout, facts: Mapping[str, Any]) -> "RunFolder":
-    """Lay out an empty run.
+def create(
+    path: Path, scenario: Mapping[str, Any], layout: Layout, facts: Mapping[str, Any],
+    files: Mapping[str, bytes] | None = None,
+) -> "RunFolder":  # fmt: skip
+    """Lay out an empty run, with files that are kept beside it.
 
     Raises
     ------
@@ -51,6 +54,9 @@ def create(path: Path, scenario: Mapping[str, Any], layout: Layout, facts: Mappi
         (path / POLICIES).mkdir(parents=True, exist_ok=True)
         _create_arrays(path / DATA, layout)
         (path / JOURNAL).write_text("")
+        for name, content in (files or {}).items():
+            (path / name).parent.mkdir(parents=True, exist_ok=True)
+            atomic.write(path / name, content)
         atomic.write(path / SCENARIO, yaml.safe_dump(dict(scenario), sort_keys=False).encode())
         before = hashlib.sha256((path / SCENARIO).read_bytes()).hexdigest()
         manifest = {
@@ -138,6 +144,12 @@ class RunFolder:
         except Exception:  # whatever is wrong with it, it must be played again
             return False
 
+    def lacking(self) -> list[tuple[int, int, int, int]]:
+        """Shards that are missing, or are no longer what the journal says: index, cell, first session and number."""
+        journal = self.finished()
+        layout = Layout(self.manifest["cells"], self.manifest["sessions"], self.manifest["shard"], {})
+        return [s for s in layout.shards() if s[0] not in journal or not self.intact(*s, journal[s[0]])]
+
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Only one process may write; the lock goes with the process, however that ends."""
@@ -161,7 +173,11 @@ class RunFolder:
 
     def finish(self, facts: Mapping[str, Any]) -> None:
         """Mark the run as complete."""
-        self.manifest = {**self.manifest, "status": "complete", **facts}
+        self.enter({"status": "complete", **facts})
+
+    def enter(self, facts: Mapping[str, Any]) -> None:
+        """Enter facts into the manifest."""
+        self.manifest = {**self.manifest, **facts}
         with atomic.explained(self.path, "writing the manifest"):
             atomic.write(self.path / MANIFEST, _json(self.manifest))
 

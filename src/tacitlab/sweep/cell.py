@@ -15,6 +15,7 @@ from tacitlab.lab.design import FIXED, Scalar
 from tacitlab.lab.experiment import Experiment, from_mapping
 from tacitlab.lab.program import Program, earlier_runs, program
 from tacitlab.lab.run import prepare
+from tacitlab.lab.sources import unplaced
 from tacitlab.markets.base import Market
 from tacitlab.store.layout import Arrays, Variable
 from tacitlab.sweep.cells import MOST_BYTES, pack
@@ -63,7 +64,7 @@ class Order:
         return from_mapping(self.experiment, job.settings)
 
 
-def address(experiment: Experiment, keep: Sequence[str], computes: str) -> bytes:
+def address(experiment: Experiment, keep: Sequence[str], computes: str | Program) -> bytes:
     """Where a cell is stored: SHA-256 of everything that decides its bits, 32 bytes.
 
     That is the experiment with every default written out, but for names; what is kept; the program that computes it;
@@ -83,6 +84,8 @@ def address(experiment: Experiment, keep: Sequence[str], computes: str) -> bytes
     False
     """
     tree = {name: value for name, value in experiment.dump().items() if name not in FIXED}
+    if isinstance(computes, Program):  # a user's file may lie anywhere: what it holds is part of the program
+        tree, computes = unplaced(tree, computes), str(computes)
     facts = [tree, sorted(keep), computes, [_content(run) for run in earlier_runs(tree)]]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).digest()
 

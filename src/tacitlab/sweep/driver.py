@@ -239,8 +239,8 @@ class Driver:
                 f"trace.window: {experiment.recorded()[0]} here and {self.window} in the first cell; set it, or keep "
                 "variables without time"
             )
-        computes = str(program_of(experiment))
-        return job._replace(computes=computes), address(experiment, self.order.keep, computes)
+        computes = program_of(experiment)
+        return job._replace(computes=str(computes)), address(experiment, self.order.keep, computes)
 
     def _misfit(self, where: bytes) -> str | None:
         """Why a cell that another sweep has stored does not fit into the table."""
