@@ -27,7 +27,20 @@ APART = {
 }
 
 #: Libraries that check, read, label and store what others have computed.
-NO_BITS = {"pydantic", "pydantic_core", "yaml", "xarray", "zarr", "safetensors", "jaxtyping", "typer", "rich", "pandas", "pyarrow"}
+NO_BITS = {"pydantic", "pydantic_core", "yaml", "xarray", "zarr", "safetensors", "jaxtyping", "typer", "rich", "pandas",
+           "pyarrow"}  # fmt: skip
+    "pydantic",
+    "pydantic_core",
+    "yaml",
+    "xarray",
+    "zarr",
+    "safetensors",
+    "jaxtyping",
+    "typer",
+    "rich",
+    "pandas",
+    "pyarrow",
+}
 
 
 def traced(trees):
