@@ -29,18 +29,6 @@ APART = {
 #: Libraries that check, read, label and store what others have computed.
 NO_BITS = {"pydantic", "pydantic_core", "yaml", "xarray", "zarr", "safetensors", "jaxtyping", "typer", "rich", "pandas",
            "pyarrow"}  # fmt: skip
-    "pydantic",
-    "pydantic_core",
-    "yaml",
-    "xarray",
-    "zarr",
-    "safetensors",
-    "jaxtyping",
-    "typer",
-    "rich",
-    "pandas",
-    "pyarrow",
-}
 
 
 def traced(trees):
@@ -115,6 +103,12 @@ def test_no_import_is_overlooked():
             rest = name.partition(".")[2]
             assert rest in found.own or imports.file_of(rest).name == "__init__.py", (path, name)
         assert all(imports.file_of(name).is_file() for name in found.own), path
+
+
+def test_a_name_that_a_room_passes_on_is_followed_to_its_module():
+    assert imports._defining("games", "Bertrand") == "games.bertrand"
+    assert imports._defining("interventions", "Steering") == "engine.arrays"
+    assert imports._defining("games", "bertrand") == "games.bertrand"
 
 
 def test_every_library_that_plays_is_counted_or_decides_no_bit():

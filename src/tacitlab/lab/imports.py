@@ -88,8 +88,8 @@ def imports(module: str) -> Imports:
     return Imports(frozenset(own), frozenset(others), frozenset(first))
 
 
-def _statements(text: str) -> Iterator[tuple[int, ast.stmt]]:
-    """The import statements of a file, each with its indentation.
+def _statements(text: str, typed: bool = False) -> Iterator[tuple[int, ast.stmt]]:
+    """The import statements of a file, each with its indentation; those for types alone only if wanted.
 
     Parsing whole files would take a fifth of a second for a stage game; only lines that begin like an import are
     parsed. An import in a text may be taken for one: that adds a file, and never loses one.
@@ -101,7 +101,9 @@ def _statements(text: str) -> Iterator[tuple[int, ast.stmt]]:
         if number < skip_to:
             continue
         indent = len(match[1])
-        if match[2]:  # for types alone: skip the block
+        if match[2]:  # for types alone
+            if typed:
+                continue
             skip_to = number + 1
             while skip_to < len(lines) and (
                 not lines[skip_to].strip() or len(lines[skip_to]) - len(lines[skip_to].lstrip()) > indent
