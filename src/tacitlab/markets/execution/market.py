@@ -3,9 +3,13 @@
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
+import equinox as eqx
+import jax
+import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
@@ -16,15 +20,15 @@ from tacitlab.markets.execution import impact
 from tacitlab.markets.execution.impact import Impact
 from tacitlab.markets.execution.liquidation import LiquidationGame, Solution, exploitability, nash
 from tacitlab.markets.execution.optimum import diagnose, joint_optimum, lower_bound
+from tacitlab.markets.motion import Actions, Dynamics, Outcome, built, normal
 from tacitlab.schema import Spec, param
 from tacitlab.theory.benchmarks import Benchmarks, Profile
-
-if TYPE_CHECKING:
-    from tacitlab.markets.execution.dynamics import ExecutionDynamics
 
 Floats = NDArray[np.float64]
 NonNegative = Annotated[float, Field(ge=0)]
 Seen = Literal["time", "inventory", "price", "last-price", "last-trade", "rival-inventory"]
+TIME, INVENTORY = 0, 1  # places in an observation; prices and more follow the inventories
+SLACK = 1e-4  # shares by which an inventory may miss its bounds: rounding
 
 
 class Permanent(Spec):
@@ -59,6 +63,29 @@ class Liquidity(Spec):
 
 KERNELS = (Permanent, Exponential, Power)
 Kernel = Annotated[Permanent | Exponential | Power, Field(discriminator="kind")]
+
+
+class Blocks(NamedTuple):
+    """What a share takes off prices: by the step and asset in which one trades, and those in which it was sold.
+
+    An agent's own shares and the others', for good or in the same step only; ``mid``: off the price that everybody
+    sees; ``toss``: what the others sell earlier in the same step.
+    """
+
+    lasting_own: Float[Array | np.ndarray, "steps assets steps assets"]
+    lasting_cross: Float[Array | np.ndarray, "steps assets steps assets"]
+    mid: Float[Array | np.ndarray, "steps assets steps assets"]
+    temporary_own: Float[Array | np.ndarray, "steps assets assets"]
+    temporary_cross: Float[Array | np.ndarray, "steps assets assets"]
+    toss: Float[Array | np.ndarray, "steps assets assets"]
+
+
+class Drift(NamedTuple):
+    """Square-root processes of lasting and temporary impact, each relative to its mean, by step."""
+
+    reversion: Float[Array, ""] | float
+    noise: Float[Array | np.ndarray, " 2"]
+    correlation: Float[Array, ""] | float
 
 
 class Execution(Market):
@@ -145,7 +172,7 @@ class Execution(Market):
     )
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def _consistent(self) -> "Execution":
         if self.observes[:2] != ("time", "inventory"):
             raise ValueError(f"observes: {list(self.observes)} must begin with time, inventory; put them first")
         if len(set(self.observes)) < len(self.observes):
@@ -203,13 +230,15 @@ class Execution(Market):
     @property
     def largest(self) -> float:
         """Most shares that anybody begins with."""
-        return float(np.abs(self._inventories()).max())
+        return float(np.abs(self.endowments).max())
 
     @property
     def assets(self) -> int:
         return len(self.cross_impact or (1,))
 
-    def _inventories(self) -> Floats:
+    @property
+    def endowments(self) -> Floats:
+        """What each agent has of each asset at the beginning: (agents, assets) shares."""
         return np.array([q if isinstance(q, tuple) else (q,) for q in self.inventories], dtype=float)
 
     def impact(self) -> Impact:
@@ -245,7 +274,7 @@ class Execution(Market):
     @cached_property
     def game(self) -> LiquidationGame:
         """The open-loop game. Random liquidity counts by its mean, which it starts from and returns to."""
-        return self.impact().game(self._inventories(), sales_only=not self.buying)
+        return self.impact().game(self.endowments, sales_only=not self.buying)
 
     def benchmarks(self) -> Benchmarks:
         """Open-loop Nash equilibrium and joint optimum of the game that is played; TWAP beside them."""
@@ -293,7 +322,7 @@ class Execution(Market):
         if self.temporary == 0:
             return None
         return liquidation_closed.schied_zhang(
-            self._inventories()[:, 0], self.steps, self.steps * self.tau, temporary=self.temporary,
+            self.endowments[:, 0], self.steps, self.steps * self.tau, temporary=self.temporary,
             permanent=self.permanent, risk_aversion=self.risk_aversion, volatility=self.volatility,
         )  # fmt: skip
 
@@ -308,7 +337,7 @@ class Execution(Market):
         """Prices that networks see as -1 and 1."""
         if self.price_range is not None:
             return self.price_range
-        reach = float(np.max(self.permanent) * np.abs(self._inventories()).sum())
+        reach = float(np.max(self.permanent) * np.abs(self.endowments).sum())
         reach = reach or 4 * self.volatility * np.sqrt(self.steps * self.tau) or 1.0
         return self.price - reach, self.price + reach
 
@@ -328,7 +357,305 @@ class Execution(Market):
     def _suffixes(self) -> list[str]:
         return [""] if self.assets == 1 else [f"-{a + 1}" for a in range(self.assets)]
 
-    def dynamics(self) -> "ExecutionDynamics":
-        from tacitlab.markets.execution.dynamics import build
+    # --- what play needs, beside the parameters ----------------------------------------------------------------
 
-        return build(self)
+    @property
+    def grid(self) -> int:
+        """Number of candidates of one asset."""
+        if self.trades == "parts":
+            return self.parts + 1
+        most = int(np.floor(self.largest))
+        return 2 * most + 1 if self.buying else most + 1
+
+    @property
+    def tossing(self) -> bool:
+        return bool(np.any(self.blocks.toss))
+
+    @property
+    def drifting(self) -> bool:
+        """Whether liquidity is random."""
+        return self.liquidity is not None
+
+    @property
+    def triangle(self) -> bool:
+        return self.features == "triangle"
+
+    @cached_property
+    def blocks(self) -> Blocks:
+        """Impact by step and asset, what is met within a step only apart."""
+        impact, steps, assets = self.impact(), self.steps, self.assets
+        shape = (steps, assets, steps, assets)
+        temporary = np.diag(np.broadcast_to(np.asarray(self.temporary) / self.tau, (steps,)).repeat(assets))
+        shared = temporary * self.shared_temporary
+
+        def within(matrix: Floats) -> Floats:
+            """The diagonal blocks."""
+            return np.einsum("tatb->tab", matrix.reshape(shape))
+
+        return Blocks(
+            lasting_own=(impact.felt_own - temporary).reshape(shape),
+            lasting_cross=(impact.felt_cross - impact.toss / 2 - shared).reshape(shape),
+            mid=impact.mid.reshape(shape),
+            temporary_own=within(temporary),
+            temporary_cross=within(shared),
+            toss=within(impact.toss),
+        )
+
+    @property
+    def step_volatility(self) -> float:
+        return self.volatility * np.sqrt(self.tau)
+
+    @property
+    def drift(self) -> Drift:
+        law = self.liquidity
+        if law is None:
+            return Drift(0.0, np.zeros(2), 0.0)
+        means = np.array([np.max(self.permanent), np.max(self.temporary)])
+        noises = np.array([law.permanent_noise, law.temporary_noise])
+        relative = np.divide(noises, np.sqrt(means), out=np.zeros(2), where=means > 0) * np.sqrt(law.dt)
+        return Drift(law.reversion * law.dt, relative, law.correlation)
+
+    @property
+    def risk(self) -> float:
+        """Penalty for each squared share held after a trade."""
+        return self.risk_aversion * self.volatility**2 * self.tau
+
+    def dynamics(self) -> "ExecutionDynamics":
+        return built(ExecutionDynamics, self)
+
+
+class ExecutionState(NamedTuple):
+    """Between two trades."""
+
+    step: Int[Array, ""]
+    inventory: Float[Array, "agents assets"]
+    pushed: Float[Array, "agents steps assets"]  # trades so far, times the liquidity they met
+    noise: Float[Array, " assets"]  # of the price, summed up
+    liquidity: Float[Array, " 2"]  # lasting and temporary impact, relative to the parameters
+    last_price: Float[Array, " assets"]
+    last_trade: Float[Array, "agents assets"]
+
+
+class ExecutionDynamics(Dynamics):
+    """All agents trade at once or in random order, and meet prices that earlier trades have moved.
+
+    Agent i gets the price ``price + noise - lasting_own[t] v_i - lasting_cross[t] sum_{j != i} v_j -
+    temporary_own[t] v_i[t] - temporary_cross[t] sum_{j != i} v_j[t] - toss[t] sum_{j before i} v_j[t]``; everybody sees
+    ``price + noise - mid[t] sum_j v_j``.
+    """
+
+    roles: tuple[Role, ...] = eqx.field(static=True)
+    trades: str = eqx.field(static=True)
+    grid: int = eqx.field(static=True)
+    buying: bool = eqx.field(static=True)
+    tossing: bool = eqx.field(static=True)
+    drifting: bool = eqx.field(static=True)
+    triangle: bool = eqx.field(static=True)
+    foresee_last_trade: bool = eqx.field(static=True)
+    reward: str = eqx.field(static=True)
+    observes: tuple[str, ...] = eqx.field(static=True)
+    blocks: Blocks
+    endowments: Float[Array, "agents assets"]
+    price: Float[Array, ""]  # the first
+    step_volatility: Float[Array, ""]
+    drift: Drift
+    risk: Float[Array, ""]
+    seen_prices: Float[Array, " 2"]
+
+    @property
+    def steps(self) -> int:
+        return self.blocks.mid.shape[0]
+
+    @property
+    def assets(self) -> int:
+        return self.blocks.mid.shape[1]
+
+    @property
+    def largest(self) -> Float[Array, ""]:
+        """Most shares that anybody begins with."""
+        return jnp.max(jnp.abs(self.endowments))
+
+    # --- the game ----------------------------------------------------------------------------------------------
+
+    def reset(self, key: PRNGKeyArray) -> ExecutionState:
+        agents, nothing = len(self.endowments), jnp.zeros(self.assets)
+        pushed = jnp.zeros((agents, self.steps, self.assets))
+        prices = nothing + self.price
+        return ExecutionState(
+            jnp.zeros((), jnp.int32), self.endowments, pushed, nothing, jnp.ones(2), prices, pushed[:, 0]
+        )
+
+    def mid_price(self, state: ExecutionState) -> Float[Array, " assets"]:
+        """What everybody sees before the next trade."""
+        step = jnp.minimum(state.step, self.steps - 1)  # after the last trade there is none
+        return self.price + state.noise - jnp.tensordot(self.blocks.mid[step], state.pushed.sum(axis=0), 2)
+
+    def observe(self, state: ExecutionState) -> dict[str, Float[Array, "agents observation"]]:
+        agents, price = len(self.endowments), self.mid_price(state)
+
+        def all_see(x: Array) -> Array:
+            return jnp.broadcast_to(x, (agents, x.size))
+
+        parts = {
+            "time": all_see(state.step.astype(jnp.float32)[None]),
+            "inventory": state.inventory,
+            "price": all_see(price),
+            "last-price": all_see(state.last_price),
+            "last-trade": state.last_trade,
+            "rival-inventory": state.inventory.sum(axis=0) - state.inventory,
+        }
+        return {self.roles[0].name: jnp.concatenate([parts[name] for name in self.observes], axis=1)}
+
+    def admissible(self, state: ExecutionState, actions: Actions) -> Actions:
+        """All that is left in the last step; nothing where a trade would lead beyond the inventories allowed."""
+        trades, left = actions[self.roles[0].name], state.inventory
+        bound = self.largest if self.buying else jnp.zeros(())
+        low, high = jnp.minimum(self.endowments, -bound), jnp.maximum(self.endowments, bound)
+        after = left - trades
+        inside = (after >= jnp.minimum(low, 0) - SLACK) & (after <= jnp.maximum(high, 0) + SLACK)
+        chosen = jnp.where(inside, trades, 0.0)
+        return {self.roles[0].name: jnp.where(state.step == self.steps - 1, left, chosen)}
+
+    def step(self, key: PRNGKeyArray, state: ExecutionState, actions: Actions) -> tuple[ExecutionState, Outcome]:
+        trades = actions[self.roles[0].name]
+        t, draws = state.step, jax.random.uniform(key, (self.assets + len(trades) + 2,))
+        seen = self.mid_price(state)
+        pushed = jax.lax.dynamic_update_index_in_dim(state.pushed, trades * state.liquidity[0], t, axis=1)
+        price = self.price + state.noise - self._impact(pushed, trades, state, draws[self.assets : -2])
+        inventory = state.inventory - trades
+        reference = self.price * (trades if self.reward == "trade" else self.endowments / self.steps)
+        rewards = jnp.sum(price * trades - reference - self.risk * inventory**2, axis=1)
+        after = ExecutionState(
+            t + 1, inventory, pushed, state.noise + self.step_volatility * normal(draws[: self.assets]),
+            self._liquidity(state.liquidity, normal(draws[-2:])), seen, trades,
+        )  # fmt: skip
+        info = {f"trade{s}": trades[:, a] for a, s in enumerate(self._suffixes())}
+        info |= {f"inventory{s}": inventory[:, a] for a, s in enumerate(self._suffixes())}
+        info |= {f"price{s}": seen[a] for a, s in enumerate(self._suffixes())}
+        return after, Outcome({self.roles[0].name: rewards}, t + 1 >= self.steps, jnp.zeros((), bool), info)
+
+    def _impact(
+        self, pushed: Float[Array, "agents steps assets"], trades: Float[Array, "agents assets"],
+        state: ExecutionState, draws: Float[Array, " agents"],
+    ) -> Float[Array, "agents assets"]:  # fmt: skip
+        """How far below the undisturbed price each agent trades."""
+        t = state.step
+        others, others_now = pushed.sum(axis=0) - pushed, trades.sum(axis=0) - trades
+        lasting = jnp.tensordot(pushed, self.blocks.lasting_own[t], ((1, 2), (1, 2)))
+        lasting += jnp.tensordot(others, self.blocks.lasting_cross[t], ((1, 2), (1, 2)))
+        temporary = trades @ self.blocks.temporary_own[t].T + others_now @ self.blocks.temporary_cross[t].T
+        total = lasting + state.liquidity[1] * temporary
+        if self.tossing:
+            earlier = (draws[None, :] < draws[:, None]).astype(trades.dtype)  # row: who pays, column: for whom
+            total += state.liquidity[0] * (earlier @ trades) @ self.blocks.toss[t].T
+        return total
+
+    def _liquidity(self, now: Float[Array, " 2"], shocks: Float[Array, " 2"]) -> Float[Array, " 2"]:
+        """Square-root process around 1, kept above 0."""
+        if not self.drifting:
+            return now
+        rho = self.drift.correlation
+        second = rho * shocks[0] + jnp.sqrt(1 - rho**2) * shocks[1]
+        correlated = jnp.stack([shocks[0], second])
+        moved = now + self.drift.reversion * (1 - now) + self.drift.noise * jnp.sqrt(now) * correlated
+        return jnp.maximum(moved, 0.0)
+
+    def _suffixes(self) -> list[str]:
+        return [""] if self.assets == 1 else [f"-{a + 1}" for a in range(self.assets)]
+
+    def global_state(self, state: ExecutionState) -> Float[Array, " features"]:
+        price = self._scaled_price(self.mid_price(state))
+        inventories = 2 * state.inventory.ravel() / (self.largest + 1) - 1
+        return jnp.concatenate([self._scaled_time(state.step)[None], inventories, price])
+
+    # --- what learners see -------------------------------------------------------------------------------------
+
+    def features(self, role: Role, observation: Float[Array, " observation"]) -> Float[Array, " features"]:
+        most = self.largest + 1
+        parts = self._split(observation)
+        scaled: dict[str, Array] = {
+            "time": self._scaled_time(parts["time"]),
+            "inventory": 2 * parts["inventory"] / most - 1,
+            **{name: self._scaled_price(parts[name]) for name in ("price", "last-price") if name in parts},
+            **{name: parts[name] / most for name in ("last-trade", "rival-inventory") if name in parts},
+        }
+        return jnp.concatenate([scaled[name] for name in self.observes])
+
+    def inputs(
+        self, role: Role, observation: Float[Array, " observation"], action: Float[Array, " size"]
+    ) -> Float[Array, " inputs"]:
+        """Observation and trade, the triangle 0 <= v <= q stretched to a square (Ning, Lin and Jaimungal 2021)."""
+        features = self.features(role, observation)
+        most = self.largest + 1
+        if not self.triangle:
+            return jnp.concatenate([features, 2 * action / most - 1])
+        held, sold = 1 - observation[INVENTORY] / most, action[0] / most
+        stretch = jnp.abs(held + sold) / jnp.maximum(held, sold)
+        both = jnp.stack([1 - 2 * stretch * held, 2 * stretch * sold - 1])
+        return jnp.concatenate([features[:INVENTORY], both, features[INVENTORY + 1 :]])
+
+    def candidates(
+        self, role: Role, observation: Float[Array, " observation"]
+    ) -> tuple[Float[Array, "candidates size"], Int[Array, ""]]:
+        """Trades by size: whole shares that keep the inventory in bounds, or equal parts of it; at last, all of it."""
+        left = observation[INVENTORY : INVENTORY + self.assets]
+        if self.trades == "whole" and self.buying:
+            reach = self.largest + SLACK  # of the inventory after the trade
+            least, most = jnp.ceil(left - reach), jnp.floor(left + reach)
+            values = least + jnp.arange(self.grid, dtype=jnp.float32)[:, None]
+            feasible = jnp.minimum(most - least + 1, self.grid)[0].astype(int)
+        elif self.trades == "whole":
+            values = jnp.sign(left) * jnp.arange(self.grid, dtype=jnp.float32)[:, None]
+            feasible = jnp.floor(jnp.abs(left[0])).astype(int) + 1
+        else:
+            parts = jnp.linspace(0.0, 1.0, self.grid)
+            mesh = jnp.stack(jnp.meshgrid(*[parts] * self.assets, indexing="ij"), axis=-1)
+            values = mesh.reshape(-1, self.assets) * left
+            feasible = jnp.where(jnp.any(left != 0), len(values), 1)
+        if self.foresee_last_trade:
+            last = observation[TIME] >= self.steps - 1
+            values = values.at[0].set(jnp.where(last, left, values[0]))
+            feasible = jnp.where(last, 1, feasible)
+        return values, feasible
+
+    def explore(
+        self, role: Role, observation: Float[Array, " observation"], draws: Float[Array, " size"]
+    ) -> Float[Array, " size"]:
+        """Normal around an even schedule, with its own size as standard deviation."""
+        even = observation[INVENTORY : INVENTORY + self.assets] / (self.steps - observation[TIME])
+        return even + jnp.abs(even) * normal(draws)
+
+    def _split(self, observation: Float[Array, " observation"]) -> dict[str, Array]:
+        sizes = [1 if name == "time" else self.assets for name in self.observes]
+        ends = [sum(sizes[: k + 1]) for k in range(len(sizes))]
+        return dict(zip(self.observes, jnp.split(observation, ends[:-1]), strict=True))
+
+    def _scaled_time(self, time: Array) -> Array:
+        half = max(self.steps - 1, 1) / 2
+        return (time - half) / half
+
+    def _scaled_price(self, price: Array) -> Array:
+        low, high = self.seen_prices
+        return jnp.clip(2 * (price - low) / (high - low) - 1, -1, 1)
+
+
+@eqx.filter_jit
+def greedy(
+    dynamics: ExecutionDynamics, networks: Any, observations: Float[Array | np.ndarray, "networks many observation"]
+) -> Float[Array, "networks many size"]:
+    """The best feasible trade, the first of equals, that each of several networks sees after its observations.
+
+    ``networks`` is one whose arrays have a leading axis; its ``columns`` give the values of inputs in columns.
+    """
+    role = dynamics.roles[0]
+
+    def best(network: Any, seen: Array) -> Array:
+        trades, feasible = dynamics.candidates(role, seen)
+        inputs = jax.vmap(lambda trade: dynamics.inputs(role, seen, trade))(trades)
+        values = network.columns(inputs.T)[0]
+        return trades[jnp.argmax(jnp.where(jnp.arange(len(trades)) < feasible, values, -jnp.inf))]
+
+    def each(both: tuple[Any, Array]) -> Array:
+        return jax.lax.map(lambda seen: best(both[0], seen), both[1])
+
+    return jax.lax.map(each, (networks, observations))  # in turn: many small products are faster so on processors

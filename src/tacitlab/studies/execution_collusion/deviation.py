@@ -19,7 +19,7 @@ from tacitlab.studies.execution_collusion.evidence import Runs
 
 if TYPE_CHECKING:
     from tacitlab.learners.deep.network import Network
-    from tacitlab.markets.execution.dynamics import ExecutionDynamics
+    from tacitlab.markets.execution.market import ExecutionDynamics
 
 EPISODES = 50  # of greedy play that a rival's answer is averaged over
 OBSERVED = ("time", "inventory", "price")
@@ -119,7 +119,7 @@ class Rivals:
 
     def greedy(self, step: int, held: Floats, price: Floats) -> Floats:
         """What they sell, (rows, episodes), when they hold so much and see this price."""
-        from tacitlab.markets.execution.dynamics import greedy
+        from tacitlab.markets.execution.market import greedy
 
         seen = np.stack([np.full(held.shape, float(step)), held, price], axis=-1).astype(np.float32)
         return np.asarray(greedy(self.dynamics, self.networks, seen), dtype=np.float64)[..., 0]
