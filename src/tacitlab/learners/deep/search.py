@@ -9,11 +9,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from tacitlab.learners.deep.network import Network
+from tacitlab.markets.motion import Dynamics
 
 BLOCK = 4  # candidates of one observation that stay together
 TAIL = 32  # the last chunks are this small, so that little is wasted
@@ -83,3 +86,25 @@ def all_values(
         if batch * width > left:
             carry = jax.lax.while_loop(partial(beyond, left), partial(evaluate, size), carry)
     return carry[1].reshape(batch, -1)[:, :candidates]
+
+
+@eqx.filter_jit
+def greedy(
+    dynamics: Dynamics, networks: Any, observations: Float[Array | np.ndarray, "networks many observation"]
+) -> Float[Array, "networks many size"]:
+    """The best feasible action of the first role, the first of equals, by each of several networks.
+
+    ``networks`` is one whose arrays have a leading axis; its ``columns`` give the values of inputs in columns.
+    """
+    role = dynamics.roles[0]
+
+    def best(network: Any, seen: Array) -> Array:
+        actions, feasible = dynamics.candidates(role, seen)
+        inputs = jax.vmap(lambda action: dynamics.inputs(role, seen, action))(actions)
+        values = network.columns(inputs.T)[0]
+        return actions[jnp.argmax(jnp.where(jnp.arange(len(actions)) < feasible, values, -jnp.inf))]
+
+    def each(both: tuple[Any, Array]) -> Array:
+        return jax.lax.map(lambda seen: best(both[0], seen), both[1])
+
+    return jax.lax.map(each, (networks, observations))  # in turn: many small products are faster so on processors

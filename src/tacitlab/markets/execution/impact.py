@@ -6,7 +6,7 @@ Steps are numbered from 0. Schedules list trades step by step and, within a step
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,6 +16,29 @@ from tacitlab.markets.execution.liquidation import LiquidationGame
 from tacitlab.markets.execution.quadratic import Floats
 
 Order = Literal["simultaneous", "coin-toss"]
+
+
+class Blocks(NamedTuple):
+    """What a share takes off prices: by the step and asset in which one trades, and those in which it was sold.
+
+    Attributes
+    ----------
+    lasting_own, lasting_cross : (steps, assets, steps, assets) arrays
+        An agent's own shares and the others', but for what is met in the same step only.
+    mid : (steps, assets, steps, assets) array
+        Off the price that everybody sees.
+    temporary_own, temporary_cross : (steps, assets, assets) arrays
+        What is met in the same step only.
+    toss : (steps, assets, assets) array
+        What the others sell earlier in the same step.
+    """
+
+    lasting_own: Floats
+    lasting_cross: Floats
+    mid: Floats
+    temporary_own: Floats
+    temporary_cross: Floats
+    toss: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +91,25 @@ class Impact:
         """The game of agents with these inventories, (agents,) or (agents, assets), in shares."""
         own = self.felt_own + self.felt_own.T + self.risk
         return LiquidationGame(own, self.felt_cross, np.asarray(inventories, dtype=float), self.steps, sales_only)
+
+    def blocks(self, temporary: Floats, shared: bool) -> Blocks:
+        """The matrices by step and asset; ``temporary``: (D,) of a share in its own step, ``shared`` by who trades."""
+        shape = (self.steps, self.assets) * 2
+        own = np.diag(temporary)
+        others = own * shared
+
+        def within(matrix: Floats) -> Floats:
+            """What is met within a step: the diagonal blocks."""
+            return np.einsum("tatb->tab", matrix.reshape(shape))
+
+        return Blocks(
+            lasting_own=(self.felt_own - own).reshape(shape),
+            lasting_cross=(self.felt_cross - self.toss / 2 - others).reshape(shape),
+            mid=self.mid.reshape(shape),
+            temporary_own=within(own),
+            temporary_cross=within(others),
+            toss=within(self.toss),
+        )
 
 
 def almgren_chriss(

@@ -17,7 +17,7 @@ from tacitlab.errors import TacitError
 from tacitlab.markets.base import Continuous, Market, Quantity, Role
 from tacitlab.markets.execution import closed as liquidation_closed
 from tacitlab.markets.execution import impact
-from tacitlab.markets.execution.impact import Impact
+from tacitlab.markets.execution.impact import Blocks, Impact
 from tacitlab.markets.execution.liquidation import LiquidationGame, Solution, exploitability, nash
 from tacitlab.markets.execution.optimum import diagnose, joint_optimum, lower_bound
 from tacitlab.markets.motion import Actions, Dynamics, Outcome, built, normal
@@ -63,21 +63,6 @@ class Liquidity(Spec):
 
 KERNELS = (Permanent, Exponential, Power)
 Kernel = Annotated[Permanent | Exponential | Power, Field(discriminator="kind")]
-
-
-class Blocks(NamedTuple):
-    """What a share takes off prices: by the step and asset in which one trades, and those in which it was sold.
-
-    An agent's own shares and the others', for good or in the same step only; ``mid``: off the price that everybody
-    sees; ``toss``: what the others sell earlier in the same step.
-    """
-
-    lasting_own: Float[Array | np.ndarray, "steps assets steps assets"]
-    lasting_cross: Float[Array | np.ndarray, "steps assets steps assets"]
-    mid: Float[Array | np.ndarray, "steps assets steps assets"]
-    temporary_own: Float[Array | np.ndarray, "steps assets assets"]
-    temporary_cross: Float[Array | np.ndarray, "steps assets assets"]
-    toss: Float[Array | np.ndarray, "steps assets assets"]
 
 
 class Drift(NamedTuple):
@@ -302,11 +287,9 @@ class Execution(Market):
             numbers["what a trader could gain against TWAP"] = float(exploitability(game, game.twap()).max())
         if (bound := lower_bound(game)) is not None:
             numbers[f"least possible sum of shortfalls{'' if self.buying else ' without purchases'}"] = bound
-        paper = self.schied_zhang()
-        if paper is not None:
-            numbers["shortfall of the Schied-Zhang schedule (equilibrium of another game)"] = float(
-                game.costs(paper).mean()
-            )
+        if (paper := self.schied_zhang()) is not None:
+            shortfall = float(game.costs(paper).mean())
+            numbers["shortfall of the Schied-Zhang schedule (equilibrium of another game)"] = shortfall
             with suppress(TacitError):
                 numbers["what a trader could gain against Schied-Zhang"] = float(exploitability(game, paper).max())
         return numbers
@@ -316,10 +299,9 @@ class Execution(Market):
 
         None where its model does not apply: several assets, impact that decays or varies in time.
         """
-        simple = isinstance(self.kernel, Permanent) and self.cross_impact is None
-        if not simple or isinstance(self.temporary, tuple) or isinstance(self.permanent, tuple):
+        if not isinstance(self.kernel, Permanent) or self.cross_impact is not None or self.temporary == 0:
             return None
-        if self.temporary == 0:
+        if isinstance(self.temporary, tuple) or isinstance(self.permanent, tuple):
             return None
         return liquidation_closed.schied_zhang(
             self.endowments[:, 0], self.steps, self.steps * self.tau, temporary=self.temporary,
@@ -343,19 +325,15 @@ class Execution(Market):
 
     def roles(self) -> tuple[Role, ...]:
         names = tuple(
-            f"{name}{suffix}" for name in self.observes for suffix in ([""] if name == "time" else self._suffixes())
+            f"{name}{suffix}"
+            for name in self.observes
+            for suffix in ([""] if name == "time" else _suffixes(self.assets))
         )
         return (Role(self.role, len(self.inventories), names, Continuous(self.assets)),)
 
     def quantities(self) -> tuple[Quantity, ...]:
-        found = []
-        for suffix in self._suffixes():
-            found += [Quantity(f"trade{suffix}", "shares"), Quantity(f"inventory{suffix}", "shares")]
-            found.append(Quantity(f"price{suffix}", "currency", by_agent=False))
-        return tuple(found)
-
-    def _suffixes(self) -> list[str]:
-        return [""] if self.assets == 1 else [f"-{a + 1}" for a in range(self.assets)]
+        known = Quantity("trade", "shares"), Quantity("inventory", "shares"), Quantity("price", "currency", False)
+        return tuple(x._replace(name=x.name + suffix) for suffix in _suffixes(self.assets) for x in known)
 
     # --- what play needs, beside the parameters ----------------------------------------------------------------
 
@@ -382,24 +360,9 @@ class Execution(Market):
 
     @cached_property
     def blocks(self) -> Blocks:
-        """Impact by step and asset, what is met within a step only apart."""
-        impact, steps, assets = self.impact(), self.steps, self.assets
-        shape = (steps, assets, steps, assets)
-        temporary = np.diag(np.broadcast_to(np.asarray(self.temporary) / self.tau, (steps,)).repeat(assets))
-        shared = temporary * self.shared_temporary
-
-        def within(matrix: Floats) -> Floats:
-            """The diagonal blocks."""
-            return np.einsum("tatb->tab", matrix.reshape(shape))
-
-        return Blocks(
-            lasting_own=(impact.felt_own - temporary).reshape(shape),
-            lasting_cross=(impact.felt_cross - impact.toss / 2 - shared).reshape(shape),
-            mid=impact.mid.reshape(shape),
-            temporary_own=within(temporary),
-            temporary_cross=within(shared),
-            toss=within(impact.toss),
-        )
+        """What a share takes off prices, by step and asset."""
+        at_once = np.broadcast_to(np.asarray(self.temporary) / self.tau, (self.steps,)).repeat(self.assets)
+        return self.impact().blocks(at_once, self.shared_temporary)
 
     @property
     def step_volatility(self) -> float:
@@ -446,6 +409,8 @@ class ExecutionDynamics(Dynamics):
 
     roles: tuple[Role, ...] = eqx.field(static=True)
     trades: str = eqx.field(static=True)
+    steps: int = eqx.field(static=True)
+    assets: int = eqx.field(static=True)
     grid: int = eqx.field(static=True)
     buying: bool = eqx.field(static=True)
     tossing: bool = eqx.field(static=True)
@@ -461,14 +426,6 @@ class ExecutionDynamics(Dynamics):
     drift: Drift
     risk: Float[Array, ""]
     seen_prices: Float[Array, " 2"]
-
-    @property
-    def steps(self) -> int:
-        return self.blocks.mid.shape[0]
-
-    @property
-    def assets(self) -> int:
-        return self.blocks.mid.shape[1]
 
     @property
     def largest(self) -> Float[Array, ""]:
@@ -529,9 +486,9 @@ class ExecutionDynamics(Dynamics):
             t + 1, inventory, pushed, state.noise + self.step_volatility * normal(draws[: self.assets]),
             self._liquidity(state.liquidity, normal(draws[-2:])), seen, trades,
         )  # fmt: skip
-        info = {f"trade{s}": trades[:, a] for a, s in enumerate(self._suffixes())}
-        info |= {f"inventory{s}": inventory[:, a] for a, s in enumerate(self._suffixes())}
-        info |= {f"price{s}": seen[a] for a, s in enumerate(self._suffixes())}
+        info = {f"trade{s}": trades[:, a] for a, s in enumerate(_suffixes(self.assets))}
+        info |= {f"inventory{s}": inventory[:, a] for a, s in enumerate(_suffixes(self.assets))}
+        info |= {f"price{s}": seen[a] for a, s in enumerate(_suffixes(self.assets))}
         return after, Outcome({self.roles[0].name: rewards}, t + 1 >= self.steps, jnp.zeros((), bool), info)
 
     def _impact(
@@ -559,9 +516,6 @@ class ExecutionDynamics(Dynamics):
         correlated = jnp.stack([shocks[0], second])
         moved = now + self.drift.reversion * (1 - now) + self.drift.noise * jnp.sqrt(now) * correlated
         return jnp.maximum(moved, 0.0)
-
-    def _suffixes(self) -> list[str]:
-        return [""] if self.assets == 1 else [f"-{a + 1}" for a in range(self.assets)]
 
     def global_state(self, state: ExecutionState) -> Float[Array, " features"]:
         price = self._scaled_price(self.mid_price(state))
@@ -639,23 +593,5 @@ class ExecutionDynamics(Dynamics):
         return jnp.clip(2 * (price - low) / (high - low) - 1, -1, 1)
 
 
-@eqx.filter_jit
-def greedy(
-    dynamics: ExecutionDynamics, networks: Any, observations: Float[Array | np.ndarray, "networks many observation"]
-) -> Float[Array, "networks many size"]:
-    """The best feasible trade, the first of equals, that each of several networks sees after its observations.
-
-    ``networks`` is one whose arrays have a leading axis; its ``columns`` give the values of inputs in columns.
-    """
-    role = dynamics.roles[0]
-
-    def best(network: Any, seen: Array) -> Array:
-        trades, feasible = dynamics.candidates(role, seen)
-        inputs = jax.vmap(lambda trade: dynamics.inputs(role, seen, trade))(trades)
-        values = network.columns(inputs.T)[0]
-        return trades[jnp.argmax(jnp.where(jnp.arange(len(trades)) < feasible, values, -jnp.inf))]
-
-    def each(both: tuple[Any, Array]) -> Array:
-        return jax.lax.map(lambda seen: best(both[0], seen), both[1])
-
-    return jax.lax.map(each, (networks, observations))  # in turn: many small products are faster so on processors
+def _suffixes(assets: int) -> list[str]:
+    return [""] if assets == 1 else [f"-{a + 1}" for a in range(assets)]
