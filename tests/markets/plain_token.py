@@ -5,7 +5,8 @@ Without anything random: noise and volatilities are 0, values at their means; wh
 
 from math import log
 
-from tacitlab.markets.token.parts import Factors, Imbalance, Ito, Premium, Resource
+from tacitlab.markets.token.parts import Factors, Resource
+from tacitlab.markets.token.pricing import Imbalance, Ito, Premium
 
 
 class Economy:

@@ -8,17 +8,8 @@ from token_play import one
 from tacitlab.errors import TacitError
 from tacitlab.markets.token.curves import Augmented, Bancor, ConstantProduct, Exponential, Linear, Sigmoid
 from tacitlab.markets.token.market import RULES, TokenEconomy
-from tacitlab.markets.token.parts import (
-    Factors,
-    Imbalance,
-    Ito,
-    Peer,
-    Premium,
-    PrivateValues,
-    Resource,
-    Rewards,
-    Shock,
-)
+from tacitlab.markets.token.parts import Factors, Peer, PrivateValues, Resource, Rewards, Shock
+from tacitlab.markets.token.pricing import Imbalance, Ito, Premium
 from tacitlab.testing import check_market
 
 SMALL = {"agents": 3, "steps": 4}

@@ -8,7 +8,8 @@ from token_play import every_curve, one, play
 
 from tacitlab.markets.token.curves import Exponential
 from tacitlab.markets.token.market import TokenEconomy
-from tacitlab.markets.token.parts import Factors, Imbalance, Ito, Peer, Premium, PrivateValues, Rewards, Shock
+from tacitlab.markets.token.parts import Factors, Peer, PrivateValues, Rewards, Shock
+from tacitlab.markets.token.pricing import Imbalance, Ito, Premium
 
 STEPS, AGENTS = 12, 4
 SUPPLY = 8.0

@@ -8,7 +8,8 @@ from token_play import one, play
 from tacitlab.markets.token.curves import Exponential
 from tacitlab.markets.token.ito import geometric_brownian_motion, ornstein_uhlenbeck, recovery_steps
 from tacitlab.markets.token.market import TokenEconomy
-from tacitlab.markets.token.parts import Factors, Ito, PrivateValues, Shock
+from tacitlab.markets.token.parts import Factors, PrivateValues, Shock
+from tacitlab.markets.token.pricing import Ito
 
 AGENTS, PATHS = 4, 4000
 

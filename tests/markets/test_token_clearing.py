@@ -6,7 +6,8 @@ from token_play import one, play
 
 from tacitlab.markets.token.curves import ConstantProduct, Exponential, Linear, Sigmoid
 from tacitlab.markets.token.market import TokenEconomy
-from tacitlab.markets.token.parts import Peer, Premium, Rewards
+from tacitlab.markets.token.parts import Peer, Rewards
+from tacitlab.markets.token.pricing import Premium
 
 #: A largest order of one token, a supply of 100.
 UNITS = {"agents": 10, "holdings": 10.0, "order_size": 0.1, "fee": 0.0, "capital": 1e4}

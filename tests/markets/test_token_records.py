@@ -7,9 +7,9 @@ import pytest
 from token_play import one
 
 from tacitlab.markets.token.curves import Exponential
+from tacitlab.markets.token.dynamics import PAIRS, beyond_rounding, concentration, gini
 from tacitlab.markets.token.market import TokenEconomy
 from tacitlab.markets.token.parts import PrivateValues
-from tacitlab.markets.token.records import PAIRS, beyond_rounding, concentration, gini
 
 
 @pytest.mark.parametrize("agents", [2, 7, PAIRS, PAIRS + 1])

@@ -10,7 +10,8 @@ from token_play import one
 
 from tacitlab.markets.token.curves import Exponential, Linear, Power, Sigmoid
 from tacitlab.markets.token.market import TokenEconomy
-from tacitlab.markets.token.parts import Factors, Imbalance, Ito, Peer, Premium, PrivateValues, Resource, Rewards, Shock
+from tacitlab.markets.token.parts import Factors, Peer, PrivateValues, Resource, Rewards, Shock
+from tacitlab.markets.token.pricing import Imbalance, Ito, Premium
 
 STEPS, AGENTS = 8, 3
 TIGHT = {"agents": AGENTS, "steps": STEPS, "order_size": 0.6, "holdings": (0.5, 2.0, 3.5), "capital": 1.5}

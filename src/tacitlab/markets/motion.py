@@ -126,7 +126,7 @@ def built(kind: type[M], source: Any) -> M:
 
     What is static stays as it is; all else becomes arrays: of the sort of numbers that the field is annotated with,
     fractions in the precision that JAX is set to and whole numbers in 32 bits. A field that is a module of its own is
-    filled the same way.
+    filled the same way, unless the market has it in motion already.
     """
     found = {}
     for field in fields(kind):
@@ -135,7 +135,7 @@ def built(kind: type[M], source: Any) -> M:
         if field.metadata.get("static"):
             found[field.name] = value
         elif isclass(field.type) and issubclass(field.type, eqx.Module):
-            found[field.name] = built(field.type, value)
+            found[field.name] = value if isinstance(value, field.type) else built(field.type, value)
         else:
             found[field.name] = _arrays(value, float if getattr(field.type, "dtype", None) is Float else None)
     return kind(**found)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from tacitlab.markets.token.curve_dynamics import Curves
+from tacitlab.markets.token.curves import Curves
 
 
 class Quote(NamedTuple):
@@ -44,9 +44,9 @@ class Clearing(eqx.Module):
     order of agents plays no part.
     """
 
-    kind: str = eqx.field(static=True)
+    clearing: str = eqx.field(static=True)
     fee: Float[Array, ""]
-    capacity: Float[Array, " assets"]
+    largest_supplies: Float[Array, " assets"]
 
     def fill(
         self, curves: Curves, quote: Quote, wanted: Float[Array, "agents assets"], cash: Float[Array, " agents"],
@@ -55,9 +55,9 @@ class Clearing(eqx.Module):
         """Trades and payments; ``draws`` decide the order of agents, if it matters."""
         sells = jnp.minimum(jnp.maximum(-wanted, 0), jnp.maximum(holdings, 0))
         buys = jnp.maximum(wanted, 0)
-        if self.kind == "sequential":
+        if self.clearing == "sequential":
             return self._in_turn(curves, quote, buys, sells, cash, draws)
-        room = jnp.maximum(self.capacity - quote.supply + sells.sum(axis=0), 0)
+        room = jnp.maximum(self.largest_supplies - quote.supply + sells.sum(axis=0), 0)
         buys = buys * share_of(room, buys.sum(axis=0))
         highest = self._price(curves, quote, buys.sum(axis=0) - sells.sum(axis=0))
         trades = buys * affordable(cash, buys * highest * (1 + self.fee))[:, None] - sells
@@ -65,7 +65,7 @@ class Clearing(eqx.Module):
 
     def _price(self, curves: Curves, quote: Quote, net: Float[Array, "*shape assets"]) -> Float[Array, "*shape assets"]:
         """What everybody pays if ``net`` tokens are bought together."""
-        if self.kind == "spot":
+        if self.clearing == "spot":
             return jnp.maximum(jnp.broadcast_to(quote.price, net.shape), 0)
         net = jnp.maximum(net, -quote.supply)  # rounding must not take the supply below 0
         supply = jnp.broadcast_to(quote.supply, net.shape)
@@ -81,7 +81,7 @@ class Clearing(eqx.Module):
         def trade(supply: Array, agent: tuple[Array, Array, Array]) -> tuple[Array, Fills]:
             buy, sell, money = agent
             now = quote._replace(supply=supply)
-            buy = jnp.minimum(buy, jnp.maximum(self.capacity - supply, 0))
+            buy = jnp.minimum(buy, jnp.maximum(self.largest_supplies - supply, 0))
             cost = buy * self._price(curves, now, buy) * (1 + self.fee)
             amount = buy * affordable(money[None], cost[None])[0] - sell
             return jnp.maximum(supply + amount, 0), Fills(amount, self._price(curves, now, amount) * amount)

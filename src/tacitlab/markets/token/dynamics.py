@@ -10,16 +10,16 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 from tacitlab.markets.base import Discrete, Role
 from tacitlab.markets.motion import Actions, Dynamics, Outcome, normal
 from tacitlab.markets.token.clearing import Clearing, Fills, Quote, affordable
-from tacitlab.markets.token.curve_dynamics import Curves
-from tacitlab.markets.token.factors import FactorLaw
-from tacitlab.markets.token.pricing import Flows, Pricing, curve_factor
-from tacitlab.markets.token.records import record
-from tacitlab.markets.token.rewards import Rewards, Utility
-from tacitlab.markets.token.rules import Seen, order
+from tacitlab.markets.token.curves import Curves
+from tacitlab.markets.token.parts import FactorLaw, Preferences, RewardWeights
+from tacitlab.markets.token.pricing import Flows, PriceLaw, curve_factor
 
 FULL = 0.995  # of the largest order: what a candidate or a rule orders at most, as the hyperbolic tangent of an action
 SIZES = 9  # of orders that value-based learners compare
 SHARPNESS = 2.5  # with which networks see prices: a tenth more is about a quarter
+PAIRS = 200  # agents up to which comparing all pairs is faster than sorting
+MISSED = 1e-3  # of the largest order: an order that misses more than this was not filled
+ROUNDING = 256  # last digits of an account that rounding of some hundred steps explains
 LEAST_PRICE = 1e-6  # in initial prices: a price below it counts as this much in logarithms
 
 
@@ -52,26 +52,39 @@ class Chance(NamedTuple):
     order: Float[Array, " agents"]  # uniform
 
 
+class Seen(NamedTuple):
+    """An observation, or one as features, taken apart."""
+
+    cash: Float[Array, ""]
+    holdings: Float[Array, " assets"]
+    price: Float[Array, " assets"]
+    supply: Float[Array, " assets"]
+    factor: Float[Array, " assets"]
+    value: Float[Array, " assets"]
+    returns: Float[Array, "lags assets"]
+
+
 class TokenDynamics(Dynamics):
     """Orders, fills along the curve, mint and burn, the next price; then agents are rewarded."""
 
     roles: tuple[Role, ...] = eqx.field(static=True)
     observed: tuple[str, ...] = eqx.field(static=True)
-    free_tokens: bool = eqx.field(static=True)  # the literal peer influence
-    curves: Curves
-    clearing: Clearing
-    pricing: Pricing
-    factors: FactorLaw
-    utility: Utility
-    rewards: Rewards
+    free_tokens: bool = eqx.field(static=True)
+    bonding: Curves
+    exchange: Clearing
+    price_law: PriceLaw
+    factor_law: FactorLaw
+    preferences: Preferences
+    rewards: RewardWeights
+    regard: Float[Array, ""]
     start: TokenState
     horizon: Int[Array, ""]
-    largest: Float[Array, ""]  # order
+    largest: Float[Array, ""]
     exit_tax: Float[Array, ""]
     income: Float[Array, ""]
     noise: Float[Array, " assets"]
-    peer: Float[Array, ""]
-    return_scale: Float[Array, " assets"]  # of a step in which everybody buys
+    peer_strength: Float[Array, ""]
+    return_scale: Float[Array, " assets"]
 
     @property
     def agents(self) -> int:
@@ -84,25 +97,27 @@ class TokenDynamics(Dynamics):
     # --- the game ----------------------------------------------------------------------------------------------
 
     def reset(self, key: PRNGKeyArray) -> TokenState:
-        return self.start._replace(values=self.utility.first(normal(jax.random.uniform(key, self.start.values.shape))))
+        return self.start._replace(
+            values=self.preferences.first(normal(jax.random.uniform(key, self.start.values.shape)))
+        )
 
     def step(self, key: PRNGKeyArray, state: TokenState, actions: Actions) -> tuple[TokenState, Outcome]:
         chance = self._chance(key)
         wanted = self._orders(state, actions[self.roles[0].name])
-        fills = self.clearing.fill(self.curves, self._quote(state), wanted, state.cash, state.holdings, chance.order)
+        fills = self.exchange.fill(self.bonding, self._quote(state), wanted, state.cash, state.holdings, chance.order)
         fills, unpaid = fills.within(state.money[0])
         settled = self._mint(self._settle(state, fills), state.factor)
         after = self._prices(state, settled, wanted, fills, chance)
-        after = after._replace(values=self.utility.after(state.values, chance.values))
+        after = after._replace(values=self.preferences.after(state.values, chance.values))
         earned = self._rewards(state, after, fills)
-        info = record(self, state, after, wanted, fills) | {"unpaid": unpaid}
+        info = self._info(state, after, wanted, fills) | {"unpaid": unpaid}
         over = after.step >= self.horizon
         return after, Outcome({self.roles[0].name: earned}, jnp.zeros((), bool), over, info)
 
     def _chance(self, key: PRNGKeyArray) -> Chance:
-        agents, assets, normals = self.agents, self.assets, self.pricing.normals
+        agents, assets, normals = self.agents, self.assets, self.price_law.normals
         sizes = [assets, assets, normals * assets, agents * assets]
-        turns = agents if self.clearing.kind == "sequential" else 0
+        turns = agents if self.exchange.clearing == "sequential" else 0
         draws = jax.random.uniform(key, (sum(sizes) + turns,))
         ends = [sum(sizes[: k + 1]) for k in range(len(sizes))]
         factor, noise, price, values, _ = jnp.split(normal(draws), ends)
@@ -116,11 +131,11 @@ class TokenDynamics(Dynamics):
         else:
             parts = jnp.tanh(actions.astype(state.cash.dtype))
         others = (state.trades.sum(axis=0) - state.trades) / (self.agents - 1)
-        taken_over = 0.0 if self.free_tokens else self.peer * others / self.largest
-        return self.largest * jnp.clip(parts + taken_over + self.factors.demand * state.factor, -1, 1)
+        taken_over = 0.0 if self.free_tokens else self.peer_strength * others / self.largest
+        return self.largest * jnp.clip(parts + taken_over + self.factor_law.demand * state.factor, -1, 1)
 
     def _quote(self, state: TokenState) -> Quote:
-        factor = curve_factor(state.premium, self.factors.premium * state.factor)
+        factor = curve_factor(state.premium, self.factor_law.premium * state.factor)
         return Quote(state.price, state.supply, factor, state.noise)
 
     def _settle(self, state: TokenState, fills: Fills) -> TokenState:
@@ -128,7 +143,7 @@ class TokenDynamics(Dynamics):
         fees, taxes = self._charges(fills)
         holdings = state.holdings + fills.trades
         if self.free_tokens:
-            holdings += self.peer * (fills.trades.sum(axis=0) - fills.trades)
+            holdings += self.peer_strength * (fills.trades.sum(axis=0) - fills.trades)
         return state._replace(
             step=state.step + 1,
             cash=state.cash - (fills.paid + fees + taxes).sum(axis=1) + self.income,
@@ -141,17 +156,17 @@ class TokenDynamics(Dynamics):
 
     def _charges(self, fills: Fills) -> tuple[Float[Array, "agents assets"], Float[Array, "agents assets"]]:
         """Fees and exit taxes."""
-        return self.clearing.fee * jnp.abs(fills.paid), self.exit_tax * jnp.maximum(-fills.paid, 0)
+        return self.exchange.fee * jnp.abs(fills.paid), self.exit_tax * jnp.maximum(-fills.paid, 0)
 
     def _mint(self, state: TokenState, factor: Float[Array, " assets"]) -> TokenState:
         """The treasury mints or burns tokens along the curve, as far as its own, its cash and the capacity go."""
-        wanted = self.factors.mint * factor * state.supply
-        room = jnp.maximum(self.clearing.capacity - state.supply, 0)
+        wanted = self.factor_law.mint * factor * state.supply
+        room = jnp.maximum(self.exchange.largest_supplies - state.supply, 0)
         wanted = jnp.clip(wanted, -jnp.minimum(state.treasury, state.supply), room)
-        costs = jnp.maximum(self.curves.average(state.supply, wanted) * wanted, 0)
-        part = jnp.where(self.factors.backed > 0, affordable(state.money[2:], costs[None])[0], 1.0)
+        costs = jnp.maximum(self.bonding.average(state.supply, wanted) * wanted, 0)
+        part = jnp.where(self.factor_law.backed > 0, affordable(state.money[2:], costs[None])[0], 1.0)
         minted = jnp.where(wanted > 0, part, 1.0) * wanted
-        paid = self.factors.backed * (self.curves.average(state.supply, minted) * minted).sum()
+        paid = self.factor_law.backed * (self.bonding.average(state.supply, minted) * minted).sum()
         paid = jnp.maximum(paid, -jnp.maximum(state.money[0], 0))
         return state._replace(
             supply=state.supply + minted,
@@ -168,10 +183,10 @@ class TokenDynamics(Dynamics):
             before.supply, settled.supply, jnp.maximum(fills.trades, 0).sum(axis=0), fills.trades.sum(axis=0),
             (wanted - fills.trades).sum(axis=0),
         )  # fmt: skip
-        factor = self.factors.after(before.step, before.factor, chance.factor)
-        premium, noise = self.pricing.premium(before.premium, flows), self.noise * chance.noise
-        times = curve_factor(premium, self.factors.premium * factor)
-        price = self.pricing.price(self.curves, before.price, times, noise, flows, chance.price)
+        factor = self.factor_law.after(before.step, before.factor, chance.factor)
+        premium, noise = self.price_law.premium(before.premium, flows), self.noise * chance.noise
+        times = curve_factor(premium, self.factor_law.premium * factor)
+        price = self.price_law.price(self.bonding, before.price, times, noise, flows, chance.price)
         least = LEAST_PRICE * self.start.price
         now = jnp.log(jnp.maximum(price, least) / jnp.maximum(before.price, least))
         returns = jnp.concatenate([now[None], before.returns[:-1]])
@@ -181,8 +196,11 @@ class TokenDynamics(Dynamics):
         """Gains are computed without cash itself, in whose rounding they could get lost."""
         costs = (fills.paid + sum(self._charges(fills))).sum(axis=1)
         gain = self._worth(after) - self._worth(before) - costs
-        utility = self.utility.flow(before.values, after.holdings, after.price)
-        return self.rewards.all(gain, utility, after.returns[0], after.price - before.price)
+        utility = self.preferences.flow(before.values, after.holdings, after.price)
+        changes = {"relative": after.returns[0], "literal": after.price - before.price}[self.rewards.changes]
+        own = self.rewards.profit * gain + utility
+        unstable = jnp.abs(changes).sum()
+        return own + self.regard * (own.sum() - own) - self.rewards.stability * unstable
 
     def wealth(self, state: TokenState) -> Float[Array, " agents"]:
         """Cash and the value of holdings."""
@@ -190,8 +208,40 @@ class TokenDynamics(Dynamics):
 
     def _worth(self, state: TokenState) -> Float[Array, " agents"]:
         """The value of holdings: marked to market, or their share of the reserve."""
-        each = self.curves.share(state.supply) if self.rewards.liquidation else state.price
+        each = self.bonding.share(state.supply) if self.rewards.wealth == "liquidation" else state.price
         return state.holdings @ each
+
+    def _info(
+        self, before: TokenState, after: TokenState, wanted: Float[Array, "agents assets"], fills: Fills
+    ) -> dict[str, Array]:
+        """Quantities by name, accounting errors included."""
+        preferences, price = self.preferences, after.price
+        by_asset = {
+            "trade": fills.trades,
+            "holdings": after.holdings,
+            "price": price,
+            "absolute_return": jnp.abs(after.returns[0]),
+            "squared_return": after.returns[0] ** 2,
+            "volume": jnp.abs(fills.trades).sum(axis=0),
+            "supply": after.supply,
+            "factor": after.factor,
+            "concentration": concentration(after.holdings),
+        }
+        suffixes = [""] if self.assets == 1 else [f"-{a + 1}" for a in range(self.assets)]
+        info = {f"{name}{s}": x[..., a] for name, x in by_asset.items() for a, s in enumerate(suffixes)}
+        tokens, wealth = after.holdings.sum(axis=0) + after.treasury, self.wealth(after)
+        backed = self.bonding.reserve(after.supply).sum()
+        return info | {
+            "cash": after.cash,
+            "wealth": wealth,
+            "utility": preferences.flow(before.values, after.holdings, price),
+            "welfare": preferences.service(before.values, after.holdings).sum(),
+            "gini": gini(wealth),
+            "clipped": (jnp.abs(wanted - fills.trades) > MISSED * self.largest).sum().astype(after.cash.dtype),
+            "money_error": beyond_rounding(after.cash.sum() + after.money.sum() - after.granted, after.granted),
+            "token_error": beyond_rounding((tokens - after.supply).sum(), after.supply.sum() + self.start.supply.sum()),
+            "reserve_gap": beyond_rounding(after.money[0] - backed, backed + self.start.money[0]),
+        }
 
     # --- what agents see ---------------------------------------------------------------------------------------
 
@@ -272,11 +322,55 @@ class TokenDynamics(Dynamics):
         if isinstance(role.actions, Discrete) and rule == "random":  # one draw must do for all assets
             return self.any_candidate(role, observation, draws[0])
         seen = self._split(observation)
-        gain = self.utility.gain(seen)
+        gain = self.preferences.gain(seen.value, seen.holdings, seen.price)
         parts = order(
-            rule, seen, gain, self.utility.curvature, self.largest, jnp.broadcast_to(draws[1:], (self.assets,))
+            rule, seen, gain, self.preferences.curvature, self.largest, jnp.broadcast_to(draws[1:], (self.assets,))
         )
         if isinstance(role.actions, Discrete):
             digits = jnp.sign(parts) if rule == "zero-intelligence" else jnp.round(parts)
             return jnp.sum((digits + 1) * 3.0 ** jnp.arange(self.assets))[None]
         return jnp.arctanh(FULL * parts)
+
+
+def order(
+    rule: str, seen: Seen, gain: Float[Array, " assets"], curvature: Float[Array, ""], largest: Float[Array, ""],
+    draws: Float[Array, " assets"],
+) -> Float[Array, " assets"]:  # fmt: skip
+    """What a rule orders, from -1 (sells the largest order) to 1.
+
+    ``gain`` is what one more token at its price would add to utility, 0 without utility, and ``curvature`` by how much
+    less with each token held.
+    """
+    if rule == "hold":
+        return jnp.zeros_like(seen.price)
+    if rule == "random":
+        return 2 * draws - 1
+    if rule == "zero-intelligence":
+        return jnp.sign(gain) * draws
+    if rule == "trend-follower":
+        return jnp.sign(seen.returns[0])
+    if rule == "price-taking":
+        target = gain / jnp.where(curvature > 0, curvature * largest, 1.0)
+        return jnp.where(curvature > 0, jnp.clip(target, -1, 1), jnp.sign(gain))
+    raise NotImplementedError(f"the token economy has no rule {rule}")
+
+
+def beyond_rounding(error: Float[Array, ""], size: Float[Array, ""]) -> Float[Array, ""]:
+    """An error of an account of some size, 0 if it is rounding."""
+    return jnp.where(jnp.abs(error) <= ROUNDING * jnp.finfo(error.dtype).eps * size, 0.0, error)
+
+
+def concentration(holdings: Float[Array, "agents assets"]) -> Float[Array, " assets"]:
+    """Herfindahl-Hirschman index of what agents hold, 0 if it is nothing."""
+    total = holdings.sum(axis=0)
+    return jnp.where(total > 0, (holdings**2).sum(axis=0) / jnp.where(total > 0, total, 1.0) ** 2, 0.0)
+
+
+def gini(wealth: Float[Array, " agents"]) -> Float[Array, ""]:
+    """Gini coefficient, 0 if there is nothing."""
+    count, total = len(wealth), wealth.sum()
+    if count <= PAIRS:
+        spread = jnp.abs(wealth[:, None] - wealth).sum() / 2
+    else:
+        spread = (2 * jnp.arange(1, count + 1) - count - 1) @ jnp.sort(wealth)
+    return jnp.where(total > 0, spread / (count * jnp.where(total > 0, total, 1.0)), 0.0)

@@ -6,7 +6,8 @@ import numpy as np
 
 from tacitlab.errors import TacitError
 from tacitlab.markets.token.holding_game import Floats, HoldingGame, check_size
-from tacitlab.markets.token.parts import OnCurve, PrivateValues, Resource
+from tacitlab.markets.token.parts import PrivateValues, Resource
+from tacitlab.markets.token.pricing import OnCurve
 
 if TYPE_CHECKING:
     from tacitlab.markets.token.market import TokenEconomy
@@ -42,7 +43,7 @@ def holding_game(market: "TokenEconomy") -> HoldingGame:
     """
     if problem := _another(market):
         raise TacitError(problem)
-    lot = market.order_size * market.supply / 2
+    lot = market.largest
     first = market.endowments() / lot
     start = np.rint(first).astype(int)
     if np.abs(first - start).max() > WHOLE * max(1.0, float(first.max())):

@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,27 +10,29 @@ from pydantic import Field, model_validator
 
 from tacitlab.errors import TacitError
 from tacitlab.markets.base import Continuous, Discrete, Market, Quantity, Role
+from tacitlab.markets.motion import built
+from tacitlab.markets.token import holding_game as exact
 from tacitlab.markets.token import utilisation
-from tacitlab.markets.token.curves import AnyCurve, Curve, Exponential
+from tacitlab.markets.token.clearing import Clearing
+from tacitlab.markets.token.curves import AnyCurve, Curve, Curves, Exponential
+from tacitlab.markets.token.dynamics import TokenDynamics, TokenState
+from tacitlab.markets.token.exact import holding_game
 from tacitlab.markets.token.parts import (
-    AnyPricing,
     AnyUtility,
     Factors,
-    Imbalance,
-    Ito,
-    OnCurve,
     Peer,
+    Preferences,
+    PrivateValues,
     Resource,
     Rewards,
 )
+from tacitlab.markets.token.pricing import LEAST_FACTOR, AnyPricing, Imbalance, Ito, OnCurve, PriceLaw
 from tacitlab.schema import param
 from tacitlab.theory.benchmarks import Benchmarks, Concept, Profile
 
-if TYPE_CHECKING:
-    from tacitlab.markets.token.dynamics import TokenDynamics
-
 Floats = NDArray[np.float64]
 NonNegative = Annotated[float, Field(ge=0)]
+LEAST_SCALE = 1e-6  # of returns, where nobody's orders move the price
 MOST_ASSETS = 6  # 3^6 joint orders
 LEAST, MOST = 1e-12, 1e12  # first price: single precision has room for its products with cash and holdings
 
@@ -113,7 +115,7 @@ class TokenEconomy(Market):
     lags: int = param(3, "returns of the price that agents see", ge=1, le=100)
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def _consistent(self) -> "TokenEconomy":
         if isinstance(self.curve, tuple) and len(self.curve) != self.assets:
             raise ValueError(f"curve: {len(self.curve)} curves for {self.assets} assets; give one, or one for each")
         if isinstance(self.holdings, tuple) and len(self.holdings) != self.agents:
@@ -186,9 +188,6 @@ class TokenEconomy(Market):
 
     def _of_two(self, known: Benchmarks | None) -> Benchmarks:
         """Exact values of two agents who order whole lots, before what else is known."""
-        from tacitlab.markets.token import holding_game as exact
-        from tacitlab.markets.token.exact import holding_game
-
         rest = known or Benchmarks((), self._no_trade(), False, {}, self._notes())
         try:
             game = holding_game(self)
@@ -228,8 +227,7 @@ class TokenEconomy(Market):
         joint = utilisation.joint_optimum(tastes, curve.price, most)
         best = utilisation.first_best(tastes, most)
 
-        weight, others = self.rewards.cooperation, self.agents - 1
-        regard = weight / others if self.rewards.others == "mean" else weight
+        regard = self.regard
 
         def profile(name: str, concept: Concept, found: utilisation.Allocation, error: float = 1e-9) -> Profile:
             own = scale * utilisation.payoffs(tastes, found.quantities, float(curve.price(found.total)))
@@ -290,7 +288,97 @@ class TokenEconomy(Market):
     def rules(self) -> dict[str, str]:
         return dict(RULES)
 
-    def dynamics(self) -> "TokenDynamics":
-        from tacitlab.markets.token.build import build
+    # --- what play needs, beside the parameters ----------------------------------------------------------------
 
-        return build(self)
+    @property
+    def free_tokens(self) -> bool:
+        """Whether the others' trades are handed out, the literal peer influence."""
+        return self.peer is not None and self.peer.mode == "literal"
+
+    @property
+    def bonding(self) -> Curves:
+        return Curves.of(self.curves)
+
+    @property
+    def exchange(self) -> Clearing:
+        return built(Clearing, self)
+
+    @property
+    def price_law(self) -> PriceLaw:
+        return self.pricing.dynamics()
+
+    @property
+    def factor_law(self) -> Factors:
+        return self.factors or Factors(volatility=0.0)
+
+    @property
+    def preferences(self) -> Preferences:
+        """What tokens are good for: resources have curvature, private values do not."""
+        law, shape = self.utility, (self.agents, self.assets)
+        numbers: dict[str, Any] = {
+            "rate": 0.0, "curvature": 0.0, "mean": np.zeros(shape), "spread": np.zeros(shape), "persistence": 0.0
+        }  # fmt: skip
+        if isinstance(law, Resource):
+            tastes = np.repeat(law.each(self.agents)[:, None], self.assets, axis=1)
+            numbers |= {"rate": law.rate, "curvature": 1.0, "mean": tastes}
+        elif isinstance(law, PrivateValues):
+            prices = np.broadcast_to(self.first_prices, shape)
+            numbers |= {"rate": law.rate, "mean": law.mean * prices, "spread": law.spread * prices}
+            numbers |= {"persistence": law.persistence}
+        return Preferences(**numbers)
+
+    @property
+    def regard(self) -> float:
+        """Weight of the own reward of each other agent."""
+        weight = self.rewards.cooperation
+        return weight / (self.agents - 1) if self.rewards.others == "mean" else weight
+
+    @property
+    def start(self) -> TokenState:
+        agents, assets, nothing = self.agents, self.assets, np.zeros(self.assets)
+        reserve = sum(float(curve.reserve(self.supply)) for curve in self.curves)
+        numbers: dict[str, Any] = {
+            "step": 0,
+            "cash": np.full(agents, self.capital),
+            "holdings": np.repeat(self.endowments()[:, None], assets, axis=1),
+            "supply": nothing + self.supply,
+            "treasury": nothing + self.treasury,
+            "money": np.array([reserve, 0.0, self.treasury_cash]),
+            "granted": agents * self.capital + reserve + self.treasury_cash,
+            "price": self.first_prices,
+            "premium": nothing,
+            "noise": nothing,
+            "factor": nothing + self.factor_law.mean,
+            "values": np.zeros((agents, assets)),
+            "trades": np.zeros((agents, assets)),
+            "returns": np.zeros((self.lags, assets)),
+        }
+        return TokenState(**numbers)
+
+    @property
+    def first_prices(self) -> Floats:
+        """Prices of the assets at the beginning, on their curves."""
+        shift = self.factor_law.premium * self.factor_law.mean
+        return np.array([float(curve.price(self.supply)) for curve in self.curves]) * max(1 + shift, LEAST_FACTOR)
+
+    @property
+    def largest(self) -> float:
+        """Tokens of the largest order."""
+        return self.order_size * self.supply / self.agents
+
+    @property
+    def noise(self) -> Floats:
+        return np.array([curve.noise for curve in self.curves])
+
+    @property
+    def peer_strength(self) -> float:
+        return self.peer.strength if self.peer else 0.0
+
+    @property
+    def return_scale(self) -> Floats:
+        """Return of each asset in a first step in which everybody buys."""
+        rises = [float(curve.slope(self.supply) / curve.price(self.supply)) for curve in self.curves]
+        return np.maximum(self.agents * self.largest * np.array(rises), LEAST_SCALE)
+
+    def dynamics(self) -> TokenDynamics:
+        return built(TokenDynamics, self)

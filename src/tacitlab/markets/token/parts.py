@@ -1,8 +1,11 @@
-"""The parts that a token economy is put together from: what moves prices, what agents want, what they are paid for."""
+"""The parts that a token economy is put together from: what acts on it, what agents want, what they are paid for."""
 
-from typing import Annotated, Literal, Self, Union
+from typing import Annotated, Literal, NamedTuple, Union
 
+import equinox as eqx
+import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float, Int
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
@@ -31,6 +34,35 @@ class Factors(Spec):
     backed: bool = param(True, "whether the treasury pays the curve for what it mints; else the reserve backs less")
     shock: Shock | None = param(None, "a spike at a set time")
 
+    @property
+    def shock_step(self) -> int:
+        return self.shock.step if self.shock else 0
+
+    @property
+    def shock_size(self) -> float:
+        return self.shock.size if self.shock else 0.0
+
+
+class FactorLaw(eqx.Module):
+    """Market factors and the ways in which they act."""
+
+    persistence: Float[Array, ""]
+    mean: Float[Array, ""]
+    volatility: Float[Array, ""]
+    demand: Float[Array, ""]
+    premium: Float[Array, ""]
+    mint: Float[Array, ""]
+    backed: Float[Array, ""]  # 1 or 0
+    shock_step: Int[Array, ""]
+    shock_size: Float[Array, ""]
+
+    def after(
+        self, step: Int[Array, ""], factor: Float[Array, " assets"], shocks: Float[Array, " assets"]
+    ) -> Float[Array, " assets"]:
+        """The factors after a step, at whose end a spike may come."""
+        moved = self.mean + self.persistence * (factor - self.mean) + self.volatility * shocks
+        return moved + jnp.where(step == self.shock_step, self.shock_size, 0.0)
+
 
 class Peer(Spec):
     """What an agent takes over from the others' last trades.
@@ -42,50 +74,6 @@ class Peer(Spec):
 
     mode: Literal["orders", "literal"] = param("orders", "whether it is ordered and paid, or handed out")
     strength: float = param(0.1, "strength, nu", ge=-1, le=1)
-
-
-class OnCurve(Spec):
-    """The price is f(S), plus noise."""
-
-    kind: Literal["curve"] = "curve"
-
-
-class Premium(Spec):
-    """The price is f(S)(1 + m), plus noise; m' = (1 - decay) m + flow net/S + excess (unfilled net orders)/S."""
-
-    kind: Literal["premium"] = "premium"
-    decay: float = param(0.1, "what the premium loses in a step, delta", ge=0, le=1)
-    flow: float = param(0.5, "response to net trades, kappa")
-    excess: float = param(0.5, "response to orders that could not be filled, lambda")
-
-
-class Imbalance(Spec):
-    """The literal law: the price changes by flow (net trades) + imbalance (tokens bought - supply).
-
-    It compares a flow with a stock, so that the price falls below 0; nobody pays or gets less than 0 for a token.
-    """
-
-    kind: Literal["literal"] = "literal"
-    flow: float = param(0.01, "response to net trades, kappa", "currency/token")
-    imbalance: float = param(0.01, "response to purchases less supply, lambda", "currency/token")
-
-
-class Ito(Spec):
-    """In continuous time: dP = (drift P + pull (f(S) - P)) dt + volatility P dW, or without the last P; a step lasts 1.
-
-    Without pull a geometric Brownian motion; with constant volatility an Ornstein-Uhlenbeck process around f(S).
-    """
-
-    kind: Literal["ito"] = "ito"
-    drift: float = param(0.0, "growth of the price", "1/step")
-    pull: float = param(0.2, "speed at which it returns to the curve", "1/step", ge=0)
-    volatility: float = param(0.02, "relative to the price; if constant, in currency", "1/sqrt(step)", ge=0)
-    law: Literal["proportional", "constant"] = param("proportional", "how volatility depends on the price")
-    substeps: int = param(4, "Euler-Maruyama steps of a step", ge=1, le=100)
-
-
-PRICINGS = (OnCurve, Premium, Imbalance, Ito)
-AnyPricing = Annotated[Union[*PRICINGS], Field(discriminator="kind")]  # type: ignore[valid-type]
 
 
 class PrivateValues(Spec):
@@ -119,7 +107,7 @@ class Resource(Spec):
     seed: int = param(1, "seed of the draw (NumPy's default generator)", ge=0)
 
     @model_validator(mode="after")
-    def _ordered(self) -> Self:
+    def _ordered(self) -> "Resource":
         if self.lowest > self.highest:
             raise ValueError(f"lowest: {self.lowest} is more than highest, {self.highest}; exchange them")
         return self
@@ -135,6 +123,46 @@ UTILITIES = (PrivateValues, Resource)
 AnyUtility = Annotated[Union[*UTILITIES], Field(discriminator="kind")]  # type: ignore[valid-type]
 
 
+class Preferences(NamedTuple):
+    """Holding H tokens for a step gives ``rate (v H - curvature H²/2 - P H)``; v is autoregressive around its mean."""
+
+    rate: Float[Array, ""]  # 0: tokens are good for nothing
+    curvature: Float[Array, ""]
+    mean: Float[Array, "agents assets"]
+    spread: Float[Array, "agents assets"]  # stationary standard deviation
+    persistence: Float[Array, ""]
+
+    def first(self, shocks: Float[Array, "agents assets"]) -> Float[Array, "agents assets"]:
+        """Values at the beginning, from their stationary law."""
+        return self.mean + self.spread * shocks
+
+    def after(
+        self, values: Float[Array, "agents assets"], shocks: Float[Array, "agents assets"]
+    ) -> Float[Array, "agents assets"]:
+        """Values a step later."""
+        moved = self.mean + self.persistence * (values - self.mean)
+        return moved + self.spread * jnp.sqrt(1 - self.persistence**2) * shocks
+
+    def service(
+        self, values: Float[Array, "agents assets"], holdings: Float[Array, "agents assets"]
+    ) -> Float[Array, " agents"]:
+        """What holding gives, before the interest on its price."""
+        return self.rate * (values * holdings - self.curvature * holdings**2 / 2).sum(axis=1)
+
+    def flow(
+        self, values: Float[Array, "agents assets"], holdings: Float[Array, "agents assets"],
+        price: Float[Array, " assets"],
+    ) -> Float[Array, " agents"]:  # fmt: skip
+        """What holding gives, after it."""
+        return self.service(values, holdings) - self.rate * holdings @ price
+
+    def gain(
+        self, values: Float[Array, " assets"], holdings: Float[Array, " assets"], price: Float[Array, " assets"]
+    ) -> Float[Array, " assets"]:
+        """What one more token adds at its present price, relative to the rate."""
+        return jnp.where(self.rate > 0, values - self.curvature * holdings - price, 0.0)
+
+
 class Rewards(Spec):
     """Reward of a step: own + cooperation (mean of others' own) - stability |d ln P|.
 
@@ -148,3 +176,12 @@ class Rewards(Spec):
     changes: Literal["relative", "literal"] = param("relative", "of the price's logarithm, or of the price itself")
     cooperation: float = param(0.0, "weight of the others' own rewards, rho")
     others: Literal["mean", "literal"] = param("mean", "their mean, or their sum")
+
+
+class RewardWeights(eqx.Module):
+    """The same, set in motion, but for the regard for others, which depends on how many they are."""
+
+    wealth: str = eqx.field(static=True)
+    changes: str = eqx.field(static=True)
+    profit: Float[Array, ""]
+    stability: Float[Array, ""]
