@@ -104,7 +104,7 @@ def _names(node: ast.AST) -> set[str]:
     return {alias.name.split(".")[0] for alias in node.names} if isinstance(node, ast.Import) else set()
 
 
-COMMANDS = [["list"], ["show", "execution"], ["show", "dqn"], ["--help"], ["sweep", "--help"]]
+COMMANDS = [["list"], ["show", "bertrand"], ["show", "dqn"], ["--help"], ["sweep", "--help"]]
 HEAVY = {"jax", "ray"}
 OF_A_LIST = HEAVY | {"scipy", "numba", "numpy", "xarray", "pandas"}
 
