@@ -6,8 +6,9 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
+from tacitlab.measures.statistics import Estimate
 from tacitlab.plot import paper as printed
-from tacitlab.studies.base import Player, Verdict
+from tacitlab.studies.base import Player, Verdict, by_session
 from tacitlab.studies.braess_recommender import study
 from tacitlab.studies.page import write_report
 
@@ -49,14 +50,50 @@ def test_the_report_tells_all(finding):
     assert [claim["published"] for claim in claims[:4]] == [0.58, 0.18, 0.62, 0.957]
 
 
+def ended(closing):
+    """Sessions that end at such a welfare."""
+    closing = np.asarray(closing, dtype=float)
+    return study.Welfare(np.arange(1), closing[:, None], by_session(closing, np.arange(len(closing))))
+
+
+def answered(many=0.95, random=0.2, none=0.58, failed=()):
+    """What is said of runs that end there, but for the sessions without recommendation that failed."""
+    noise = 0.1 * np.random.default_rng(1).standard_normal(20)
+    means = dict(zip(study.MAIN, (none, random, 0.62, many), strict=True))
+    main = {key: ended(mean + noise) for key, mean in means.items()}
+    left = np.setdiff1d(np.arange(20), failed)
+    main["none", 3] = study.Welfare(np.arange(1), main["none", 3].path, main["none", 3].closing.sel(session=left))
+    some = Estimate(0.9, 0.8, 1.0, 0.05, 20)
+    evidence = study.Evidence(None, main, {"optimised": np.array([[some]])}, {}, {"Braess, marginal toll": some})
+    return study.answer(evidence, study.all_claims(evidence))
+
+
+@pytest.mark.parametrize(("many", "word"), [(0.95, "Yes, with enough states:"), (0.58, "Undecided:"), (0.3, "No:")])
+def test_whether_recommendations_help_turns_with_the_numbers(many, word):
+    assert answered(many).startswith(word)
+
+
+@pytest.mark.parametrize(
+    ("random", "words"), [(0.2, "they do harm"), (0.58, "no different for all we see"), (0.9, "they help")]
+)
+def test_whether_random_ones_do_harm_turns_with_the_numbers(random, words):
+    said = answered(random=random)
+    assert f": {words}. A marginal toll, which needs no look into anybody's table, reaches 0.90" in said
+
+
+def test_a_failed_session_does_not_blur_the_comparison():
+    """All sessions end 0.01 higher with recommendations, though they differ by ten times as much from each other."""
+    assert answered(many=0.59, failed=[3]).startswith("Yes")
+
+
 def test_no_published_error_is_taken_from_our_own_spread():
     rng = np.random.default_rng(0)
     runs = {}
-    for rule, states, value, *_ in study.REFERENCE:
+    for rule, states in study.MAIN:
+        value = study.PUBLISHED[f"welfare, {rule}, {states} states"].value
         closing = value + 0.1 * rng.standard_normal(40)
-        closing += value - closing.mean()
-        runs[rule, states] = study.Welfare(np.arange(1), closing[:, None], closing)
-    claims = study._published(runs)
+        runs[rule, states] = ended(closing + value - closing.mean())
+    claims = list(study.main_claims(runs))
     assert [claim.judged() for claim in claims] == [Verdict.REPRODUCED] * 4
     assert claims[0].published_se == pytest.approx(0.05 / np.sqrt(3))
-    assert claims[3].published_se == pytest.approx(runs["optimised", 93].closing.std(ddof=1), rel=0.01)
+    assert claims[3].published_se == pytest.approx(runs["optimised", 93].closing.values.std(ddof=1), rel=0.01)

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -56,8 +57,10 @@ def by_name(finding):
 
 def test_fixed_finds_the_shape_of_the_published_curve(fixed_run):
     claims = by_name(fixed_run[0])
-    for epsilon, (time, _, _) in fixed.CURVE.items():
-        assert claims[f"travel time at epsilon {epsilon:g}"].measured.mean == pytest.approx(time, abs=0.04)
+    for epsilon in fixed.RATES:
+        name = f"travel time at epsilon {epsilon:g}"
+        assert claims[name].published == fixed.PUBLISHED[name].value
+        assert claims[name].measured.mean == pytest.approx(claims[name].published, abs=0.04)
     assert claims["travel time at epsilon 0"].measured.mean == 2.0
     assert claims["epsilon of the least travel time"].measured.mean in (0.007, 0.01)
     assert claims["reduction below Nash at the minimum (%)"].measured.mean == pytest.approx(19.1, abs=0.5)
@@ -92,7 +95,7 @@ def test_fixed_continues_from_what_is_stored(fixed_run):
 @pytest.mark.parametrize("preset", ["quick", "paper"])
 def test_fixed_grids_hold_what_the_claims_ask_for(preset):
     size = fixed.BraessExplorationFixed.sizes[preset]
-    assert set(fixed.CURVE) <= set(size.grid)
+    assert set(fixed.RATES) <= set(size.grid)
     assert {0.0, 0.007} <= set(size.horizon_grid) & set(size.tie_grid)
     for grid in (size.grid, size.horizon_grid, size.tie_grid):
         assert grid[0] == 0
@@ -146,7 +149,7 @@ def test_initial_values_are_forgotten_while_all_explore(decay_run):
 
 
 def test_initial_rankings_are_values_by_route():
-    sweep = decay._initial("x", decay.LEARNER, 2).sweep["learners.initial"]
+    sweep = decay.initial("decay", 2).sweep["learners.initial"]
     assert dict(zip(decay.RANKS, [model["table"] for model in sweep[:6]], strict=True))["ucd"] == [-1.0, -2.0, -1.5]
     assert sweep[6:] == [{"kind": "constant", "value": -2.0}, {"kind": "uniform", "low": -2.0, "high": -1.0}]
 
@@ -170,6 +173,66 @@ def test_groups_are_average_linkage_clusters():
     assert decay.groups(rows) == 2  # 0.12 lies 0.09 from the mean of the first two
     assert decay.groups(rows, distance=0.01) == 4
     assert decay.groups(rows, distance=2.0) == 1
+
+
+# --- words -----------------------------------------------------------------------------------------------------------
+
+
+def a_curve(least, sessions=8):
+    """Travel times that fall to a minimum at 0.007 and rise beyond it."""
+    epsilon = np.array([0.0, 0.003, 0.007, 0.01, 0.03, 0.1, 0.5, 1.0])
+    noise = 1e-3 * np.linspace(-1, 1, sessions)
+    large = [fixed.GAME.epsilon_rational_time(e) for e in epsilon[5:]]
+    means = np.array([least + 0.3, least + 0.1, least, least + 0.05, least + 0.2, *large])
+    times = means[:, None] + noise
+    return fixed.Curve(epsilon, times, np.abs(times), np.full_like(times, 2.0), None)
+
+
+def a_finding(least, left=0.3, longest=100_000):
+    """What the study says of such curves, of which so much of the gain is left after the longest horizon."""
+    curve, tied = a_curve(least), a_curve(1.56)
+    horizons = {10_000: curve, longest: a_curve(2 - left * (2 - least))}
+    evidence = fixed.Evidence(curve, horizons, {"first": tied, "random": tied}, np.zeros(8))
+    claims = fixed.all_claims(evidence)
+    return fixed.answer(evidence, claims), {claim.name: claim for claim in claims}
+
+
+@pytest.mark.parametrize(("least", "word"), [(1.6, "Yes, for a while."), (1.9999, "Undecided."), (2.1, "No.")])
+def test_the_answer_on_constant_exploration_turns_with_the_numbers(least, word):
+    said, claims = a_finding(least)
+    assert said.startswith(word)
+    assert f"need {claims['least travel time'].measured:.3f} after 10,000 steps" in said
+    assert f"explore at a rate of {claims['epsilon of the least travel time'].measured.mean:g}" in said
+    assert "It lies at 0.007 after 10,000 and 0.007 after 100,000 steps, after 70 to 700 explorations" in said
+
+
+@pytest.mark.parametrize(("left", "verdict"), [(0.3, Verdict.REPRODUCED), (0.5, Verdict.UNDECIDED), (0.8, Verdict.NOT)])
+def test_whether_the_gain_shrinks_strongly(left, verdict):
+    name = "100,000 steps: share of the gain at epsilon 0.007 left"
+    assert a_finding(1.6, left)[1][name].judged() is verdict
+
+
+def test_the_rise_is_steep_just_above_the_minimum_or_not():
+    """Here from 0.007 to 0.01; if there is no rise it is at 0.02, more than twice the rate of the minimum."""
+    assert a_finding(1.6)[1]["epsilon of the steepest rise"].judged() is Verdict.REPRODUCED
+    curve = a_curve(1.6)
+    curve.times[3] = curve.times[2] + 1e-3
+    assert next(c for c in fixed.curve_claims(curve) if "steepest" in c.name).judged() is Verdict.NOT
+
+
+@pytest.mark.parametrize(("ends", "word"), [(0.6, "Yes:"), (0.0, "Undecided:"), (-0.4, "No:")])
+def test_the_answer_on_decaying_exploration_turns_with_the_numbers(decay_run, ends, word):
+    from tacitlab.lab.run import load
+
+    run = decay.Welfare.of(load(decay_run[1] / "decay"))
+    closing = ends + 0.01 * np.linspace(-1, 1, len(run.closing))
+    run = replace(run, closing=closing)
+    claims = (*decay.path_claims(run), *decay.end_claims(run))
+    said = decay.answer(run, claims)
+    assert said.startswith(word)
+    lower, upper = np.quantile(closing, [0.25, 0.75])
+    assert f"the middle half ends between {lower:.2f} and {upper:.2f}" in said
+    assert f"end at {closing.mean():.2f} as exploration dies out" in said
 
 
 # --- reports ---------------------------------------------------------------------------------------------------

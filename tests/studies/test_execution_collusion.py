@@ -497,7 +497,7 @@ def test_finding_is_built_from_known_runs(monkeypatch):
     reference.cache_clear()
     found = examine(evidence_of(written=12.0))
     reference.cache_clear()
-    assert "Of 20 statements that were judged by a margin 2 hold, 9 do not, and 9 are undecided." in found.answer
+    assert "Of 20 statements judged by a margin 2 hold, 9 do not, and 9 are undecided." in found.answer
     table = found.sections[0].table
     rows = {row[0]: row for row in table.rows}
     assert rows["as written, σ = 0.001"][table.columns.index("by the game played")] == "below Nash"

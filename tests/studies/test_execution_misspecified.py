@@ -156,7 +156,7 @@ def test_report_is_written(played):
     assert len({claim.name for claim in finding.claims}) == len(finding.claims) == 46
     charts = [chart for section in finding.sections for chart in section.charts]
     assert len(charts) == 2 + 3 * 4
-    assert "statements that were judged by a margin" in finding.answer
+    assert "statements judged by a margin" in finding.answer
     assert "misspecified cases" in finding.answer
 
 

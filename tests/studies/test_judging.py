@@ -131,7 +131,7 @@ def test_statements_are_counted_by_verdict():
         Claim("x", interval(a, b), margin=at_least(1)) for a, b in ((2, 3), (2, 3), (2, 3), (0, 2), (0, 2), (0, 0.5))
     ]
     said = statements([*claims, Claim("distance", WIDE, 1.0)])
-    assert said == "Of 6 statements that were judged by a margin 3 hold, 1 do not, and 2 are undecided."
+    assert said == "Of 6 statements judged by a margin 3 hold, 1 does not, and 2 are undecided."
 
 
 def test_nothing_but_the_rules_makes_a_verdict():

@@ -1,7 +1,7 @@
 """What a study is: experiments, statistics beside published values, a verdict on each claim.
 
-How a study is written: one folder with ``study.py``, ``figures.py`` if there is more than a screen of them,
-``published.csv`` with every number of the source, and ``scenarios/*.yaml`` with what plain data can say of experiments.
+How a study is written: one folder with ``study.py``, ``figures.py`` if figures fill a screen (imported where they are
+drawn), ``published.csv`` with every number of the source, and ``scenarios/*.yaml`` with experiments as plain data.
 
 1. ``class Size`` and ``sizes``: how much each preset plays. Nothing else may differ between presets.
 2. ``find(preset, play)`` gathers and judges. ``play(experiment)`` plays, or continues, or reads what lies in the
@@ -47,6 +47,7 @@ Floats = NDArray[np.float64]
 
 STANDARD_ERRORS = 2.0  # a published value is reproduced if it lies within so many of ours (its own error included)
 CHANCE = 2 * NormalDist().cdf(-STANDARD_ERRORS)  # so often a true claim falls outside: 4.6 %
+ROUNDING = 1e-12  # relative, of binary fractions
 LEAST_CHANCE = 1e-300  # of a distance: less is rounding
 SURPRISE = 0.05  # a number of misses that chance alone reaches less often than this is no chance
 
@@ -213,7 +214,10 @@ def paired(first: xr.DataArray, second: xr.DataArray) -> tuple[Floats, Floats]:
 def paired_difference(first: xr.DataArray, second: xr.DataArray) -> Estimate:
     """Mean of the first less the second, session by session, with its interval."""
     ours, theirs = paired(first, second)
-    return mean_interval(ours - theirs)
+    less = ours - theirs
+    if len(less) and np.ptp(less) <= ROUNDING * max(np.abs(ours).max(), np.abs(theirs).max()):
+        less = np.full_like(less, less.mean())  # the same difference in every session, but for binary fractions
+    return mean_interval(less)
 
 
 @dataclass(frozen=True)
@@ -440,20 +444,20 @@ def tally(claims: Sequence[Claim]) -> str:
 
 
 def statements(claims: Sequence[Claim]) -> str:
-    """What became of the claims that are judged by a margin, in words.
+    """What became of the claims that are judged by a margin, in words; nothing if there are none.
 
     Examples
     --------
     >>> found = Estimate(0.985, 0.955, 1.015, 0.015, 20)
     >>> statements([Claim("a", found, margin=at_least(bar)) for bar in (0.9, 0.98, 1.1)] + [Claim("b", found)])
-    'Of 3 statements that were judged by a margin 1 hold, 1 do not, and 1 are undecided.'
+    'Of 3 statements judged by a margin 1 holds, 1 does not, and 1 is undecided.'
     """
     found = [claim.judged() for claim in claims if not claim.by_distance]
     holds, fails, unknown = (found.count(one) for one in (Verdict.REPRODUCED, Verdict.NOT, Verdict.UNDECIDED))
-    return (
-        f"Of {holds + fails + unknown} statements that were judged by a margin {holds} hold, {fails} do not, and "
-        f"{unknown} are undecided."
-    )
+    told = f"{holds} {'holds' if holds == 1 else 'hold'}, {fails} {'does' if fails == 1 else 'do'} not, and {unknown} "
+    of = holds + fails + unknown
+    many = f"{of} statement{'' if of == 1 else 's'}"
+    return f"Of {many} judged by a margin {told}{'is' if unknown == 1 else 'are'} undecided." if of else ""
 
 
 def named(claims: Sequence[Claim]) -> dict[str, Claim]:

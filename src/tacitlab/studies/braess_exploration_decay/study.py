@@ -1,42 +1,38 @@
 """Welfare over time while exploration decays in Braess's paradox (Carissimo 2024)."""
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
 from tacitlab.games import Braess
-from tacitlab.lab.experiment import Experiment, Length, Trace
+from tacitlab.lab.experiment import Experiment
 from tacitlab.lab.result import Result
-from tacitlab.learners import Constant, ConstantValue, Exponential, GivenValues, QLearning, UniformValues
+from tacitlab.learners import ConstantValue, Exponential, GivenValues, UniformValues
 from tacitlab.measures import outcome
 from tacitlab.measures.chaos import largest_lyapunov
-from tacitlab.measures.statistics import Estimate, curve_interval, mean_interval, statistic_of_means
-from tacitlab.plot.chart import Area, Axis, Chart, Histogram, HLine, Line, VLine
+from tacitlab.measures.statistics import Estimate, mean_interval, statistic_of_means
+from tacitlab.plot.chart import Axis, Chart, Histogram, HLine, Line, Mark, VLine
 from tacitlab.report.page import Section, Table
-from tacitlab.studies.base import Claim, Finding, Player, Study, tally
-from tacitlab.studies.braess_exploration_fixed.study import LEARNER as CONSTANT
+from tacitlab.studies import frame
+from tacitlab.studies.base import Claim, Finding, Floats, Player, Study, named, tally
+from tacitlab.studies.frame import beside, compared, published, scenario
 
-Floats = NDArray[np.float64]
-
-PERIODS = 10_000
-WINDOW = 10
-SMOOTH = 10  # windows whose mean is taken before the minimum of the curve is sought
+PUBLISHED = published(__file__)
 GAME = Braess()
 START = GAME.welfare(GAME.random_play_time())
-TOTAL_DECAY = 8.0
-LEARNER = QLearning(
-    alpha=0.1, gamma=0, exploration=Exponential(total_decay=TOTAL_DECAY), initial=UniformValues(low=-2, high=-1)
-)
+SMOOTH = 10  # windows whose mean is taken before the minimum of the curve is sought
 LIKE = 0.1  # value tables closer than this are one group (P)
-REPEATS = 100  # of the paper's sweep over constant rates (P), and so of its decayed run (I)
-FIGURE = "figure of the decayed run (P)"
 RANKS = ("ucd", "udc", "cud", "cdu", "duc", "dcu")  # up, down, cross from best to worst: values -1, -1.5, -2
 ROUTES = ("u", "d", "c")
+#: Every ranking of the routes, equal values, and uniform ones.
+INITIAL = (
+    *(GivenValues(table=tuple(-1 - 0.5 * rank.index(route) for route in ROUTES)) for rank in RANKS),
+    ConstantValue(value=-2),
+    UniformValues(low=-2, high=-1),
+)
 
 
 @dataclass(frozen=True)
@@ -63,58 +59,39 @@ class BraessExplorationDecay(Study):
         size = self.sizes[preset]
         run = Welfare.of(play(experiment("decay", size.sessions)))
         series = play(experiment("series", size.series_sessions, window=1))
+        decaying, constant = (initial(kind, size.initial_sessions) for kind in ("decay", "constant"))
+        small: Any = constant.learners[0]
         tables = {
-            title: _by_initial(play(_initial(name, learner, size.initial_sessions)))
-            for title, name, learner in (
-                ("decaying exploration", "initial-decay", LEARNER),
-                ("epsilon 0.007, alpha 0.01", "initial-constant",
-                 CONSTANT.model_copy(update={"exploration": Constant(epsilon=0.007)})),
-            )
-        }  # fmt: skip
-        claims = (*_path_claims(run), *_end_claims(run), *_lyapunov_claims(series), _forgotten(tables))
-        sections = (
-            Section("Welfare", text=SCALE, charts=_charts(run)),
-            Section("Initial values", text=INITIAL, table=_initial_table(tables)),
-        )
-        return Finding(_answer(run, claims), claims, sections, NOTES)
+            "decaying exploration": _by_initial(play(decaying)),
+            f"epsilon {small.exploration.epsilon:g}, alpha {small.alpha:g}": _by_initial(play(constant)),
+        }
+        return examine(run, lyapunov_claims(series), tables)
 
 
-SCALE = "Welfare is (2 - travel time) / 0.5: 0 at the Nash equilibrium, 1 at the optimum."
-INITIAL = (
-    "Initial values rank the routes: u up, d down, c cross, the first of them worth -1, the second -1.5, the third -2. "
-    "While all explore, the initial values are forgotten; where few do, they decide."
-)
-NOTES = (
-    "Readings: the reference does not say of what its band is, nor whether the dip is that of a session or of the mean "
-    "over sessions. We read the middle half of the sessions, and the dip of a session: the readings that fit. Sessions "
-    "dip at different times, and their mean is least earlier.",
-    f"Published values carry no errors; theirs are taken to be those of {REPEATS} sessions like ours.",
-    "Lyapunov exponents: a series driven by random exploration has a positive estimate without any chaos, as its "
-    "shuffled copy shows. With gamma = 0 the learning itself contracts: two value tables that meet the same draws "
-    "approach each other by a factor of 1 - alpha whenever an action is taken, except where a small difference "
-    "changes the greedy action. That initial values are forgotten to the last bit is this contraction.",
-)
+# --- what is played ------------------------------------------------------------------------------------------------
 
 
-def experiment(name: str, sessions: int, window: int = WINDOW) -> Experiment:
+def experiment(name: str, sessions: int, window: int | None = None) -> Experiment:
     """The paper's experiment, traced in windows of so many steps."""
-    return Experiment(
-        name=name, environment=GAME, learners=(LEARNER,), length=Length(periods=PERIODS), sessions=sessions, seed=1,
-        trace=Trace(window=window, windows=PERIODS // window), keep_values=True,
-    )  # fmt: skip
+    made = scenario(__file__, "decay", {"name": name, "sessions": sessions})
+    if window is None:
+        return made
+    trace = made.trace.model_copy(update={"window": window, "windows": made.length.periods // window})
+    return made.model_copy(update={"trace": trace})
 
 
-def _initial(name: str, learner: QLearning, sessions: int) -> Experiment:
-    """An experiment with every ranking of the routes, equal values, and uniform ones."""
-    given = [GivenValues(table=tuple(-1 - 0.5 * rank.index(route) for route in ROUTES)) for rank in RANKS]
-    models = (*given, ConstantValue(value=-2), UniformValues(low=-2, high=-1))
-    plain = experiment(name, sessions, window=100).model_copy(update={"learners": (learner,), "keep_values": False})
-    return plain.model_copy(update={"sweep": {"learners.initial": [model.model_dump(mode="json") for model in models]}})
+def initial(kind: str, sessions: int) -> Experiment:
+    """An experiment with each of the initial values, under decaying or constant exploration."""
+    changes = {"name": f"initial-{kind}", "sessions": sessions, "keep_values": False, "trace": {"window": 100}}
+    return scenario(__file__, kind, {**changes, "sweep": {"learners.initial": INITIAL}})
 
 
 @dataclass(frozen=True, eq=False)
 class Welfare:
-    """Welfare by session: over time, over the last fifth, of greedy play afterwards; and the groups of drivers."""
+    """Welfare by session: over time, over the last fifth, of greedy play afterwards; and the groups of drivers.
+
+    ``rate`` is the exploration rate of an experiment's schedule at a step, ``window`` the length of a window.
+    """
 
     time: Floats
     path: Floats
@@ -123,6 +100,7 @@ class Welfare:
     one_shot: Floats
     groups: Floats
     data: xr.Dataset
+    experiment: Experiment
 
     @classmethod
     def of(cls, result: Result) -> "Welfare":
@@ -138,11 +116,22 @@ class Welfare:
             one_shot=outcome.gain(data["limit_payoff"], data).values,
             groups=np.array([groups(table) for table in tables], dtype=float),
             data=data,
+            experiment=result.experiment,
         )
+
+    @property
+    def window(self) -> int:
+        return int(self.time[0])
+
+    def rate(self, time: Any) -> Any:
+        """Exploration rate after so many steps."""
+        schedule: Any = self.experiment.learners[0]
+        decay: Exponential = schedule.exploration
+        return np.exp(-decay.total_decay * time / self.experiment.length.periods)
 
     def smooth(self) -> tuple[Floats, Floats]:
         """Middle of longer windows, and mean welfare in them by session."""
-        centres = self.time.reshape(-1, SMOOTH).mean(axis=1) - WINDOW / 2
+        centres = self.time.reshape(-1, SMOOTH).mean(axis=1) - self.window / 2
         return centres, self.path.reshape(len(self.path), -1, SMOOTH).mean(axis=2)
 
 
@@ -159,43 +148,6 @@ def groups(table: Floats, distance: float = LIKE) -> int:
     return int(fcluster(linkage(table, "average"), distance, "distance").max())
 
 
-# --- claims ----------------------------------------------------------------------------------------------------
-
-
-def _path_claims(run: Welfare) -> list[Claim]:
-    centres, smooth = run.smooth()
-    wide = f"in windows of {WINDOW * SMOOTH} steps"
-    least, when = mean_interval(smooth.min(axis=1)), mean_interval(centres[smooth.argmin(axis=1)])
-    least_of_mean = statistic_of_means(smooth.T, lambda means: means.min(axis=1))
-    when_of_mean = statistic_of_means(smooth.T, lambda means: centres[means.argmin(axis=1)])
-    return [
-        Claim(f"welfare of the first {WINDOW} steps", mean_interval(run.path[:, 0]), START, "random play (P)",
-              rounding=5e-3, note=f"exploration has fallen to {math.exp(-TOTAL_DECAY * WINDOW / PERIODS):.3f} by then"),
-        Claim("least welfare of a session", least, 0.1, FIGURE, _error(least), rounding=0.05, note=wide),
-        Claim("  when (steps)", when, 3_400, FIGURE, _error(when), rounding=50, note=wide),
-        Claim("least welfare of the mean curve", least_of_mean, note=wide),
-        Claim("  when, mean curve (steps)", when_of_mean, note=wide),
-    ]  # fmt: skip
-
-
-def _end_claims(run: Welfare) -> list[Claim]:
-    closing = mean_interval(run.closing)
-    lower, upper = quantile(run.closing, 0.25), quantile(run.closing, 0.75)
-    return [
-        Claim("welfare, last fifth", closing, 0.57, FIGURE, _error(closing), rounding=5e-3),
-        Claim("  lower quartile of the sessions", lower, 0.5, f"band, {FIGURE}", _error(lower), rounding=5e-3),
-        Claim("  upper quartile of the sessions", upper, 0.66, f"band, {FIGURE}", _error(upper), rounding=5e-3),
-        Claim("one-shot welfare: greedy play afterwards", mean_interval(run.one_shot)),
-        Claim("T_std: travel time from step to step, last fifth", mean_interval(run.spread)),
-        Claim(f"groups of drivers with values within {LIKE:g}", mean_interval(run.groups)),
-    ]
-
-
-def _error(ours: Estimate) -> float:
-    """Standard error of a published mean over as many repeats as the paper's sweep has, spread like our sessions."""
-    return ours.se * math.sqrt(ours.n / REPEATS)
-
-
 def quantile(values: Floats, level: float, resamples: int = 4000) -> Estimate:
     """Quantile over sessions with its percentile-bootstrap interval."""
     n = len(values)
@@ -204,41 +156,104 @@ def quantile(values: Floats, level: float, resamples: int = 4000) -> Estimate:
     return Estimate(float(np.quantile(values, level)), float(low), float(high), float(drawn.std()), n)
 
 
-def _lyapunov_claims(result: Result) -> list[Claim]:
-    """Of the mean reward in the last fifth, step by step; and of the same numbers in random order."""
-    payoffs = result.data["payoff"].mean("agent").transpose("session", "time").values[:, -PERIODS // 5 :]
-    found = [largest_lyapunov(series) for series in payoffs]
-    shuffled = [largest_lyapunov(series) for series in np.random.default_rng(0).permuted(payoffs, axis=1)]
-    note = "Rosenstein et al. 1993: dimension 10, lag 1, 20 steps"
-    return [
-        Claim("Lyapunov exponent of the mean reward (1/step)", mean_interval(found), note=note),
-        Claim("  of the same rewards shuffled (1/step)", mean_interval(shuffled), note=note),
-    ]
-
-
 def _by_initial(result: Result) -> Floats:
     """Welfare of the last fifth by initialisation and session."""
     place = outcome.gain(outcome.closing(result.data, "payoff"), result.data)
     return place.transpose("initial", "session").values
 
 
-def _forgotten(tables: Mapping[str, Floats]) -> Claim:
-    decayed = next(iter(tables.values()))
-    return Claim("largest effect of initial values on a session's welfare", mean_interval(np.ptp(decayed, axis=0)))
+# --- claims ----------------------------------------------------------------------------------------------------
 
 
-def _answer(run: Welfare, claims: Sequence[Claim]) -> str:
-    centres, smooth = run.smooth()
-    closing = mean_interval(run.closing)
-    yes = "Yes" if closing.low > 0 else "No" if closing.high < 0 else "Undecided"
-    lower, upper = np.quantile(run.closing, [0.25, 0.75])
-    return (
-        f"{yes}: in the last fifth drivers reach a welfare of {closing:.3f}, where 0 is the Nash equilibrium and 1 the "
-        f"optimum. They begin with random play ({run.path[:, 0].mean():.2f}), come down to "
-        f"{smooth.min(axis=1).mean():.2f} near step {centres[smooth.argmin(axis=1)].mean():,.0f} while they still "
-        f"explore, and coordinate as exploration dies out. Sessions differ: the middle half ends between {lower:.2f} "
-        f"and {upper:.2f}.\n\n{tally(claims)}"
+def examine(run: Welfare, lyapunov: Sequence[Claim], tables: Mapping[str, Floats]) -> Finding:
+    """Judge the claims by the main run, the run traced step by step and the welfare by initial values."""
+    forgotten = Claim("largest effect of initial values on a session's welfare",
+                      mean_interval(np.ptp(tables["decaying exploration"], axis=0)))  # fmt: skip
+    claims = (*path_claims(run), *end_claims(run), *lyapunov, forgotten)
+    sections = (
+        Section("Welfare", text=SCALE, charts=_charts(run)),
+        Section("Initial values", text=RANKED, table=_initial_table(tables)),
     )
+    return Finding(answer(run, claims), claims, sections, NOTES)
+
+
+SCALE = "Welfare is (2 - travel time) / 0.5: 0 at the Nash equilibrium, 1 at the optimum."
+RANKED = (
+    "Initial values rank the routes: u up, d down, c cross, the first of them worth -1, the second -1.5, the third -2. "
+    "While all explore, the initial values are forgotten; where few do, they decide."
+)
+NOTES = (
+    "Readings: the reference does not say of what its band is, nor whether the dip is that of a session or of the mean "
+    "over sessions. We read the middle half of the sessions, and the dip of a session: the readings that fit. Sessions "
+    "dip at different times, and their mean is least earlier.",
+    f"Published values carry no errors; theirs are taken to be those of {PUBLISHED['when (steps)'].runs} sessions like "
+    "ours.",
+    "Lyapunov exponents: a series driven by random exploration has a positive estimate without any chaos, as its "
+    "shuffled copy shows. With gamma = 0 the learning itself contracts: two value tables that meet the same draws "
+    "approach each other by a factor of 1 - alpha whenever an action is taken, except where a small difference "
+    "changes the greedy action. That initial values are forgotten to the last bit is this contraction.",
+)
+
+
+def _beside(name: str, found: Estimate, note: str = "") -> Claim:
+    """Beside a published mean of sessions that are spread like ours."""
+    value = PUBLISHED[name.strip()]
+    return beside(name, found, value, se=value.error_like(found), note=note)
+
+
+def path_claims(run: Welfare) -> Iterator[Claim]:
+    """Where play begins, and where and when welfare is least."""
+    centres, smooth = run.smooth()
+    wide = f"in windows of {run.window * SMOOTH} steps"
+    yield Claim(f"welfare of the first {run.window} steps", mean_interval(run.path[:, 0]), START, "random play (P)",
+                rounding=5e-3, note=f"exploration has fallen to {run.rate(run.window):.3f} by then")  # fmt: skip
+    yield _beside("least welfare of a session", mean_interval(smooth.min(axis=1)), wide)
+    yield _beside("  when (steps)", mean_interval(centres[smooth.argmin(axis=1)]), wide)
+    least_of_mean = statistic_of_means(smooth.T, lambda means: means.min(axis=1))
+    yield Claim("least welfare of the mean curve", least_of_mean, note=wide)
+    when_of_mean = statistic_of_means(smooth.T, lambda means: centres[means.argmin(axis=1)])
+    yield Claim("  when, mean curve (steps)", when_of_mean, note=wide)
+
+
+def end_claims(run: Welfare) -> Iterator[Claim]:
+    """Where sessions end."""
+    yield _beside("welfare, last fifth", mean_interval(run.closing))
+    yield _beside("  lower quartile of the sessions", quantile(run.closing, 0.25))
+    yield _beside("  upper quartile of the sessions", quantile(run.closing, 0.75))
+    yield Claim("one-shot welfare: greedy play afterwards", mean_interval(run.one_shot))
+    yield Claim("T_std: travel time from step to step, last fifth", mean_interval(run.spread))
+    yield Claim(f"groups of drivers with values within {LIKE:g}", mean_interval(run.groups))
+
+
+def lyapunov_claims(result: Result) -> tuple[Claim, Claim]:
+    """Of the mean reward in the last fifth, step by step; and of the same numbers in random order."""
+    payoffs = result.data["payoff"].mean("agent").transpose("session", "time").values
+    payoffs = payoffs[:, -int(outcome.CLOSING_SHARE * payoffs.shape[1]) :]
+    found = [largest_lyapunov(series) for series in payoffs]
+    shuffled = [largest_lyapunov(series) for series in np.random.default_rng(0).permuted(payoffs, axis=1)]
+    note = "Rosenstein et al. 1993: dimension 10, lag 1, 20 steps"
+    return (
+        Claim("Lyapunov exponent of the mean reward (1/step)", mean_interval(found), note=note),
+        Claim("  of the same rewards shuffled (1/step)", mean_interval(shuffled), note=note),
+    )
+
+
+def answer(run: Welfare, claims: Sequence[Claim]) -> str:
+    """The finding in words."""
+    found = {name: claim.measured for name, claim in named(claims).items()}
+    ends = found["welfare, last fifth"]
+    lower, upper = (found[f"{which} quartile of the sessions"].mean for which in ("lower", "upper"))
+    first, dip = found[f"welfare of the first {run.window} steps"], found["least welfare of a session"]
+    return (
+        f"{compared(ends, 'No', 'Undecided', 'Yes')}: in the last fifth drivers reach a welfare of {ends:.3f}, where 0 "
+        f"is the Nash equilibrium and 1 the optimum. They begin at {first.mean:.2f} (random play: {START:.2f}), come "
+        f"down to {dip.mean:.2f} near step {found['when (steps)'].mean:,.0f} while they still explore, and end at "
+        f"{ends.mean:.2f} as exploration dies out. Sessions differ: the middle half ends between {lower:.2f} and "
+        f"{upper:.2f}.\n\n{tally(claims)}"
+    )
+
+
+# --- figures ---------------------------------------------------------------------------------------------------------
 
 
 def _initial_table(tables: Mapping[str, Floats]) -> Table:
@@ -249,29 +264,21 @@ def _initial_table(tables: Mapping[str, Floats]) -> Table:
 
 def _charts(run: Welfare) -> tuple[Chart, ...]:
     centres, smooth = run.smooth()
-    band = curve_interval(smooth)
     lower, middle, upper = np.quantile(smooth, [0.25, 0.5, 0.75], axis=0)
-    references: tuple[Any, ...] = (
-        HLine(0.0, "Nash 0"),
-        HLine(1.0, "optimum 1"),
-        HLine(START, f"random play {START:g}"),
-    )
-    epsilon = np.exp(-TOTAL_DECAY * centres / PERIODS)
+    epsilon = run.rate(centres)
     if_crossing = [GAME.welfare(GAME.epsilon_rational_time(float(e))) for e in epsilon]
-    lines = (
-        Line(centres, band.centre, "mean over sessions", low=band.low, high=band.high),
+    marks: tuple[Mark, ...] = (
+        frame.curve(centres, smooth, "mean over sessions"),
         Line(centres, middle, "median and middle half of the sessions", low=lower, high=upper, dash=True),
         Line(centres, epsilon, "exploration rate ε"),
         Line(centres, if_crossing, "closed form: all prefer to cross", dash=True),
+        *(HLine(at, f"{name} {at:g}") for name, at in (("Nash", 0.0), ("optimum", 1.0), ("random play", START))),
     )
-    time = Axis("time", "steps", range=(0.0, float(PERIODS)))
-    shares = run.data["frequency"].mean(["session", "agent"])
-    parts = {route: shares.isel(action=k).values for k, route in enumerate(GAME.actions().labels)}
+    time = Axis("time", "steps", range=(0.0, float(run.time[-1])))
     ends = (Histogram(run.closing), VLine(float(run.closing.mean()), f"mean {run.closing.mean():.3f}"))
+    caption = f"In windows of {run.window * SMOOTH} steps; the band of the mean is its pointwise 95 % interval."
     return (
-        Chart("Welfare over time", time, Axis("welfare, exploration rate"), (*lines, *references),
-              f"In windows of {WINDOW * SMOOTH} steps; the band of the mean is its pointwise 95 % interval."),
-        Chart("Routes over time", Axis("time", "steps"), Axis("share of drivers", range=(0.0, 1.0)),
-              (Area(run.time, parts),), "Mean over sessions and drivers."),
+        Chart("Welfare over time", time, Axis("welfare, exploration rate"), marks, caption),
+        frame.action_shares("Routes over time", run.data, GAME.actions().labels, "drivers"),
         Chart("Where sessions end", Axis("welfare, last fifth"), Axis("sessions"), ends, legend=False),
-    )  # fmt: skip
+    )

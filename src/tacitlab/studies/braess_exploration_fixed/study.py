@@ -1,6 +1,6 @@
 """Travel time against constant exploration in Braess's paradox (Carissimo 2024), and what its minimum depends on."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -9,33 +9,23 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from tacitlab.games import Braess
-from tacitlab.lab.experiment import Experiment, Length, Trace
+from tacitlab.lab.experiment import Experiment
 from tacitlab.lab.result import Result
-from tacitlab.learners import Constant, ConstantValue, QLearning
 from tacitlab.measures import outcome
-from tacitlab.measures.statistics import Estimate, curve_interval, mean_interval, statistic_of_means
-from tacitlab.plot.chart import Area, Axis, Chart, HLine, Line, Mark, Points, VLine
-from tacitlab.report.page import Section, Table
-from tacitlab.studies.base import Claim, Finding, Player, Study, between, less_than, tally
+from tacitlab.measures.statistics import Estimate, mean_interval, statistic_of_means
+from tacitlab.studies.base import Claim, Finding, Floats, Player, Study, between, less_than, named, statements, tally
+from tacitlab.studies.frame import beside, compared, listed, published, scenario
 
-Floats = NDArray[np.float64]
-
+PUBLISHED = published(__file__)
 PERIODS = 10_000
-WINDOW = 200  # divides every horizon, and the last fifth of each
-LEARNER = QLearning(alpha=0.01, gamma=0, exploration=Constant(epsilon=0), initial=ConstantValue(value=-2))
+WINDOW = 200
 GAME = Braess()
-NASH, OPTIMUM, RANDOM = 2.0, 1.5, GAME.random_play_time()
+NASH, OPTIMUM = (-profile.average for profile in (GAME.benchmarks().nash, GAME.benchmarks().optimum))
+RANDOM = GAME.random_play_time()
+RATES = (0.0, 0.007, 0.01, 0.03, 0.1)  # of which travel times are known
+BEST = 0.007  # the published rate of the least travel time
 LARGE = 0.1  # exploration from which play follows the closed form (R)
-RERUN, OWN = "re-run of the author's code (R)", "independent implementation (O)"
-# Travel time by epsilon (R), its standard deviation over REPEATS, and half a unit of its last digit.
-REPEATS = 6
-CURVE = {
-    0.0: (2.0, 0.0, 5e-5),
-    0.007: (1.6179, 0.007, 5e-5),
-    0.01: (1.665, 0.022, 5e-4),
-    0.03: (1.832, 0.025, 5e-4),
-    0.1: (1.936, 0.0004, 5e-4),
-}
+LONG = 100_000  # steps after which the gain of exploration is said to have shrunk
 
 
 @dataclass(frozen=True)
@@ -51,24 +41,28 @@ class Size:
     tie_sessions: int
 
 
+def _thousandths(*parts: range) -> tuple[float, ...]:
+    return tuple(k / 1000 for part in parts for k in part)
+
+
 QUICK = Size(
-    grid=(0.0, *(k / 1000 for k in range(1, 11)), 0.012, 0.015, 0.02, 0.03, 0.05, 0.07, 0.1, 0.2, 0.5, 1.0),
+    grid=(0.0, *_thousandths(range(1, 11)), 0.012, 0.015, 0.02, 0.03, 0.05, 0.07, 0.1, 0.2, 0.5, 1.0),
     sessions=20,
     horizons=(3_000, 10_000, 30_000),
-    horizon_grid=(0.0, 0.001, 0.0015, 0.002, 0.0025, *(k / 1000 for k in range(3, 10)), 0.01, 0.015, 0.02, 0.025, 0.03,
-                  0.05, 0.1),
+    horizon_grid=(0.0, 0.001, 0.0015, 0.002, 0.0025, *_thousandths(range(3, 10)), 0.01, 0.015, 0.02, 0.025, 0.03, 0.05,
+                  0.1),
     horizon_sessions=10,
     tie_grid=(0.0, 0.001, 0.003, 0.007, 0.01, 0.015, 0.02, 0.03, 0.1),
     tie_sessions=10,
 )  # fmt: skip
 # The reference gives the number of the paper's exploration rates, 101, not which; these are dense at the minimum.
 PAPER = Size(
-    grid=(*(k / 2000 for k in range(41)), *(k / 1000 for k in range(21, 51)), *(k / 100 for k in range(6, 21)),
+    grid=(*(k / 2000 for k in range(41)), *_thousandths(range(21, 51)), *(k / 100 for k in range(6, 21)),
           *(k / 20 for k in range(5, 19)), 1.0),
     sessions=100,
-    horizons=(3_000, 10_000, 30_000, 100_000),
+    horizons=(3_000, 10_000, 30_000, LONG),
     horizon_grid=(0.0, 0.0003, *(k / 10_000 for k in range(5, 10)), 0.001, 0.0015, 0.002, 0.0025,
-                  *(k / 1000 for k in range(3, 10)), 0.01, 0.012, 0.015, 0.02, 0.025, 0.03, 0.05, 0.1),
+                  *_thousandths(range(3, 10)), 0.01, 0.012, 0.015, 0.02, 0.025, 0.03, 0.05, 0.1),
     horizon_sessions=20,
     tie_grid=(0.0, 0.001, 0.003, 0.005, 0.007, 0.01, 0.012, 0.015, 0.02, 0.03, 0.05, 0.1),
     tie_sessions=40,
@@ -88,52 +82,16 @@ class BraessExplorationFixed(Study):
     sizes: ClassVar[Mapping[str, Size]] = {"quick": QUICK, "paper": PAPER}
 
     def find(self, preset: str, play: Player) -> Finding:
-        size = self.sizes[preset]
-        curve = Curve.of(play(experiment("epsilon", size.grid, size.sessions)))
-        longest = play(experiment("horizon", size.horizon_grid, size.horizon_sessions, max(size.horizons)))
-        horizons = {periods: Curve.of(longest, periods) for periods in size.horizons}
-        tied = play(_tie_experiment(size))
-        ties = {rule: Curve.of(tied, cell={"ties": rule}) for rule in ("first", "random")}
-        claims = (
-            *_curve_claims(curve), *_large_epsilon_claims(curve), _still(tied), *_tie_claims(ties["random"]),
-            *_horizon_claims(horizons),
-        )  # fmt: skip
-        sections = (
-            Section("Exploration", table=_curve_table(curve), charts=(_curve_chart(curve),)),
-            Section("Learning", charts=_learning_charts(curve)),
-            Section("Horizon", text=HORIZON, charts=(_horizon_chart(horizons),)),
-            Section("Ties", text=TIES, charts=(_tie_chart(ties),)),
-        )
-        return Finding(_answer(curve, horizons, ties, claims), claims, sections, NOTES)
+        return examine(gather(self.sizes[preset], play))
 
 
-NOTES = (
-    "T = 2 without exploration is no equilibrium: all values tie, the first of them sends everybody up, and up "
-    "alone takes as long as the Nash equilibrium, in which everybody crosses.",
-    f"The least travel time is sought below epsilon = {LARGE:g}; random play (epsilon = 1) is faster: {RANDOM:g}.",
-)
-HORIZON = (
-    "Exploration does not know how long a session lasts, so that shorter horizons are the beginnings of the longest "
-    "sessions; means are over the last fifth of each horizon."
-)
-TIES = (
-    "With random ties the first step spreads the drivers; whatever they meet is better than their initial values, "
-    "and each keeps the route it drew first: the travel time is that of random play, as long as few explore."
-)
+# --- what is played ------------------------------------------------------------------------------------------------
 
 
 def experiment(name: str, grid: Sequence[float], sessions: int, periods: int = PERIODS) -> Experiment:
     """The paper's experiment with a sweep over epsilon."""
-    return Experiment(
-        name=name, environment=GAME, learners=(LEARNER,), length=Length(periods=periods), sessions=sessions, seed=1,
-        trace=Trace(window=WINDOW, windows=periods // WINDOW), sweep={"learners.exploration.epsilon": list(grid)},
-    )  # fmt: skip
-
-
-def _tie_experiment(size: Size) -> Experiment:
-    plain = experiment("ties", size.tie_grid, size.tie_sessions)
-    sweep = {"learners.ties": ["first", "random"], **plain.sweep}
-    return plain.model_copy(update={"sweep": sweep, "keep_values": True})
+    changes = {"name": name, "sessions": sessions, "length.periods": periods, "trace.windows": periods // WINDOW}
+    return scenario(__file__, "drivers", {**changes, "sweep": {"learners.exploration.epsilon": grid}})
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,6 +130,15 @@ class Curve:
         """The least travel time below :data:`LARGE`."""
         return statistic_of_means(self.times[self.epsilon < LARGE], lambda means: means.min(axis=1))
 
+    def saved(self) -> Estimate:
+        """What the least travel time saves of that of the Nash equilibrium, percent."""
+        below = self.times[self.epsilon < LARGE]
+        return statistic_of_means(below, lambda means: 100 * (1 - means.min(axis=1) / NASH))
+
+    def steepest(self) -> Estimate:
+        """Exploration rate of the steepest rise above the minimum."""
+        return statistic_of_means(self.times, lambda means: _steepest(means, self.epsilon))
+
     def resolution(self) -> float:
         """Half the distance from the best exploration rate to its neighbours in the grid."""
         place = int(np.flatnonzero(self.epsilon == self.best().mean)[0])
@@ -191,39 +158,89 @@ def _steepest(means: Floats, epsilon: Floats) -> Floats:
     return np.asarray((epsilon[place] + epsilon[place + 1]) / 2)
 
 
-def _curve_claims(curve: Curve) -> list[Claim]:
-    claims = [
-        Claim(f"travel time at epsilon {epsilon:g}", mean_interval(curve.at(epsilon)), time, RERUN,
-              published_se=sd / REPEATS**0.5, rounding=rounding)
-        for epsilon, (time, sd, rounding) in CURVE.items()
-    ]  # fmt: skip
-    best = curve.best()
-    saved = statistic_of_means(curve.times[curve.epsilon < LARGE], lambda means: 100 * (1 - means.min(axis=1) / NASH))
-    steep = statistic_of_means(curve.times, lambda means: _steepest(means, curve.epsilon))
-    return [
-        *claims,
-        Claim("epsilon of the least travel time", best, 0.007, RERUN, rounding=5e-4 + curve.resolution(),
-              note="rounding: half a unit of the last digit, and half a step of our grid"),
-        Claim("least travel time", curve.least(), note="of a grid: biased down a little by the choice of the least"),
-        Claim("reduction below Nash at the minimum (%)", saved, 20, "abstract (P)", rounding=2.5,
-              note="published as 20 %, read as to the nearest 5 %"),
-        Claim("epsilon of the steepest rise", steep, source="steep rise just above the minimum (P)",
-              margin=between(best.mean, 2 * best.mean),
-              note="no number published; just above is read as: between the minimum and twice its epsilon"),
-    ]  # fmt: skip
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """The main curve, the curves by horizon and by how ties are broken, and by how much values moved without both.
+
+    ``moved``: largest change of a value without exploration and with first-index ties, (sessions,).
+    """
+
+    curve: Curve
+    horizons: Mapping[int, Curve]
+    ties: Mapping[str, Curve]
+    moved: Floats
 
 
-def _large_epsilon_claims(curve: Curve) -> list[Claim]:
+def gather(size: Size, play: Player) -> Evidence:
+    """Play everything."""
+    curve = Curve.of(play(experiment("epsilon", size.grid, size.sessions)))
+    longest = play(experiment("horizon", size.horizon_grid, size.horizon_sessions, max(size.horizons)))
+    plain = experiment("ties", size.tie_grid, size.tie_sessions)
+    sweep = {"learners.ties": ["first", "random"], **plain.sweep}
+    tied = play(plain.model_copy(update={"sweep": sweep, "keep_values": True}))
+    values = tied.values(0)  # the first cell: no exploration, first-index ties
+    assert values is not None
+    return Evidence(
+        curve, {periods: Curve.of(longest, periods) for periods in size.horizons},
+        {rule: Curve.of(tied, cell={"ties": rule}) for rule in ("first", "random")},
+        np.max([np.abs(table - -NASH).max(axis=(1, 2)) for table in values], axis=0),
+    )  # fmt: skip
+
+
+# --- claims ----------------------------------------------------------------------------------------------------------
+
+
+def examine(e: Evidence) -> Finding:
+    """Judge the claims by all curves."""
+    from tacitlab.studies.braess_exploration_fixed.figures import sections
+
+    claims = all_claims(e)
+    return Finding(answer(e, claims), claims, sections(e), NOTES)
+
+
+def all_claims(e: Evidence) -> tuple[Claim, ...]:
+    """In the order of the report."""
+    return *curve_claims(e.curve), *large_epsilon_claims(e.curve), *tie_claims(e), *horizon_claims(e.horizons)
+
+
+NOTES = (
+    f"T = {NASH:g} without exploration is no equilibrium: all values tie, the first of them sends everybody up, and up "
+    "alone takes as long as the Nash equilibrium, in which everybody crosses.",
+    f"The least travel time is sought below epsilon = {LARGE:g}; random play (epsilon = 1) is faster: {RANDOM:g}.",
+)
+
+
+def curve_claims(curve: Curve) -> Iterator[Claim]:
+    """The published curve, its minimum and the rise beyond it."""
+    for epsilon in RATES:
+        name = f"travel time at epsilon {epsilon:g}"
+        yield beside(name, mean_interval(curve.at(epsilon)), PUBLISHED[name])
+    name, best = "epsilon of the least travel time", curve.best()
+    yield beside(name, best, PUBLISHED[name], rounding=PUBLISHED[name].rounding + curve.resolution(),
+                 note="rounding: half a unit of the last digit, and half a step of our grid")  # fmt: skip
+    note = "of a grid: biased down a little by the choice of the least"
+    yield Claim("least travel time", curve.least(), note=note)
+    name = "reduction below Nash at the minimum (%)"
+    least = PUBLISHED[name]
+    note = f"published as {least.value:g} %, read as to the nearest {2 * least.rounding:g} %"
+    yield beside(name, curve.saved(), least, note=note)
+    note = "no number published; just above is read as: between the minimum and twice its epsilon"
+    just_above, source = between(best.mean, 2 * best.mean), "steep rise just above the minimum (P)"
+    yield Claim("epsilon of the steepest rise", curve.steepest(), source=source, margin=just_above, note=note)
+
+
+def large_epsilon_claims(curve: Curve) -> Iterator[Claim]:
+    """Play beside the closed forms where exploration is large."""
     one_shot = mean_interval(curve.one_shot[curve.epsilon >= LARGE].mean(axis=0))
-    continuum = _distance(curve, "continuum's", continuum_time)
-    return [
-        _distance(curve, "closed form", GAME.epsilon_rational_time),
-        replace(continuum, published=None, note="2 - 2/3 epsilon + 2/9 epsilon^2; 100 drivers: 4/900 above it at 1"),
-        Claim(f"one-shot value, epsilon >= {LARGE:g}", one_shot, NASH, "returns to 2 (P)"),
-    ]
+    yield distance(curve, "closed form", GAME.epsilon_rational_time)
+    continuum = distance(curve, "continuum's", continuum_time)
+    above = RANDOM - continuum_time(1.0)
+    note = f"2 - 2/3 epsilon + 2/9 epsilon^2; {GAME.players} drivers take {above:.5f} longer at epsilon = 1"
+    yield replace(continuum, published=None, note=note)
+    yield Claim(f"one-shot value, epsilon >= {LARGE:g}", one_shot, NASH, f"returns to {NASH:g} (P)")
 
 
-def _distance(curve: Curve, name: str, law: Callable[[float], float]) -> Claim:
+def distance(curve: Curve, name: str, law: Callable[[float], float]) -> Claim:
     """The largest mean distance from a closed form."""
     large = curve.epsilon >= LARGE
     laws = [law(float(epsilon)) for epsilon in curve.epsilon[large]]
@@ -241,130 +258,48 @@ def continuum_time(epsilon: float) -> float:
     return 2 - 2 / 3 * epsilon + 2 / 9 * epsilon**2
 
 
-def _still(ties: Result) -> Claim:
-    """Without exploration and with first-index ties nobody learns anything: the first cell of the tie experiment."""
-    values = ties.values(0)
-    assert values is not None
-    moved = np.max([np.abs(table - -NASH).max(axis=(1, 2)) for table in values], axis=0)
-    return Claim(
-        "largest change of a value at epsilon 0, first-index ties", mean_interval(moved), 0.0, "by construction"
+def tie_claims(e: Evidence) -> Iterator[Claim]:
+    """What the tie that all begin with decides."""
+    yield Claim(
+        "largest change of a value at epsilon 0, first-index ties", mean_interval(e.moved), 0.0, "by construction"
     )
+    for epsilon in (0.0, BEST):
+        name = f"travel time at epsilon {epsilon:g}, random ties"
+        found, value = mean_interval(e.ties["random"].at(epsilon)), PUBLISHED[name]
+        note = f"random play takes {RANDOM:g} (closed form)"
+        yield beside(name, found, value, se=value.error_like(found), note=note)
 
 
-def _tie_claims(curve: Curve) -> list[Claim]:
-    # Three repeats of unknown spread: ours stands in for theirs.
-    return [
-        Claim(f"travel time at epsilon {epsilon:g}, random ties", mean_interval(curve.at(epsilon)), 1.55,
-              f"{OWN}, 3 repeats", published_se=float(curve.at(epsilon).std(ddof=1)) / 3**0.5, rounding=5e-3,
-              note=f"random play takes {RANDOM:g} (closed form)")
-        for epsilon in (0.0, 0.007)
-    ]  # fmt: skip
-
-
-def _horizon_claims(horizons: Mapping[int, Curve]) -> list[Claim]:
-    claims = []
+def horizon_claims(horizons: Mapping[int, Curve]) -> Iterator[Claim]:
+    """Where the minimum lies by horizon, and what is left of the gain in the end."""
     for periods, curve in horizons.items():
-        claims += [
-            Claim(f"{periods:,} steps: epsilon of the least travel time", curve.best()),
-            Claim(f"{periods:,} steps: explorations of a driver at that rate", curve.best(periods)),
-            Claim(f"{periods:,} steps: least travel time", curve.least()),
-        ]
+        yield Claim(f"{periods:,} steps: epsilon of the least travel time", curve.best())
+        yield Claim(f"{periods:,} steps: explorations of a driver at that rate", curve.best(periods))
+        yield Claim(f"{periods:,} steps: least travel time", curve.least())
     longest = max(horizons)
-    rows = NASH - np.stack([horizons[periods].at(0.007) for periods in (PERIODS, longest)])
+    rows = NASH - np.stack([horizons[periods].at(BEST) for periods in (PERIODS, longest)])
     left = statistic_of_means(rows, lambda means: means[:, 1] / means[:, 0])
-    long = longest >= 100_000
-    return [
-        *claims,
-        Claim(f"{longest:,} steps: share of the gain at epsilon 0.007 left", left,
-              source=f"shrinks strongly: {OWN}" if long else "", margin=less_than(0.5) if long else None,
-              note="strongly is read as: to less than half" if long else ""),
-    ]  # fmt: skip
+    name = f"{longest:,} steps: share of the gain at epsilon {BEST:g} left"
+    if longest < LONG:
+        yield Claim(name, left)
+    else:
+        yield Claim(name, left, source="shrinks strongly: independent implementation (O)", margin=less_than(0.5),
+                    note="strongly is read as: to less than half")  # fmt: skip
 
 
-def _answer(curve: Curve, horizons: Mapping[int, Curve], ties: Mapping[str, Curve], claims: Sequence[Claim]) -> str:
-    distance = _distance(curve, "closed form", GAME.epsilon_rational_time).measured.mean
-    places = ", ".join(f"{c.best().mean:g} after {periods:,}" for periods, c in horizons.items())
-    explored = [c.best(periods).mean for periods, c in horizons.items()]
+def answer(e: Evidence, claims: Sequence[Claim]) -> str:
+    """The finding in words."""
+    found = {name: claim.measured for name, claim in named(claims).items()}
+    least, far = found["least travel time"], found[f"largest distance from the closed form, epsilon >= {LARGE:g}"]
+    places = [f"{curve.best().mean:g} after {periods:,}" for periods, curve in e.horizons.items()]
+    explored = [curve.best(periods).mean for periods, curve in e.horizons.items()]
     return (
-        f"{'Yes, for a while' if curve.least().high < NASH else 'No'}. Drivers who explore at a rate of "
-        f"{curve.best().mean:g} need {curve.least():.3f} after {PERIODS:,} steps; the Nash equilibrium takes {NASH:g}, "
-        f"the optimum {OPTIMUM:g}. From epsilon = {LARGE:g} on they need, within {abs(distance):.5f}, what they would "
-        f"if all preferred to cross.\n\nThe minimum is passed on the way from the initial tie to the equilibrium. It "
-        f"lies at {places} steps, after {min(explored):.0f} to {max(explored):.0f} explorations of each driver. With "
-        f"random ties drivers need {ties['random'].at(0.0).mean():.3f} without any exploration.\n\n{tally(claims)}"
+        f"{compared(least, 'Yes, for a while', 'Undecided', 'No', to=NASH)}. Drivers who explore at a rate of "
+        f"{found['epsilon of the least travel time'].mean:g} need {least:.3f} after {PERIODS:,} steps; the Nash "
+        f"equilibrium takes {NASH:g}, the optimum {OPTIMUM:g}. From epsilon = {LARGE:g} on they need, within "
+        f"{abs(far.mean):.5f}, what they would if all preferred to cross.\n\nThe minimum is passed on the way from the "
+        f"initial tie to the equilibrium. It lies at {listed(places)} steps, after {min(explored):.0f} to "
+        f"{max(explored):.0f} explorations of each driver. With random ties drivers need "
+        f"{found['travel time at epsilon 0, random ties'].mean:.3f} without any exploration.\n\n{tally(claims)} "
+        f"{statements(claims)}"
     )
-
-
-TIME = Axis("mean travel time", "fixed road = 1")
-BANDS = "Mean over sessions with its pointwise 95 % interval."
-CLOSING = "Last fifth of the steps, mean over sessions with its 95 % interval."
-BENCHMARKS = HLine(NASH, "Nash 2"), HLine(OPTIMUM, "optimum 1.5"), HLine(RANDOM, f"random play {RANDOM:g}")
-
-
-def _curve_table(curve: Curve) -> Table:
-    cells = zip(curve.epsilon, curve.times, curve.spread, curve.one_shot, strict=True)
-    rows = [
-        (f"{epsilon:g}", str(mean_interval(times)), spread.mean(), str(mean_interval(one_shot)),
-         GAME.epsilon_rational_time(float(epsilon)))
-        for epsilon, times, spread, one_shot in cells
-    ]  # fmt: skip
-    return Table(
-        ("epsilon", "travel time", "T_std", "one-shot value", "closed form"), rows,
-        "Travel time: mean of the last fifth of the steps; T_std: its standard deviation from step to step; one-shot "
-        "value: greedy play with the final values; closed form: all drivers prefer to cross.",
-    )  # fmt: skip
-
-
-def _line(curve: Curve, name: str, values: Floats) -> Line:
-    band = curve_interval(values.T)
-    return Line(curve.epsilon, band.centre, name, low=band.low, high=band.high)
-
-
-def _closed_form(grid: Floats) -> Line:
-    fine = np.minimum(np.geomspace(grid[grid > 0].min(), grid.max(), 200), 1.0)
-    times = [GAME.epsilon_rational_time(float(epsilon)) for epsilon in fine]
-    return Line(fine, times, "closed form: all prefer to cross", dash=True)
-
-
-def _against_epsilon(title: str, grid: Floats, marks: Sequence[Mark], caption: str = CLOSING) -> Chart:
-    axis = Axis("exploration rate ε", log=True, range=(float(grid[grid > 0].min()), float(grid.max())))
-    return Chart(title, axis, TIME, (*marks, _closed_form(grid), *BENCHMARKS), caption)
-
-
-def _curve_chart(curve: Curve) -> Chart:
-    best = curve.best().mean
-    known = [(epsilon, time, 2 * sd / REPEATS**0.5) for epsilon, (time, sd, _) in CURVE.items() if epsilon > 0]
-    x, y, error = np.array(known).T
-    marks: list[Mark] = [
-        _line(curve, "while learning", curve.times), _line(curve, "one-shot: greedy play after it", curve.one_shot),
-        Points(x, y, "re-run of the author's code", low=y - error, high=y + error), VLine(best, f"ε = {best:g}"),
-    ]  # fmt: skip
-    caption = f"{CLOSING} At ε = 0, which the axis cannot show, everybody goes up and needs {curve.at(0.0).mean():g}."
-    return _against_epsilon("Travel time against exploration", curve.epsilon, marks, caption)
-
-
-def _horizon_chart(horizons: Mapping[int, Curve]) -> Chart:
-    lines = [_line(curve, f"{periods:,} steps", curve.times) for periods, curve in horizons.items()]
-    return _against_epsilon("The minimum moves with the horizon", next(iter(horizons.values())).epsilon, lines)
-
-
-def _tie_chart(ties: Mapping[str, Curve]) -> Chart:
-    lines = [_line(curve, f"{rule} best route wins a tie", curve.times) for rule, curve in ties.items()]
-    return _against_epsilon("The minimum needs first-index ties", ties["first"].epsilon, lines)
-
-
-def _learning_charts(curve: Curve) -> tuple[Chart, ...]:
-    best = curve.best().mean
-    lines = []
-    for epsilon in sorted({best, 0.03, 0.1}):
-        times = -curve.data["payoff"].sel(epsilon=epsilon).mean("agent").transpose("session", "time")
-        band = curve_interval(times.values)
-        lines.append(Line(times["time"].values, band.centre, f"ε = {epsilon:g}", low=band.low, high=band.high))
-    shares = curve.data["frequency"].sel(epsilon=best).mean(["session", "agent"])
-    parts = {route: shares.isel(action=k).values for k, route in enumerate(GAME.actions().labels)}
-    time = Axis("time", "steps")
-    return (
-        Chart("Travel time over time", time, TIME, (*lines, *BENCHMARKS), BANDS),
-        Chart(f"Routes over time at ε = {best:g}", time, Axis("share of drivers", range=(0.0, 1.0)),
-              (Area(shares["time"].values, parts),), "Mean over sessions and drivers."),
-    )  # fmt: skip

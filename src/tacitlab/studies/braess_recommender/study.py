@@ -1,41 +1,29 @@
 """Recommenders that steer drivers who learn (Carissimo, Korecki and Dailisan 2025)."""
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+import xarray as xr
 from numpy.typing import NDArray
 
 from tacitlab.games import Braess, Network
 from tacitlab.games.base import StageGame
 from tacitlab.interventions import Intervention, NoIntervention, Recommender, Toll
-from tacitlab.lab.experiment import Experiment, Length, Trace
 from tacitlab.lab.result import Result
-from tacitlab.learners import AlignedValues, Constant, ConstantValue, Exponential, QLearning, UniformValues
+from tacitlab.learners import AlignedValues, UniformValues
 from tacitlab.measures import outcome
 from tacitlab.measures.statistics import Estimate, mean_interval
-from tacitlab.report.page import Section
-from tacitlab.studies.base import Claim, Finding, Player, Study, tally
-from tacitlab.studies.braess_recommender.report import comparison_table, path_chart, size_charts, two_route_chart
+from tacitlab.studies.base import Claim, Finding, Floats, Player, Study, named, paired_difference, tally
+from tacitlab.studies.frame import beside, compared, published, scenario
 
-Floats = NDArray[np.float64]
-
-PERIODS = 10_000
+PUBLISHED = published(__file__)
+GAME = Braess()
 RULES = ("none", "random", "optimised")
-LEARNER = QLearning(
-    alpha=0.1, gamma=0, exploration=Exponential(total_decay=8.0), initial=UniformValues(low=-2, high=-1)
-)
-TWO_ROUTES = QLearning(alpha=0.01, gamma=0, exploration=Constant(), initial=ConstantValue(value=-1.5))
-TWO_PERIODS, TWO_STATES = 500, 2
-#: Welfare over the last fifth with 100 drivers: rule, states, value, standard deviation, repeats of the re-run.
-REFERENCE = (
-    ("none", 3, 0.58, 0.05, 3),
-    ("random", 3, 0.18, None, 3),
-    ("optimised", 3, 0.62, 0.15, 8),
-    ("optimised", 93, 0.957, None, 1),
-)
+MAIN = (("none", 3), ("random", 3), ("optimised", 3), ("optimised", 93))  # rules and states that are published
+FEW, MANY = 3, 93
+Grid = Mapping[str, NDArray[np.object_]]
 
 
 @dataclass(frozen=True)
@@ -48,7 +36,7 @@ class Size:
     grid_sessions: int
     other_sessions: int
     rates: int  # exploration rates of the two-route game
-    periods: int = PERIODS
+    periods: int = 10_000
 
 
 class BraessRecommender(Study):
@@ -66,32 +54,143 @@ class BraessRecommender(Study):
     }
 
     def find(self, preset: str, play: Player) -> Finding:
-        size = self.sizes[preset]
-        runs = {(rule, m): _main(play, rule, m, size) for rule, m, *_ in REFERENCE}
-        grid = _grid(play, size, runs)
-        two = {rule: _two_routes(play, rule, size) for rule in (*RULES, "aligned")}
-        others = {**_initial(play, size), **_networks(play, size)}
-        claims = (*_published(runs), *_grid_claims(grid), *_other_claims(others))
-        sections = (
-            Section("Welfare over time", text=SCALE, charts=(path_chart(runs, size.periods),)),
-            Section("How many drivers, how many states", charts=size_charts(grid, size.drivers, size.states)),
-            Section("Two routes, constant exploration", text=TWO, charts=(two_route_chart(two),)),
-            Section("Other beginnings, other networks, tolls", text=OTHERS, table=comparison_table(others)),
-        )
-        return Finding(_answer(runs, others, claims), claims, sections, NOTES)
+        return examine(gather(self.sizes[preset], play))
 
 
-SCALE = "Welfare is (2 - travel time) / 0.5: 0 at the Nash equilibrium, 1 at the optimum."
-TWO = (
-    "The link is closed: drivers go up or down, and any even split is both equilibrium and optimum. alpha = 0.01, two "
-    "states, all values -1.5 at first, so that the first greedy action is up for all: the question is how fast the "
-    "crowd spreads. Mean travel time over the last fifth of 500 steps; an even split takes 1.5."
-)
-OTHERS = (
-    "Welfare of the last fifth: 0 at the least profitable Nash equilibrium, 1 at the social optimum of each network; "
-    "welfare with a toll leaves out the toll, a transfer. Aligned tables believe in action k in state k, misaligned "
-    "ones in the next action. The nine-node network has 20 routes; for it the recommender is our generalisation."
-)
+# --- what is played ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Welfare:
+    """Welfare by session: over time, and over the last fifth, labelled with the sessions' numbers."""
+
+    time: Floats
+    path: Floats
+    closing: xr.DataArray
+
+    @classmethod
+    def of(cls, result: Result) -> "Welfare":
+        data = result.data
+        path = outcome.gain(data["payoff"], data).transpose("session", "time").values
+        return cls(data["time"].values, np.asarray(path), outcome.gain(outcome.closing(data, "payoff"), data))
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """All runs.
+
+    Attributes
+    ----------
+    size : Size
+    main : mapping of (str, int) to Welfare
+        By rule and number of states, with as many drivers as published.
+    grid : mapping of str to (states, drivers) array of Estimate
+        Welfare of the last fifth by rule.
+    two : mapping of str to (rates, estimates)
+        Travel times of the two-route game by rule.
+    others : mapping of str to Estimate
+        Welfare with other initial tables, tolls and networks.
+    """
+
+    size: Size
+    main: Mapping[tuple[str, int], Welfare]
+    grid: Grid
+    two: Mapping[str, tuple[Floats, list[Estimate]]]
+    others: Mapping[str, Estimate]
+
+
+def steer(rule: str, states: int) -> Recommender:
+    """A recommender of a rule."""
+    return Recommender(rule=rule, states=states)  # type: ignore[arg-type]
+
+
+def gather(size: Size, play: Player) -> Evidence:
+    """Play everything."""
+
+    def drivers(
+        name: str, intervention: Intervention, sessions: int, game: StageGame = GAME, initial: Any = None
+    ) -> Welfare:
+        changes = {"name": name, "intervention": intervention, "sessions": sessions, "environment": game}
+        beginning = {} if initial is None else {"learners.initial": initial}
+        made = scenario(__file__, "drivers", {**changes, "length.periods": size.periods, **beginning})
+        return Welfare.of(play(made))
+
+    main = {(rule, m): drivers(f"{rule}-{m}", steer(rule, m), size.sessions) for rule, m in MAIN}
+
+    def entry(rule: str, m: int, n: int) -> Estimate:
+        if n == GAME.players and (rule, m) in main:
+            return mean_interval(main[rule, m].closing)
+        found = drivers(f"{rule}-{m}-drivers-{n}", steer(rule, m), size.grid_sessions, Braess(players=n))
+        return mean_interval(found.closing)
+
+    grid = {}
+    for rule in RULES:
+        states = size.states[:1] if rule == "none" else size.states  # nobody is ever in another state
+        rows = [[entry(rule, m, n) for n in size.drivers] for m in states]
+        grid[rule] = np.array(rows * (len(size.states) // len(states)), dtype=object)
+    two = {rule: _two_routes(play, rule, size) for rule in (*RULES, "aligned")}
+    others = {
+        title: mean_interval(drivers(name, how, size.other_sessions, game, initial).closing)
+        for title, name, how, game, initial in (*_beginnings(), *_networks())
+    }
+    return Evidence(size, main, grid, two, others)
+
+
+def _two_routes(play: Player, rule: str, size: Size) -> tuple[Floats, list[Estimate]]:
+    """Exploration rates, and mean travel time of the last fifth at each."""
+    rates = np.linspace(0.0, 1.0, size.rates).round(4)
+    changes = {"name": f"two-routes-{rule}", "intervention.rule": rule, "sessions": size.other_sessions}
+    sweep = {"learners.exploration.epsilon": rates.tolist()}
+    data = play(scenario(__file__, "two-routes", {**changes, "sweep": sweep})).data
+    time = -outcome.closing(data, "payoff").mean("agent").transpose("epsilon", "session").values
+    return rates, [mean_interval(row) for row in time]
+
+
+Setting = tuple[str, str, Intervention, StageGame, Any]  # title, name of the run, who steers, game, initial values
+
+
+def _beginnings() -> Iterator[Setting]:
+    """Tables that agree with what the signals mean, or do not."""
+    for shift, word in enumerate(("aligned", "misaligned")):
+        for rule in (*RULES, "aligned"):
+            title = f"Braess, {word} tables, recommender {rule}"
+            yield title, f"{word}-{rule}", steer(rule, FEW), GAME, AlignedValues(shift=shift)
+
+
+def _networks() -> Iterator[Setting]:
+    """Tolls, and the larger network."""
+    nine, low = Network.nine_nodes(), UniformValues(low=-6, high=-3)
+    for title, intervention in (
+        ("Braess, no recommendation", NoIntervention()),
+        ("Braess, marginal toll", Toll()),
+        ("Braess, fixed toll", Toll(rule="fixed")),
+        ("nine nodes, no recommendation", NoIntervention()),
+        ("nine nodes, recommender random, 20 states", steer("random", 20)),
+        ("nine nodes, recommender optimised, 20 states", steer("optimised", 20)),
+        ("nine nodes, recommender optimised, 93 states", steer("optimised", MANY)),
+        ("nine nodes, marginal toll", Toll()),
+    ):
+        name = title.replace(", ", "-").replace(" ", "-").lower()
+        larger = title.startswith("nine")
+        yield title, name, intervention, nine if larger else GAME, low if larger else None
+
+
+# --- claims and answer -----------------------------------------------------------------------------------------
+
+
+def examine(e: Evidence) -> Finding:
+    """Judge the claims by all runs."""
+    from tacitlab.studies.braess_recommender.figures import sections
+
+    claims = all_claims(e)
+    return Finding(answer(e, claims), claims, sections(e), NOTES)
+
+
+def all_claims(e: Evidence) -> tuple[Claim, ...]:
+    """In the order of the report."""
+    return *main_claims(e.main), *grid_claims(e.grid), *(Claim(*other) for other in e.others.items())
+
+
 NOTES = (
     "Standard errors of the reference are those of its repeats; where it reports no deviation, ours is used.",
     "The published rule weighs expectations by estimated travel times. An estimate is the same for all states and "
@@ -100,142 +199,29 @@ NOTES = (
 )
 
 
-def experiment(
-    name: str, game: StageGame, intervention: Intervention, sessions: int, learner: QLearning = LEARNER,
-    periods: int = PERIODS, windows: int = 100, sweep: Mapping[str, list[Any]] | None = None,
-) -> Experiment:  # fmt: skip
-    """Drivers who learn, and who steers them."""
-    return Experiment(
-        name=name, environment=game, learners=(learner,), intervention=intervention, length=Length(periods=periods),
-        sessions=sessions, seed=1, trace=Trace(windows=windows), sweep=dict(sweep or {}),
-    )  # fmt: skip
+def main_claims(main: Mapping[tuple[str, int], Welfare]) -> Iterator[Claim]:
+    """Welfare beside that of the public code."""
+    for rule, states in MAIN:
+        name, found = f"welfare, {rule}, {states} states", mean_interval(main[rule, states].closing)
+        yield beside(name, found, PUBLISHED[name], se=PUBLISHED[name].error_like(found))
 
 
-@dataclass(frozen=True, eq=False)
-class Welfare:
-    """Welfare by session: over time, and over the last fifth."""
-
-    time: Floats
-    path: Floats
-    closing: Floats
-
-    @classmethod
-    def of(cls, result: Result) -> "Welfare":
-        data = result.data
-        path = outcome.gain(data["payoff"], data).transpose("session", "time").values
-        closing = outcome.gain(outcome.closing(data, "payoff"), data).values
-        return cls(data["time"].values, np.asarray(path), np.asarray(closing))
-
-
-def _main(play: Player, rule: str, states: int, size: Size) -> Welfare:
-    steer = Recommender(rule=rule, states=states)  # type: ignore[arg-type]
-    return Welfare.of(play(experiment(f"{rule}-{states}", Braess(), steer, size.sessions, periods=size.periods)))
-
-
-def _grid(play: Player, size: Size, runs: Mapping[tuple[str, int], Welfare]) -> dict[str, NDArray[np.object_]]:
-    """Mean welfare with its interval by rule, number of states and of drivers."""
-    found = {}
-    for rule in RULES:
-        table = np.empty((len(size.states), len(size.drivers)), dtype=object)
-        for row, m in enumerate(size.states):
-            for column, n in enumerate(size.drivers):
-                if rule == "none" and row:
-                    table[row, column] = table[0, column]  # nobody is ever in another state
-                    continue
-                if n == 100 and (rule, m) in runs:
-                    table[row, column] = mean_interval(runs[rule, m].closing)
-                    continue
-                steer = Recommender(rule=rule, states=m)  # type: ignore[arg-type]
-                name = f"{rule}-{m}-drivers-{n}"
-                made = experiment(name, Braess(players=n), steer, size.grid_sessions, periods=size.periods)
-                table[row, column] = mean_interval(Welfare.of(play(made)).closing)
-        found[rule] = table
-    return found
-
-
-def _two_routes(play: Player, rule: str, size: Size) -> tuple[Floats, list[Estimate]]:
-    """Exploration rates, and mean travel time of the last fifth at each."""
-    rates = np.linspace(0.0, 1.0, size.rates).round(4)
-    steer = Recommender(rule=rule, states=TWO_STATES)  # type: ignore[arg-type]
-    sweep = {"learners.exploration.epsilon": rates.tolist()}
-    made = experiment(f"two-routes-{rule}", Braess(link=False), steer, size.other_sessions, TWO_ROUTES, TWO_PERIODS, 50,
-                      sweep)  # fmt: skip
-    data = play(made).data
-    time = -outcome.closing(data, "payoff").mean("agent").transpose("epsilon", "session").values
-    return rates, [mean_interval(row) for row in time]
-
-
-def _initial(play: Player, size: Size) -> dict[str, Estimate]:
-    """Welfare with tables that agree with what the signals mean, or do not."""
-    found = {}
-    for shift, word in enumerate(("aligned", "misaligned")):
-        for rule in (*RULES, "aligned"):
-            learner = LEARNER.model_copy(update={"initial": AlignedValues(shift=shift)})
-            steer = Recommender(rule=rule, states=3)  # type: ignore[arg-type]
-            made = experiment(f"{word}-{rule}", Braess(), steer, size.other_sessions, learner, size.periods)
-            found[f"Braess, {word} tables, recommender {rule}"] = mean_interval(Welfare.of(play(made)).closing)
-    return found
-
-
-def _networks(play: Player, size: Size) -> dict[str, Estimate]:
-    """Welfare with a toll, and on the larger network."""
-    nine = Network.nine_nodes()
-    low = LEARNER.model_copy(update={"initial": UniformValues(low=-6, high=-3)})
-    settings: tuple[tuple[str, StageGame, Intervention, QLearning], ...] = (
-        ("Braess, no recommendation", Braess(), NoIntervention(), LEARNER),
-        ("Braess, marginal toll", Braess(), Toll(), LEARNER),
-        ("Braess, fixed toll", Braess(), Toll(rule="fixed"), LEARNER),
-        ("nine nodes, no recommendation", nine, NoIntervention(), low),
-        ("nine nodes, recommender random, 20 states", nine, Recommender(rule="random", states=20), low),
-        ("nine nodes, recommender optimised, 20 states", nine, Recommender(states=20), low),
-        ("nine nodes, recommender optimised, 93 states", nine, Recommender(states=93), low),
-        ("nine nodes, marginal toll", nine, Toll(), low),
-    )
-    found = {}
-    for title, game, steer, learner in settings:
-        name = title.replace(", ", "-").replace(" ", "-").lower()
-        made = experiment(name, game, steer, size.other_sessions, learner, size.periods)
-        found[title] = mean_interval(Welfare.of(play(made)).closing)
-    return found
-
-
-# --- claims and answer -----------------------------------------------------------------------------------------
-
-
-def _published(runs: Mapping[tuple[str, int], Welfare]) -> list[Claim]:
-    claims = []
-    for rule, m, value, deviation, repeats in REFERENCE:
-        ours = mean_interval(runs[rule, m].closing)
-        spread = deviation if deviation is not None else ours.se * math.sqrt(ours.n)
-        claims.append(
-            Claim(f"welfare, {rule}, {m} states", ours, value, f"re-run of the public code, {repeats} repeats",
-                  spread / math.sqrt(repeats), rounding=5e-4 if m == 93 else 5e-3)
-        )  # fmt: skip
-    return claims
-
-
-def _grid_claims(grid: Mapping[str, NDArray[np.object_]]) -> list[Claim]:
+def grid_claims(grid: Grid) -> Iterator[Claim]:
     """What the heat maps show, in two numbers."""
-    table = grid["optimised"]
-    return [
-        Claim("optimised, most drivers, fewest states", table[0, -1]),
-        Claim("optimised, most drivers, most states", table[-1, -1]),
-    ]
+    yield Claim("optimised, most drivers, fewest states", grid["optimised"][0, -1])
+    yield Claim("optimised, most drivers, most states", grid["optimised"][-1, -1])
 
 
-def _other_claims(others: Mapping[str, Estimate]) -> list[Claim]:
-    return [Claim(title, estimate) for title, estimate in others.items()]
-
-
-def _answer(runs: Mapping[tuple[str, int], Welfare], others: Mapping[str, Estimate], claims: Sequence[Claim]) -> str:
-    none, random, few, many = (mean_interval(runs[rule, m].closing) for rule, m, *_ in REFERENCE)
-    gap = runs["optimised", 93].closing - runs["none", 3].closing  # the same sessions, the same draws
-    more = mean_interval(gap)
-    yes = "Yes, with enough states" if more.low > 0 else "No" if more.high < 0 else "Undecided"
-    toll = others["Braess, marginal toll"]
+def answer(e: Evidence, claims: Sequence[Claim]) -> str:
+    """The finding in words."""
+    found = {name: claim.measured for name, claim in named(claims).items()}
+    none, random, few, many = (found[f"welfare, {rule}, {states} states"] for rule, states in MAIN)
+    alone = e.main["none", FEW].closing  # the same sessions, the same draws
+    more, harm = (paired_difference(e.main[told].closing, alone) for told in (("optimised", MANY), ("random", FEW)))
     return (
-        f"{yes}: told one of 93 things by belief improvement, 100 drivers end at a welfare of {many}, where 0 is the "
-        f"Nash equilibrium and 1 the optimum; without recommendation they end at {none}. With 3 states it is {few}. "
-        f"Random recommendations end at {random}: {'they do harm' if random.high < none.low else 'no better'}. "
-        f"A marginal toll, which needs no look into anybody's table, reaches {toll}.\n\n{tally(claims)}"
+        f"{compared(more, 'No', 'Undecided', 'Yes, with enough states')}: told one of {MANY} things by belief "
+        f"improvement, {GAME.players} drivers end at a welfare of {many}, where 0 is the Nash equilibrium and 1 the "
+        f"optimum; without recommendation they end at {none}. With {FEW} states it is {few}. Random recommendations "
+        f"end at {random}: {compared(harm, 'they do harm', 'no different for all we see', 'they help')}. A marginal "
+        f"toll, which needs no look into anybody's table, reaches {found['Braess, marginal toll']}.\n\n{tally(claims)}"
     )
