@@ -3,6 +3,7 @@
 import json
 import math
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from tacitlab.measures.statistics import Estimate, mean_interval
 from tacitlab.plot.chart import Line, Points
 from tacitlab.studies import base, page
 from tacitlab.studies.base import Claim, Finding, Player, Verdict, farthest, tally
-from tacitlab.studies.bertrand_collusion import claims, published
+from tacitlab.studies.bertrand_collusion import study as collusion
 from tacitlab.studies.bertrand_collusion.evidence import Evidence, joint_chance, over_observations, resampled
 from tacitlab.studies.bertrand_collusion.study import BertrandCollusion, examine, punished
 from tacitlab.theory.repeated import RepeatedPlay
@@ -87,7 +88,7 @@ def test_answer_and_figures(finding, evidence):
     assert curve.y[0] == pytest.approx(evidence.cycle.actions.mean())
     np.testing.assert_allclose(curve.y[1:], evidence.deviations.of_deviator("actions").mean(0)[: len(curve.y) - 1])
     points = next(mark for mark in response.marks if isinstance(mark, Points) and mark.name == "rival")
-    np.testing.assert_array_equal(points.y, published.DEFINED["rival", "price"])
+    np.testing.assert_array_equal(points.y, [value.value for value in collusion.theirs("defined", "rival", "price")])
 
 
 def test_one_session_says_nothing():
@@ -154,11 +155,12 @@ def test_claims_are_means_over_sessions(finding, evidence):
 
 def test_farthest_period_of_a_series(evidence):
     ours = evidence.defined["deviator", "price"]
-    each = claims.period_claims(ours, published.DEFINED["deviator", "price"], "source", 6)
+    each = collusion.period_claims("defined", "deviator", "price", evidence.defined, evidence)
+    assert len(each) == 9
     assert [claim.measured.mean for claim in each] == pytest.approx(list(ours[:, :9].mean(0)))
     worst = farthest(each)
     assert abs(worst.z) == max(abs(claim.z) for claim in each if not math.isnan(claim.z))
-    shown = next(c for c in claims.series_claims(evidence) if c.name.startswith("defined: deviator's price"))
+    shown = next(c for c in collusion.series_claims(evidence) if c.name.startswith("defined: deviator's price"))
     assert shown.z == worst.z
     assert shown.name.endswith(worst.name)
 
@@ -202,7 +204,110 @@ def test_sessions_without_a_constant_path(result):
     strategies = np.zeros((2, 25), dtype=np.int64)
     strategies[:, 0] = 4
     evidence = by_hand(result, strategies)
-    assert all(claim.judged() is Verdict.UNDECIDED for claim in claims.cut_claims(evidence))
+    assert all(claim.judged() is Verdict.UNDECIDED for claim in collusion.cut_claims(evidence))
+
+
+# --- words -----------------------------------------------------------------------------------------------------------
+
+
+class Responses:
+    """Deviations whose worth to the deviator is known session by session."""
+
+    gain_percent = None
+
+    def __init__(self, gains):
+        self.gains = np.asarray(gains)
+
+    def per_session(self, _):
+        return self.gains
+
+
+@pytest.mark.parametrize(
+    ("loss", "without", "deters"),
+    [(-1.0, 2.0, True), (-1.0, -2.0, False), (1.0, 2.0, False), (0.0, 2.0, False), (-1.0, -1.0, False)],
+)
+def test_who_is_punished(evidence, loss, without, deters):
+    """Deviating must lose for sure, and more for sure than against a rival who does not answer."""
+    noise = 0.1 * np.array([-1.0, 0.3, -0.2, 0.9, -0.6, 0.6])
+    e = SimpleNamespace(deviations=Responses(loss + noise), control=Responses(without - noise))
+    assert punished(e) is deters
+
+
+@pytest.mark.parametrize(("gain", "word"), [(0.8, "yes"), (0.0, "no"), (collusion.TOLERANCE, "undecided")])
+def test_the_outcome_turns_with_the_gain(evidence, gain, word):
+    found = {"profit gain Δ": estimate(gain, 0.001)}
+    said = collusion.outcome(evidence, found)
+    assert said.startswith(f"Supra-competitive prices: {word}.")
+    assert f"cover {found['profit gain Δ']:.3f} of the way" in said
+    assert f"at a price of {evidence.cycle.actions.mean():.3f}, between Nash (1.473) and monopoly (1.925)" in said
+
+
+def numbers(full=0.01):
+    return {
+        "Nash on path, one-step test": estimate(0.505), "both optimal on path, full re-optimisation": estimate(full),
+        "forgone value (money a period)": estimate(0.0432),
+        "forgone value, share of the best response's": estimate(0.13),
+        "rival's loss to a best responder (money a period)": estimate(0.0765),
+    }  # fmt: skip
+
+
+def test_best_responses_turn_with_their_share():
+    assert collusion.equilibrium(numbers(0.049)).startswith("Best responses: almost never. ")
+    said = collusion.equilibrium(numbers(0.051))
+    assert said.startswith("Best responses: in 5 % of the sessions. ")
+    for part in (
+        "finds 50.5 % of the sessions",
+        "re-optimisation finds 5.1 %",
+        "0.0432 money",
+        "13.0 % of",
+        "one 0.0765",
+    ):
+        assert part in said
+
+
+@pytest.mark.parametrize(
+    ("punished", "rare", "words"),
+    [
+        (True, True, "but they are no equilibrium"),
+        (True, False, "many withstand a best responder"),
+        (False, True, "no punishment that deters was shown"),
+        (False, False, "no punishment that deters was shown"),
+    ],
+)
+def test_the_conclusion_turns_with_what_was_shown(punished, rare, words):
+    others = {"but they are no equilibrium", "many withstand a best responder", "no punishment that deters was shown"}
+    said = collusion.conclusion(punished, rare)
+    assert [one for one in others if one in said] == [words]
+
+
+def test_the_mechanism_says_what_the_claims_found(evidence, finding):
+    found = {claim.name: claim.measured for claim in finding.claims}
+    said = collusion.mechanism(evidence, found)
+    assert f"Supported by punishment: {'yes' if punished(evidence) else 'not shown'}," in said
+    deterred = 100 * (1 - evidence.deviations.profitable.mean())
+    alone = 100 * (1 - evidence.control.profitable.mean())
+    assert f"deterred in {deterred:.1f} % of the cases (ties counted)" in said
+    assert f"would bring {evidence.control.gain_percent.mean():+.1f} % and be deterred in {alone:.1f} %." in said
+    assert f"discounted profit by {evidence.deviations.gain_percent.mean():+.1f} %" in said
+    assert f"after {evidence.deviations.length.mean():.1f} periods" in said
+    assert f"changes its price by {100 * evidence.deviations.immediate_response.mean():.1f} %" in said
+
+
+def test_published_values_are_those_of_the_paper():
+    """Spot checks of the table against the text: table 1, figure 4 and the cycles of all 1,000 runs."""
+    table = collusion.PUBLISHED
+    assert collusion.RUNS == 1000 == sum(table[f"cycles of length {n}"].value for n in range(1, 8))
+    assert (table["profit gain Δ"].value, table["profit gain Δ"].sd) == (0.84872, 0.112)
+    assert [value.value for value in collusion.theirs("routine", "rival", "profit")][::8] == [0.17258, 0.31846]
+    assert [table[f"cycle {group}: share"].value for group in collusion.GROUPS] == [
+        0.277,
+        0.366,
+        0.643,
+        0.238,
+        0.119,
+        1,
+    ]
+    assert table["one firm BR on path, one-step test"].value == 0.686
 
 
 # --- statistics of the study -----------------------------------------------------------------------------------

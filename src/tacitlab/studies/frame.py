@@ -128,11 +128,14 @@ class Published:
         """
         return self.sd / math.sqrt(self.runs) if self.sd is not None and self.runs else 0.0
 
-    def error_like(self, found: Estimate) -> float:
-        """Standard error; where it is unknown that of ours, over as many runs as the source has."""
+    def error_like(self, found: Estimate, sessions: int | None = None) -> float:
+        """Standard error; where it is unknown that of ours, over as many runs as the source has.
+
+        ``sessions`` is how many we have, where not all of them count in what was found.
+        """
         if self.sd is not None or not self.runs:
             return self.se
-        return float(np.nan_to_num(found.se * math.sqrt(found.n / self.runs)))
+        return float(np.nan_to_num(found.se * math.sqrt((sessions or found.n) / self.runs)))
 
 
 def published(study: str, name: str = "published.csv") -> dict[str, Published]:

@@ -101,6 +101,11 @@ class Evidence:
         """One period of the static best reply to the rival's price on the path, then the learned strategies."""
         return impulse_response(self.play, self.cycle, self.discount, self.prices, periods=PERIODS)
 
+    @property
+    def ties(self) -> Flags:
+        """Deviations that earn exactly as much as the path."""
+        return ~self.deviations.profitable & ~self.deviations.incentive_compatible
+
     @cached_property
     def control(self) -> ImpulseResponse:
         """The same deviations against a rival who keeps to the price it has at that moment."""

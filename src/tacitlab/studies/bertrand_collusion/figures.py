@@ -8,14 +8,22 @@ from numpy.typing import ArrayLike
 from tacitlab.audits.collusion import Flags
 from tacitlab.audits.impulse_response import ImpulseResponse, nearest_actions
 from tacitlab.measures import outcome
-from tacitlab.measures.statistics import curve_interval, mean_interval, proportion
+from tacitlab.measures.statistics import mean_interval, proportion
 from tacitlab.plot.chart import Axis, Bars, Chart, Histogram, HLine, Line, Points, VLine
 from tacitlab.report import run_page
 from tacitlab.report.page import Cell, Section, Table
-from tacitlab.studies.bertrand_collusion import published
-from tacitlab.studies.bertrand_collusion.claims import group_claims, period_claims
+from tacitlab.studies import frame
 from tacitlab.studies.bertrand_collusion.evidence import PERIODS, Evidence, Series, joint_chance, over_observations
-from tacitlab.studies.bertrand_collusion.published import RUNS
+from tacitlab.studies.bertrand_collusion.study import (
+    CUT_FROM,
+    GROUPS,
+    PUBLISHED,
+    RUNS,
+    SERIES,
+    group_claims,
+    period_claims,
+    theirs,
+)
 from tacitlab.theory.decision import Floats
 
 SHOWN = 15  # periods of an impulse response that are drawn
@@ -32,15 +40,15 @@ def sections(e: Evidence) -> tuple[Section, ...]:
             "Forced deviation",
             "One firm plays the static best reply to the rival's price for one period, from every state of the limit "
             "cycle; then both follow what they have learned. Means over cycle states, firms and sessions.",
-            series_table(e, e.defined, published.DEFINED, published.STRATEGIES),
-            (response_chart(e, e.defined, published.DEFINED, "Answer to a price cut"),),
+            series_table(e, e.defined, "defined"),
+            (response_chart(e, e.defined, "defined", "Answer to a price cut"),),
         ),
         Section(
             "Forced deviation by the authors' routine",
             "The published routine replies to the rival's price in the states numbered 1, 2, ... instead of those on "
             "the path, so that its deviations are deeper. Averages over every phase of the limit cycle.",
-            series_table(e, e.routine, published.ROUTINE, published.CODE),
-            (response_chart(e, e.routine, published.ROUTINE, "Answer to the deviation of the authors' routine"),),
+            series_table(e, e.routine, "routine"),
+            (response_chart(e, e.routine, "routine", "Answer to the deviation of the authors' routine"),),
         ),
         Section(
             "Control: a rival who does not answer",
@@ -56,20 +64,21 @@ def sections(e: Evidence) -> tuple[Section, ...]:
 
 def cycles(e: Evidence) -> Chart:
     """Share of sessions by the length of the limit cycle, beside the published run."""
-    longest = max(len(published.CYCLES), int(e.cycle.lengths.max()))
+    known = [value for name, value in PUBLISHED.items() if name.startswith("cycles of length ")]
+    longest = max(len(known), int(e.cycle.lengths.max()))
     names = [str(length) for length in range(1, longest + 1)]
-    theirs = np.pad(np.array(published.CYCLES) / RUNS, (0, longest - len(published.CYCLES)))
+    runs = np.pad([value.value for value in known], (0, longest - len(known)))
     bars = []
     for name, counts, n in (
         ("this run", np.bincount(e.cycle.lengths, minlength=longest + 1)[1:], e.sessions),
-        ("published", np.rint(theirs * RUNS), RUNS),
+        ("published", runs, RUNS),
     ):
         found = [proportion(int(count), n) for count in counts]
         low, high = [one.low for one in found], [one.high for one in found]
         bars.append(Bars(tuple(names), [one.mean for one in found], name, low=low, high=high))
     return Chart(
         "Limit cycles", Axis("cycle length", "periods"), Axis("share of sessions"), tuple(bars),
-        f"With 95 % intervals; published: {published.CODE}, {RUNS:,} runs.",
+        f"With 95 % intervals; published: {known[0].source}, {RUNS:,} runs.",
     )  # fmt: skip
 
 
@@ -79,30 +88,33 @@ def groups(e: Evidence) -> Table:
     for name in ("share", "Δ", "Nash on path"):
         columns += [name, "published", "z"]
     rows = []
-    for group in published.GROUPS:
+    for group in GROUPS:
         cells: list[Cell] = [group]
         for claim in group_claims(e, group):
             cells += [round(claim.measured.mean, 3), claim.published, round(claim.z, 1)]
         rows.append(tuple(cells))
-    return Table(tuple(columns), tuple(rows), f"Source: {published.PAPER}. Nash on path by the one-step test.")
+    return Table(tuple(columns), tuple(rows), f"Source: {claim.source}. Nash on path by the one-step test.")
 
 
-def series_table(e: Evidence, ours: Series, theirs: published.Series, source: str) -> Table:
+def series_table(e: Evidence, ours: Series, how: str) -> Table:
     """Every period of the published series: measured, published and the distance."""
-    periods = len(next(iter(theirs.values())))
+    published = {one: theirs(how, *one) for one in SERIES[how]}
+    first = next(iter(published.values()))
+    periods = len(first)
     columns = ("series", "", *(f"τ={at + 1}" for at in range(periods)), "p, jointly")
     rows: list[tuple[Cell, ...]] = []
-    for (who, quantity), values in theirs.items():
-        claims = period_claims(ours[who, quantity], values, source, e.sessions)
-        chance = joint_chance(ours[who, quantity][:, :periods], np.array(values), RUNS)
+    for (who, quantity), values in published.items():
+        claims = period_claims(how, who, quantity, ours, e)
+        wanted = np.array([value.value for value in values])
+        chance = joint_chance(ours[who, quantity][:, :periods], wanted, RUNS)
         rows += [
             (f"{who}'s {quantity}", "measured", *(f"{c.measured.mean:.4f}" for c in claims), chance),
-            ("", "published", *(f"{value:.4f}" for value in values), None),
+            ("", "published", *(f"{value:.4f}" for value in wanted), None),
             ("", "z", *(_signed(c.z) for c in claims), None),
         ]
     caption = (
-        f"Money a period. Published: {source}. p: how often chance puts all periods of a series together as far from "
-        "the published ones (Hotelling's test)."
+        f"Money a period. Published: {first[0].source}. p: how often chance puts all periods of a series together as "
+        "far from the published ones (Hotelling's test)."
     )
     return Table(columns, tuple(rows), caption)
 
@@ -111,11 +123,11 @@ def _signed(z: float) -> str:
     return "–" if np.isnan(z) else f"{round(z, 1) + 0.0:+.1f}"  # without the sign of a negative zero
 
 
-def response_chart(e: Evidence, ours: Series, theirs: published.Series, title: str) -> Chart:
+def response_chart(e: Evidence, ours: Series, how: str, title: str) -> Chart:
     """Prices of deviator and rival around the forced period, the published ones as points."""
     marks: list[Line | Points | HLine] = [_pre_shock(e)]
     for who in ("deviator", "rival"):
-        values = theirs[who, "price"]
+        values = [value.value for value in theirs(how, who, "price")]
         marks.append(_response(e, ours[who, "price"], who))
         marks.append(Points(np.arange(1, len(values) + 1), values, who))
     return Chart(
@@ -132,8 +144,8 @@ def _pre_shock(e: Evidence) -> HLine:
 def _response(e: Evidence, values: ArrayLike, name: str, dash: bool = False) -> Line:
     """A response (sessions, periods) from the period before the deviation on, with its interval."""
     found = np.asarray(values)[:, : min(SHOWN, PERIODS)]
-    band = curve_interval(np.column_stack([e.cycle.actions.mean(1), found]))
-    return Line(np.arange(len(band.centre)), band.centre, name, low=band.low, high=band.high, dash=dash)
+    curves = np.column_stack([e.cycle.actions.mean(1), found])
+    return frame.curve(np.arange(curves.shape[1]), curves, name, dash=dash)
 
 
 def control_chart(e: Evidence) -> Chart:
@@ -194,7 +206,7 @@ def _own_price(response: ImpulseResponse, period: int) -> Floats:
 
 def cuts_table(e: Evidence) -> Table:
     """Cuts to every lower price from constant paths: do they pay, and what does the rival do?"""
-    start = nearest_actions(e.prices, [published.CUT_FROM] * len(e.prices))[0]
+    start = nearest_actions(e.prices, [CUT_FROM] * len(e.prices))[0]
     columns = ["price of the deviator at τ=1 (money)"]
     for scope in (f"from {e.prices[0][start]:.3f}", "from every price"):
         columns += [f"{scope}: cuts", "unprofitable", "loss (%)", "rival at τ=2 (%)"]
@@ -204,9 +216,13 @@ def cuts_table(e: Evidence) -> Table:
         scopes = [here & (e.cuts.start == start), here]
         if here.any():
             rows.append((f"{price:.3f}", *(cell for scope in scopes for cell in _cut_cells(e, scope))))
+    told = [value for name, value in PUBLISHED.items() if name.startswith("cuts from")]
+    least, loss, answer = told  # middles of ranges, with half their width
     caption = (
-        "Sessions whose limit cycle is a constant price. Published, from 1.776: unprofitable in more than 95 % of the "
-        f"cases, a loss of 3 to 4 %, the rival's price falls by about 13 % ({published.PAPER})."
+        f"Sessions whose limit cycle is a constant price. Published, from {CUT_FROM}: unprofitable in more than "
+        f"{100 * (least.value - least.rounding):g} % of the cases, a loss of {loss.value - loss.rounding:g} to "
+        f"{loss.value + loss.rounding:g} %, the rival's price falls by about {-100 * answer.value:g} % "
+        f"({least.source})."
     )
     return Table(tuple(columns), tuple(rows), caption)
 
@@ -220,10 +236,11 @@ def _cut_cells(e: Evidence, scope: Flags) -> Iterator[Cell]:
 
 def forgone_chart(e: Evidence) -> Chart:
     """Distribution over sessions of the value that the learned strategies forgo."""
-    values = 100 * e.forgone.share.mean(1)
+    values, known = 100 * e.forgone.share.mean(1), PUBLISHED["forgone value, share of the best response's"]
     mean = mean_interval(values)
     marks = (Histogram(values), VLine(mean.mean, f"mean {mean.mean:.1f}"))
     return Chart(
         "Value that an exact best responder would add", Axis("forgone value", "% of the best response's value"),
-        Axis("sessions"), marks, f"Means over firms. Published mean: 13 % ({published.STRATEGIES}).", legend=False,
+        Axis("sessions"), marks, f"Means over firms. Published mean: {100 * known.value:g} % ({known.source}).",
+        legend=False,
     )  # fmt: skip

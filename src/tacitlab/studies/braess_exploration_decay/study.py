@@ -10,7 +10,7 @@ import xarray as xr
 from tacitlab.games import Braess
 from tacitlab.lab.experiment import Experiment
 from tacitlab.lab.result import Result
-from tacitlab.learners import ConstantValue, Exponential, GivenValues, UniformValues
+from tacitlab.learners import ConstantValue, GivenValues, UniformValues
 from tacitlab.measures import outcome
 from tacitlab.measures.chaos import largest_lyapunov
 from tacitlab.measures.statistics import Estimate, mean_interval, statistic_of_means
@@ -125,9 +125,8 @@ class Welfare:
 
     def rate(self, time: Any) -> Any:
         """Exploration rate after so many steps."""
-        schedule: Any = self.experiment.learners[0]
-        decay: Exponential = schedule.exploration
-        return np.exp(-decay.total_decay * time / self.experiment.length.periods)
+        learner: Any = self.experiment.learners[0]
+        return np.exp(-learner.exploration.total_decay * time / self.experiment.length.periods)
 
     def smooth(self) -> tuple[Floats, Floats]:
         """Middle of longer windows, and mean welfare in them by session."""

@@ -73,5 +73,5 @@ def _two_routes(e: Evidence) -> Chart:
     """Travel time against constant exploration in the game without the link."""
     lines = [frame.through(rates, found, rule) for rule, (rates, found) in e.two.items()]
     axes = Axis("exploration rate", range=(0.0, 1.0)), Axis("travel time, last fifth", "time")
-    marks = (*lines, HLine(1.5, "even split 1.5"))
-    return Chart("Two routes: exploration and recommendations", *axes, marks, INTERVALS)
+    even = HLine(1.5, "even split 1.5")
+    return Chart("Two routes: exploration and recommendations", *axes, (*lines, even), INTERVALS)
