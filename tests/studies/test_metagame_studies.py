@@ -12,10 +12,11 @@ from tacitlab.metagame.analysis import Analysis
 from tacitlab.metagame.estimated_game import EstimatedGame, PayoffTable
 from tacitlab.metagame.game import metagame_from
 from tacitlab.metagame.run import MetaResult, estimate
+from tacitlab.studies import metagames
 from tacitlab.studies.base import Player, Verdict
-from tacitlab.studies.bertrand_metagame import evidence
 from tacitlab.studies.bertrand_metagame import study as bertrand
 from tacitlab.studies.braess_metagame import study as braess
+from tacitlab.studies.frame import Published
 from tacitlab.studies.page import write_report
 
 
@@ -47,8 +48,8 @@ def test_a_study_ends_with_a_report(study, tmp_path):
 
 @pytest.mark.parametrize("places", [bertrand.MIDDLE, bertrand.COARSE])
 def test_grids_hold_the_published_bertrand_equilibrium(places):
-    grid = bertrand.grid(places)
-    for name, value in bertrand.PUBLISHED.items():
+    grid = metagames.grid(bertrand.AXES, places)
+    for name, value in bertrand.EQUILIBRIUM.items():
         values = next(v for k, v in grid.items() if k.endswith(name))
         assert min(abs(v - value) for v in values) < 0.005
 
@@ -56,14 +57,12 @@ def test_grids_hold_the_published_bertrand_equilibrium(places):
 @pytest.mark.parametrize("places", [braess.MIDDLE, braess.COARSE])
 def test_grids_hold_the_published_braess_profiles(places):
     for profile in (*braess.FIXED, *braess.CYCLE):
-        for values, chosen, name in zip(
-            (braess.ALPHA, braess.EPSILON, braess.GAMMA), places, ("alpha", "epsilon", "gamma"), strict=True
-        ):
-            assert np.abs(values[list(chosen)] - profile[name]).min() < 0.006
+        for (name, values), chosen in zip(braess.AXES.items(), places, strict=True):
+            assert np.abs(values[list(chosen)] - profile[name.removeprefix("exploration.")]).min() < 0.006
 
 
 def test_the_published_size():
-    game = bertrand.metagame("whole", (bertrand.FINE,) * 3, 20)
+    game = bertrand.metagame("whole", bertrand.FINE, 20)
     assert (game.size, game.entries, game.periods, game.sessions) == (1000, 500_500, 10_000, 20)
 
 
@@ -76,7 +75,11 @@ def known(payoffs, noise, sessions, seed=0):
     rng = np.random.default_rng(seed)
     table.add(*at, payoffs[tuple(at)][:, None] + noise * rng.standard_normal((payoffs.size, sessions)))
     games = {window: EstimatedGame((table,)) for window in ("online", "last")}
-    return Analysis(MetaResult(game, games, {}), "online")
+    return Analysis(MetaResult(game, games, {}, facts={"periods": 9.0, "sessions": 3.0}), "online")
+
+
+def number(found, published):
+    return metagames.number_claim(found, "number", Published(published, "so many"))
 
 
 def test_statistics_of_a_known_game():
@@ -90,8 +93,8 @@ def test_statistics_of_a_known_game():
     assert found.best == 2
     assert found.gain(1).mean == pytest.approx(0.75, abs=0.05)  # between 1, both defect, and 3, both cooperate
     assert found.price(1) == pytest.approx(1.5 / 1.9, abs=0.05)
-    assert evidence.number_claim(found, "number", "unique", 1.0).judged() is Verdict.NOT
-    assert evidence.number_claim(found, "number", "two", 2.0).judged() is Verdict.REPRODUCED
+    assert number(found, 1.0).judged() is Verdict.NOT
+    assert number(found, 2.0).judged() is Verdict.REPRODUCED
     assert found.relative_regret(2).mean == pytest.approx(100 * 0.1 / 3, abs=1)
     assert math.isclose(found.ranking.sum(), 1)
 
@@ -100,15 +103,15 @@ def test_noisy_replies_leave_the_number_of_equilibria_open():
     """Where all replies pay the same every profile is an equilibrium; noise lets one reply seem better."""
     found = known(np.ones((40, 40)), 1.0, 4)
     assert found.number.high < 10
-    assert evidence.number_claim(found, "number", "thirty", 30.0).judged() is Verdict.UNDECIDED
-    assert evidence.number_claim(found, "number", "too many", 41.0).judged() is Verdict.NOT
+    assert number(found, 30.0).judged() is Verdict.UNDECIDED
+    assert number(found, 41.0).judged() is Verdict.NOT
 
 
 def test_profiles_are_shown_once():
     found = known([[1.0, 0.0], [1.5, 2.5]], 0.05, 10)
     assert found.leading == found.best == 1
     both = "most likely equilibrium, best symmetric profile"
-    assert evidence.distinct(found, {"published": 1 - found.best}) == [
+    assert metagames.distinct(found, {"published": 1 - found.best}) == [
         (both, found.best),
         ("published", 1 - found.best),
     ]
@@ -126,7 +129,56 @@ def test_profiles_are_shown_once():
 def test_noise_makes_no_equilibrium(low, high, verdict):
     """A regret is never negative: that its interval reaches down to 0 says nothing if it reaches up, too."""
     regret = Estimate((low + high) / 2, low, high, 1.0, 9)
-    assert evidence.equilibrium_claim("x", regret, "P").judged() is verdict
+    assert metagames.equilibrium_claim("x", regret, "P").judged() is verdict
+
+
+REFUTED, BORNE_OUT, OPEN = (
+    Estimate((low + high) / 2, low, high, 1.0, 9) for low, high in ((2.0, 4.0), (0.0, 0.5), (0.0, 9.0))
+)
+
+
+@pytest.mark.parametrize(
+    ("whole", "last", "words"),
+    [
+        (REFUTED, BORNE_OUT, ("refuted", "borne out")),
+        (BORNE_OUT, OPEN, ("borne out", "neither refuted nor borne out")),
+        (OPEN, REFUTED, ("neither refuted nor borne out", "refuted")),
+    ],
+)
+def test_the_answer_on_prices_turns_with_the_regrets(whole, last, words):
+    a = known([[1.0, 0.0, 3.0], [0.0, 2.5, 0.0], [0.0, 0.0, 2.9]], 0.05, 10)
+    paid = dict(zip(metagames.PAID.values(), (whole, last), strict=True))
+    looks = {"6 prices": paid, "no memory": dict.fromkeys(paid, REFUTED)}
+    found = bertrand.Found(dict.fromkeys(paid, a), 2, paid, looks)
+    said = bertrand.answer(found, tuple(bertrand.all_claims(found)))
+    assert said.startswith(
+        f"In the baseline the published equilibrium is {words[0]} when the whole session is paid (regret {whole} % of "
+        f"the best reply's profit) and {words[1]} when the last fifth is paid (regret {last} %"
+    )
+    assert "it ranks 2 of 3 and 2 of 3 among the replies to itself" in said
+    refuted, borne = (2 + sum(x is REFUTED for x in (whole, last)), sum(x is BORNE_OUT for x in (whole, last)))
+    assert f"It is refuted in {refuted} of 4 variations, and borne out in {borne}." in said
+
+
+def test_the_answer_on_drivers_counts_what_is_not_refuted():
+    a = known([[1.0, 0.0, 3.0], [0.0, 2.5, 0.0], [0.0, 0.0, 2.9]], 0.05, 10)
+    other = known([[1.0, 3.0, 0.0], [2.0, 2.5, 0.0], [2.0, 0.0, 2.9]], 0.05, 10)
+    said = braess.answer({"whole session": a, "last fifth": other})
+    welfare = np.mean([a.gain(int(k)).mean for k in a.possible])
+    assert (len(a.possible), len(other.possible)) == (2, 1)
+    assert said.startswith(
+        "2 of 3 symmetric profiles cannot be refuted as equilibria when the whole session is paid, 1 "
+    )
+    assert f"Their welfare is {welfare:.2f} on average" in said
+
+
+@pytest.mark.parametrize(("end", "verdict"), [(2, Verdict.UNDECIDED), (1, Verdict.NOT)])
+def test_what_may_be_a_best_reply_is_never_proved(end, verdict):
+    """To profile 0 strategy 2 pays most, as far as these sessions tell; strategy 1 surely does not."""
+    a = known([[1.0, 0.0, 0.0], [0.0, 2.5, 0.0], [1.5, 0.0, 2.9]], 0.05, 10)
+    claim = braess._reply(a, "whole session", 0, end)
+    assert claim.judged() is verdict
+    assert claim.measured.mean == (verdict is Verdict.UNDECIDED)
 
 
 def test_a_closer_look_finds_what_the_matrix_says():
@@ -135,6 +187,6 @@ def test_a_closer_look_finds_what_the_matrix_says():
         {"environment": {"kind": "prisoners-dilemma"}, "others": [{"kind": "fixed", "action": k} for k in (0, 1)],
          "periods": 5, "sessions": 2}
     )  # fmt: skip
-    online, last = evidence.closer_look(game, 0, 3)
+    online, last = metagames.closer_look(game, 0, 3).values()
     assert online.mean == last.mean == pytest.approx(40.0)  # 5 instead of 3
     assert Analysis(estimate(game), "online").relative_regret(0).mean == pytest.approx(40.0)

@@ -193,9 +193,13 @@ def scenario(study: str, name: str, changes: Mapping[str, Any] | None = None) ->
         Such as ``{"sessions": 40, "learners.alpha": 0.1}``: what a preset or a cell of the study varies. Descriptions
         (a market, an intervention) are taken as they are, a sweep as a whole.
     """
+    return from_mapping(*described(study, name, changes or {}))
+
+
+def described(study: str, name: str, changes: Mapping[str, Any]) -> tuple[dict[str, Any], list[tuple[str, Any]]]:
+    """What a scenario's file says, and the changes as plain data."""
     data = read(str(Path(study).parent / "scenarios" / f"{name}.yaml"))
-    plain = {path: _plain(value) for path, value in (changes or {}).items()}
-    return from_mapping({"name": name, **data}, list(plain.items()))
+    return {"name": name, **data}, [(path, _plain(value)) for path, value in changes.items()]
 
 
 def _plain(value: Any) -> Any:

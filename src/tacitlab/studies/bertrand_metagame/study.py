@@ -1,35 +1,35 @@
 """Two designers of pricing algorithms: which parameters are an equilibrium, and how competitive is it? (Carissimo)"""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
 from tacitlab.games import Bertrand, Cournot, PrisonersDilemma
-from tacitlab.games.base import StageGame
-from tacitlab.games.bertrand_homogeneous import HomogeneousBertrand
-from tacitlab.learners import Constant, QLearning, UniformValues
+from tacitlab.learners import UniformValues
 from tacitlab.measures.statistics import Estimate
 from tacitlab.metagame import charts
 from tacitlab.metagame.analysis import Analysis
 from tacitlab.metagame.game import Adaptive, MetaGame
-from tacitlab.metagame.page import attractor_table, figures, profile_table, sentences
+from tacitlab.metagame.page import profile_table, sentences
 from tacitlab.metagame.run import MetaResult
 from tacitlab.report.page import Section, Table
-from tacitlab.studies.base import Claim, Finding, Player, Study
-from tacitlab.studies.bertrand_metagame import evidence
+from tacitlab.studies import metagames
+from tacitlab.studies.base import Claim, Finding, Player, Study, Verdict, named
+from tacitlab.studies.frame import bare, published, say
+from tacitlab.studies.metagames import PAID, Axes, Places
 
-THESIS = "Carissimo, thesis and its Bertrand meta-game paper (P)"
-PUBLISHED = {"alpha": 0.12, "epsilon": 0.278, "gamma": 0.22}
-
-ALPHA, EPSILON, GAMMA = np.linspace(0.01, 1, 10), np.linspace(0, 0.5, 10), np.linspace(0, 0.99, 10)
-FINE = tuple(range(10))
+PUBLISHED = published(__file__)
+EQUILIBRIUM = {name: PUBLISHED[name].value for name in ("alpha", "epsilon", "gamma")}
+THESIS = PUBLISHED["alpha"].source
+AXES: Axes = {  # the published grid
+    "alpha": np.linspace(0.01, 1, 10), "exploration.epsilon": np.linspace(0, 0.5, 10),
+    "gamma": np.linspace(0, 0.99, 10),
+}  # fmt: skip
+FINE = (tuple(range(10)),) * 3
 MIDDLE = ((0, 1, 3, 6, 9), (0, 1, 3, 5, 9), (0, 2, 4, 7, 9))  # places in the published grid, its equilibrium included
 COARSE = ((1, 4, 9), (0, 1, 5, 9), (0, 2, 7, 9))
-
-Places = tuple[Sequence[int], Sequence[int], Sequence[int]]
-Looks = list[tuple[str, tuple[Estimate, Estimate]]]  # regret of the published equilibrium, by variation and window
 
 
 @dataclass(frozen=True)
@@ -55,149 +55,182 @@ class BertrandMetagame(Study):
         "the Bertrand duopoly. Published: a unique pure symmetric equilibrium at (alpha, epsilon, gamma) = (.12, .278, "
         ".22). Prices, timing, state, horizon and payoff window are not published: each is a factor here."
     )
-    sizes: ClassVar[dict[str, Size]] = {
+    sizes: ClassVar[Mapping[str, Size]] = {
         "quick": Size(MIDDLE, 6, COARSE, 6, (2_000, 40_000), 60, (5_000, 10)),
-        "paper": Size((FINE, FINE, FINE), 20, MIDDLE, 20, (1_000, 100_000), 400, (100_000, 40)),
+        "paper": Size(FINE, 20, MIDDLE, 20, (1_000, 100_000), 400, (100_000, 40)),
     }
 
     def find(self, preset: str, play: Player) -> Finding:
         size = self.sizes[preset]
-        main = evidence.estimated(play, metagame("baseline", size.main, size.sessions))
-        factors = [(title, evidence.estimated(play, game)) for title, game in variants(size)]
-        others = [(title, evidence.estimated(play, game)) for title, game in open_questions(size)]
-        found = {window: Analysis(main, window) for window in ("online", "last")}
-        at = found["online"].find(**PUBLISHED)
-        closer = evidence.closer_look(main.metagame, at, size.closer)
-        looks = [
-            (title, evidence.closer_look(r.metagame, Analysis(r, "online").find(**PUBLISHED), size.factor_sessions))
-            for title, r in factors
-        ]
-        shown = evidence.distinct(found["online"], {"published equilibrium": at})
+        main = metagames.estimated(play, metagame("baseline", size.main, size.sessions))
+        factors = {title: metagames.estimated(play, game) for title, game in variants(size).items()}
+        others = {title: metagames.estimated(play, game) for title, game in open_questions(size).items()}
+        found = Found.of(main, factors, size)
+        shown = metagames.distinct(found.online, {"published equilibrium": found.at})
         learned = [
-            (name, evidence.learning(play, main.metagame, k, f"learning-{n}")) for n, (name, k) in enumerate(shown)
+            (name, metagames.learning(play, main.metagame, k, f"learning-{n}")) for n, (name, k) in enumerate(shown)
         ]
+        learning = charts.learning_chart("Profit while learning", learned, "profit a period and firm", "money")
+        tables = [profile_table(a, (("published", found.at),)) for a in found.windows.values()]
         sections = (
-            Section("Paid for the whole session", sentences(found["online"]), _table(found["online"], at)),
-            Section("Best replies", table=attractor_table(found["online"]), charts=figures(found["online"])),
-            Section("Paid for the last fifth", sentences(found["last"]), _table(found["last"], at)),
-            Section("Best replies, last fifth", table=attractor_table(found["last"]), charts=figures(found["last"])),
-            Section("Factors", FACTORS, _factor_table([("baseline", main), *factors])),
-            Section(
-                "Learning",
-                charts=(charts.learning_chart("Profit while learning", learned, "profit a period and firm", "money"),),
-            ),
-            Section("Other algorithms and other games", ALGORITHMS, evidence.algorithm_table(others)),
+            *metagames.window_sections(found.windows, tables),
+            Section("Factors", FACTORS, _factor_table({"baseline": main, **factors})),
+            Section("Learning", charts=(learning,)),
+            Section("Other algorithms and other games", ALGORITHMS, metagames.algorithm_table(others)),
         )
-        claims = _claims(found, at, closer, looks)
-        return Finding(_answer(found, at, closer, looks, main), claims, sections, NOTES)
+        claims = tuple(all_claims(found))
+        return Finding(answer(found, claims), claims, sections, NOTES)
 
 
 NOTES = (
-    "Baseline: demand 1 - p, the lower price takes all, ties are halved, 24 prices from 0 to 1, "
-    "simultaneous moves, state = "
-    "the rival's last price, initial values uniform on [0, 1], 10,000 periods.",
-    "Regret intervals and the set of best replies allow for the choice of the largest of many noisy "
-    "means; entries share "
-    "common random numbers, which makes both a little too careful.",
+    "Baseline: demand 1 - p, the lower price takes all, ties are halved, 24 prices from 0 to 1, simultaneous moves, "
+    "state = the rival's last price, initial values uniform on [0, 1], 10,000 periods.",
+    "Regret intervals and the set of best replies allow for the choice of the largest of many noisy means; entries "
+    "share common random numbers, which makes both a little too careful.",
+    metagames.REGRET,
 )
 FACTORS = (
-    "Each row changes one thing about the baseline, on a coarser grid that holds the published "
-    "equilibrium. Regret of the "
-    "published equilibrium in per cent of the best reply's payoff."
+    "Each row changes one thing about the baseline, on a coarser grid that holds the published equilibrium. Regret of "
+    "the published equilibrium in per cent of the best reply's payoff."
 )
 ALGORITHMS = "Designers choose the algorithm itself, paid for the whole session or for the last fifth."
 
 
-def learner() -> QLearning:
-    """What the grid changes: Q-learning that sees the rival's last price."""
-    return QLearning(memory=1, observes="rivals", exploration=Constant(), initial=UniformValues())
-
-
-def grid(places: Places) -> dict[str, list[Any]]:
-    """A part of the published grid of parameters."""
-    axes = zip(("alpha", "exploration.epsilon", "gamma"), (ALPHA, EPSILON, GAMMA), places, strict=True)
-    return {name: [float(round(values[k], 6)) for k in chosen] for name, values, chosen in axes}
-
-
-def homogeneous(prices: int = 24) -> StageGame:
-    """The duopoly with a homogeneous product, demand 1 - p."""
-    return HomogeneousBertrand(n_prices=prices)
+# --- what is played ------------------------------------------------------------------------------------------------
 
 
 def metagame(name: str, places: Places, sessions: int, **changes: Any) -> MetaGame:
-    """The meta-game of the study with changes."""
-    fields: dict[str, Any] = {
-        "name": name, "environment": homogeneous(), "learner": learner(), "grid": grid(places), "periods": 10_000,
-        "sessions": sessions, "seed": 3,
-    }  # fmt: skip
-    return MetaGame(**{**fields, **changes})
+    """The meta-game of the study with changes of its fields; a dot in a field's name is written as two underscores."""
+    dotted = {path.replace("__", "."): value for path, value in changes.items()}
+    fields = {"name": name, "sessions": sessions, "grid": metagames.grid(AXES, places)}
+    return metagames.scenario(__file__, "baseline", {**fields, **dotted})
 
 
-def variants(size: Size) -> list[tuple[str, MetaGame]]:
+def variants(size: Size) -> dict[str, MetaGame]:
     """One factor changed at a time."""
     places, n = size.factors, size.factor_sessions
-    blind = learner().model_copy(update={"memory": 0})
-    both = learner().model_copy(update={"observes": "everybody"})
-    some = [
-        ("6 prices", metagame("prices-6", places, n, environment=homogeneous(6))),
-        ("100 prices", metagame("prices-100", places, n, environment=homogeneous(100))),
-        ("in turns", metagame("alternating", places, n, timing="alternating")),
-        ("no memory", metagame("stateless", places, n, learner=blind)),
-        ("logit demand, 15 prices, both seen", metagame("logit", places, n, environment=Bertrand(), learner=both)),
-    ]
+    both = {"environment": Bertrand(), "learner__observes": "everybody"}
+    some = {
+        "6 prices": metagame("prices-6", places, n, environment__n_prices=6),
+        "100 prices": metagame("prices-100", places, n, environment__n_prices=100),
+        "in turns": metagame("alternating", places, n, timing="alternating"),
+        "no memory": metagame("stateless", places, n, learner__memory=0),
+        "logit demand, 15 prices, both seen": metagame("logit", places, n, **both),
+    }
     for periods in size.horizons:
         sessions = max(4, n // 2) if periods > 10_000 else n
-        some.append((f"{periods:,} periods", metagame(f"periods-{periods}", places, sessions, periods=periods)))
+        some[f"{periods:,} periods"] = metagame(f"periods-{periods}", places, sessions, periods=periods)
     sequential = Adaptive(first=3, batch=6, rounds=8)
-    some.append(("adaptive allocation", metagame("adaptive", places, 4 * n, adaptive=sequential)))
+    some["adaptive allocation"] = metagame("adaptive", places, 4 * n, adaptive=sequential)
     return some
 
 
-def open_questions(size: Size) -> list[tuple[str, MetaGame]]:
+def open_questions(size: Size) -> dict[str, MetaGame]:
     """Algorithms other than Q-learning, and other dilemmas."""
     q = {"memory": 1, "observes": "rivals", "initial": UniformValues()}
-    cournot, game = Cournot(), evidence.algorithm_game
+    cournot, game = Cournot(), metagames.algorithm_game
     quantities = cournot.actions().values.shape[1]
-    return [
-        ("Bertrand, homogeneous", game("algorithms-bertrand", homogeneous(), (1, 11), size.algorithms, **q)),
-        ("prisoner's dilemma", game("algorithms-dilemma", PrisonersDilemma(), (0, 1), size.algorithms, **q)),
-        ("Cournot", game("algorithms-cournot", cournot, (quantities // 3,), size.algorithms, memory=0)),
-    ]
+    same = metagame("baseline", COARSE, 2).environment
+    return {
+        "Bertrand, homogeneous": game("algorithms-bertrand", same, (1, 11), size.algorithms, **q),
+        "prisoner's dilemma": game("algorithms-dilemma", PrisonersDilemma(), (0, 1), size.algorithms, **q),
+        "Cournot": game("algorithms-cournot", cournot, (quantities // 3,), size.algorithms, memory=0),
+    }
 
 
-def _table(found: Analysis, at: int) -> Table:
-    return profile_table(found, (("published", at),))
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What the meta-games say of the published equilibrium.
+
+    Attributes
+    ----------
+    windows : mapping of str to Analysis
+        The baseline by what is paid.
+    at : int
+        The published profile in its grid.
+    closer : mapping of str to Estimate
+        Its regret from paired sessions, by what is paid.
+    looks : mapping of str to mapping of str to Estimate
+        The same in each variation, against the strategies of the coarser grid.
+    """
+
+    windows: Mapping[str, Analysis]
+    at: int
+    closer: Mapping[str, Estimate]
+    looks: Mapping[str, Mapping[str, Estimate]]
+
+    @classmethod
+    def of(cls, main: MetaResult, factors: Mapping[str, MetaResult], size: Size) -> "Found":
+        windows = metagames.windows(main)
+        at = next(iter(windows.values())).find(**EQUILIBRIUM)
+        closer = metagames.closer_look(main.metagame, at, size.closer)
+        looks = {}
+        for title, result in factors.items():
+            there = Analysis(result, "online").find(**EQUILIBRIUM)
+            looks[title] = metagames.closer_look(result.metagame, there, size.factor_sessions)
+        return cls(windows, at, closer, looks)
+
+    @property
+    def online(self) -> Analysis:
+        """The baseline, the whole session paid."""
+        return self.windows[PAID["online"]]
 
 
-def _claims(found: dict[str, Analysis], at: int, closer: tuple[Estimate, Estimate], looks: Looks) -> tuple[Claim, ...]:
-    online, last = found["online"], found["last"]
-    claims: list[Claim] = []
-    for a, close, name in ((online, closer[0], "whole session"), (last, closer[1], "last fifth")):
-        chance = Estimate(float(a.probabilities[at]), float("nan"), float("nan"), float("nan"), a.sessions)
-        claims += [
-            evidence.equilibrium_claim(f"{name}: regret of the published equilibrium (%)", close, THESIS,
-                                       "from paired sessions; an equilibrium has none"),
-            Claim(f"{name}: probability that the published is an equilibrium", chance, note="given the payoff matrix"),
-            Claim(f"{name}: rank of the published among replies to itself", a.rank(at), note=f"of {len(a.labels)}"),
-            Claim(f"{name}: gain at the published profile", a.gain(at), source="slightly supra-competitive prices (P)"),
-            evidence.number_claim(a, f"{name}: symmetric pure equilibria", "unique (P)", 1.0),
-            *evidence.outcome_claims(a, name),
-        ]  # fmt: skip
-    for title, windows in looks:
-        for regret, paid in zip(windows, ("whole session", "last fifth"), strict=True):
-            claims.append(
-                evidence.equilibrium_claim(f"{title}, {paid}: regret of the published (%)", regret, THESIS,
-                                           "paired sessions against the strategies of the coarser grid")
-            )  # fmt: skip
-    return tuple(claims)
+# --- claims ----------------------------------------------------------------------------------------------------------
 
 
-def _factor_table(results: list[tuple[str, MetaResult]]) -> Table:
+def regret_name(paid: str, title: str = "") -> str:
+    """What the claim about the published equilibrium is called, in the baseline or in a variation."""
+    where, what = (f"{title}, {paid}", "published") if title else (paid, "published equilibrium")
+    return f"{where}: regret of the {what} (%)"
+
+
+def all_claims(found: Found) -> Iterator[Claim]:
+    """In the order of the report."""
+    for paid, a in found.windows.items():
+        chance = bare(a.probabilities[found.at], a.sessions)
+        note = "from paired sessions; an equilibrium has none"
+        yield metagames.equilibrium_claim(regret_name(paid), found.closer[paid], THESIS, note)
+        yield Claim(f"{paid}: probability that the published is an equilibrium", chance, note="given the payoff matrix")
+        yield Claim(f"{paid}: rank of the published among replies to itself", a.rank(found.at),
+                    note=f"of {len(a.labels)}")  # fmt: skip
+        source = "slightly supra-competitive prices (P)"
+        yield Claim(f"{paid}: gain at the published profile", a.gain(found.at), source=source)
+        yield metagames.number_claim(a, f"{paid}: symmetric pure equilibria", PUBLISHED["symmetric pure equilibria"])
+        yield from metagames.outcome_claims(a, paid)
+    note = "paired sessions against the strategies of the coarser grid"
+    for title, by_window in found.looks.items():
+        for paid, regret in by_window.items():
+            yield metagames.equilibrium_claim(regret_name(paid, title), regret, THESIS, note)
+
+
+def answer(found: Found, claims: Sequence[Claim]) -> str:
+    """The finding in words."""
+    by_name = named(claims)
+    verdicts, ranks = [], []
+    for paid, a in found.windows.items():
+        claim = by_name[regret_name(paid)]
+        word = say(claim.judged(), "borne out", "refuted", "neither refuted nor borne out")
+        verdicts.append(f"{word} when the {paid} is paid (regret {claim.measured} % of the best reply's profit)")
+        rank = by_name[f"{paid}: rank of the published among replies to itself"].measured
+        ranks.append(f"{rank.mean:.0f} of {len(a.labels)}")
+    elsewhere = [by_name[regret_name(paid, title)].judged() for title, by in found.looks.items() for paid in by]
+    main = found.online.result
+    told = [f"{paid.capitalize()}: {sentences(a)}" for paid, a in found.windows.items()]
+    return (
+        f"In the baseline the published equilibrium is {' and '.join(verdicts)}; it ranks {' and '.join(ranks)} among "
+        f"the replies to itself. It is refuted in {elsewhere.count(Verdict.NOT)} of {len(elsewhere)} variations, and "
+        f"borne out in {elsewhere.count(Verdict.REPRODUCED)}.\n\n" + "\n\n".join(told) + "\n\n"
+        f"{main.metagame.entries:,} pairs, {main.facts['periods']:.3g} periods."
+    )
+
+
+def _factor_table(results: Mapping[str, MetaResult]) -> Table:
     rows = []
-    for title, result in results:
-        for window in ("online", "last"):
+    for title, result in results.items():
+        for window in PAID:
             a = Analysis(result, window)
-            at, k = a.find(**PUBLISHED), a.leading
+            at, k = a.find(**EQUILIBRIUM), a.leading
             regret = a.relative_regret(at)
             rows.append(
                 (title, window, f"{regret.mean:.1f}", f"{regret.low:.1f} to {regret.high:.1f}",
@@ -211,22 +244,3 @@ def _factor_table(results: list[tuple[str, MetaResult]]) -> Table:
         "Profiles are (alpha, epsilon, gamma). Gain: 0 at the stage game's first competitive benchmark, 1 at the joint "
         "optimum.",
     )  # fmt: skip
-
-
-def _answer(
-    found: dict[str, Analysis], at: int, closer: tuple[Estimate, Estimate], looks: Looks,
-    main: MetaResult,
-) -> str:  # fmt: skip
-    online, last = found["online"], found["last"]
-    refuted = sum(regret.low > 0 for _, windows in looks for regret in windows)
-    verdict = " and ".join(
-        f"{'refuted' if regret.low > 0 else 'not refuted'} when the {paid} is paid (regret {regret} % "
-        "of the best reply's profit)" for regret, paid in zip(closer, ("whole session", "last fifth"), strict=True)
-    )  # fmt: skip
-    return (
-        f"In the baseline the published equilibrium is {verdict}; it ranks {online.rank(at).mean:.0f} and "
-        f"{last.rank(at).mean:.0f} of {len(online.labels)} among the replies to itself. It is refuted in {refuted} of "
-        f"{2 * len(looks)} variations.\n\n"
-        f"Whole session: {sentences(online)}\n\nLast fifth: {sentences(last)}\n\n"
-        f"{main.metagame.entries:,} pairs, {main.facts['periods']:.3g} periods."
-    )

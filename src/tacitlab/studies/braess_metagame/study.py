@@ -1,32 +1,39 @@
 """A hundred designers of routing algorithms in Braess's paradox: fixed points and cycles of replies (Carissimo)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
 from tacitlab.games import Braess, PublicGoods
-from tacitlab.lab.result import Result
-from tacitlab.learners import Constant, QLearning, UniformValues
+from tacitlab.learners import UniformValues
 from tacitlab.measures.statistics import Estimate, mean_interval
 from tacitlab.metagame import charts
 from tacitlab.metagame.analysis import Analysis
 from tacitlab.metagame.game import Adaptive, MetaGame
-from tacitlab.metagame.page import attractor_table, figures, profile_table, sentences
-from tacitlab.metagame.run import MetaResult
-from tacitlab.plot.chart import Area, Axis, Chart
+from tacitlab.metagame.page import profile_table, sentences
 from tacitlab.report.page import Section, Table
+from tacitlab.studies import metagames
 from tacitlab.studies.base import Claim, Finding, Player, Study, at_least, judge
-from tacitlab.studies.bertrand_metagame import evidence
-from tacitlab.studies.frame import bare
+from tacitlab.studies.frame import action_shares, bare, published
+from tacitlab.studies.metagames import Axes, Places
 
-THESIS = "Carissimo, thesis, addendum (P)"
-FIXED = ({"alpha": 0.89, "epsilon": 0.002, "gamma": 0.77}, {"alpha": 0.23, "epsilon": 0.002, "gamma": 0.0})
-CYCLE = ({"alpha": 1.0, "epsilon": 0.011, "gamma": 0.44}, {"alpha": 0.12, "epsilon": 0.002, "gamma": 0.33})
+PUBLISHED = published(__file__)
 
-ALPHA, EPSILON, GAMMA = np.linspace(0.01, 1, 10), np.linspace(0, 0.02, 10), np.linspace(0, 0.99, 10)
-Places = tuple[Sequence[int], Sequence[int], Sequence[int]]
+
+def profile(name: str) -> dict[str, float]:
+    """A published profile."""
+    return {field: PUBLISHED[f"{name}: {field}"].value for field in ("alpha", "epsilon", "gamma")}
+
+
+FIXED = profile("fixed point 1"), profile("fixed point 2")
+CYCLE = profile("cycle 1"), profile("cycle 2")
+THESIS = PUBLISHED["fixed point 1: alpha"].source
+AXES: Axes = {  # the published grid
+    "alpha": np.linspace(0.01, 1, 10), "exploration.epsilon": np.linspace(0, 0.02, 10),
+    "gamma": np.linspace(0, 0.99, 10),
+}  # fmt: skip
 COARSE = ((1, 2, 8, 9), (0, 1, 5, 9), (0, 3, 4, 7))  # places in the published grid, all published profiles included
 MIDDLE = ((0, 1, 2, 5, 8, 9), (0, 1, 2, 5, 7, 9), (0, 3, 4, 5, 7, 9))
 
@@ -53,90 +60,85 @@ class BraessMetagame(Study):
     )
     source: ClassVar[str] = (
         "C. Carissimo, Multi-Agent Learning in the Age of Algorithmic Collusion, PhD thesis, addendum: one designer "
-        "deviates from a symmetric profile of 100 designers in Braess's paradox. Published: the "
-        "best-response graph has a "
-        "cycle (1, .011, .44), (.12, .002, .33) and fixed points (.89, .002, .77) and (.23, .002, 0), with highly "
-        "coordinated behaviour. Horizon, repeats and initial values are not published."
+        "deviates from a symmetric profile of 100 designers in Braess's paradox. Published: the best-response graph "
+        "has a cycle (1, .011, .44), (.12, .002, .33) and fixed points (.89, .002, .77) and (.23, .002, 0), with "
+        "highly coordinated behaviour. Horizon, repeats and initial values are not published."
     )
-    sizes: ClassVar[dict[str, Size]] = {
+    sizes: ClassVar[Mapping[str, Size]] = {
         "quick": Size(COARSE, 2_000, 3, 12, 3, 12, (1_000, 4)),
         "paper": Size(MIDDLE, 10_000, 3, 60, 12, 100, (10_000, 20)),
     }
 
     def find(self, preset: str, play: Player) -> Finding:
         size = self.sizes[preset]
-        main = evidence.estimated(play, metagame(size))
-        others = [(title, evidence.estimated(play, game)) for title, game in open_questions(size)]
-        found = {window: Analysis(main, window) for window in ("online", "last")}
-        online = found["online"]
-        closer = {k: evidence.closer_look(main.metagame, k, size.closer) for k in _published(online)}
-        shown = evidence.distinct(online, {"published (.89, .002, .77)": online.find(**FIXED[0])})
+        main = metagames.estimated(play, metagame(size))
+        others = {title: metagames.estimated(play, game) for title, game in open_questions(size).items()}
+        windows = metagames.windows(main)
+        online = next(iter(windows.values()))
+        closer = {k: metagames.closer_look(main.metagame, k, size.closer) for k in _published(online)}
+        shown = metagames.distinct(online, {"published (.89, .002, .77)": online.find(**FIXED[0])})
         learned = [
-            (name, evidence.learning(play, main.metagame, k, f"learning-{n}", 20)) for n, (name, k) in enumerate(shown)
+            (name, metagames.learning(play, main.metagame, k, f"learning-{n}", 20)) for n, (name, k) in enumerate(shown)
+        ]
+        routes = [
+            action_shares(f"Routes: {name}", run.data, run.experiment.game.actions().labels, "drivers")
+            for name, run in learned
         ]
         learning = charts.learning_chart("Payoffs while learning", learned, "mean payoff (minus travel time)")
+        tables = [
+            profile_table(a, tuple((f"published {i}", k) for i, k in enumerate(_published(a), 1)))
+            for a in windows.values()
+        ]
         sections = (
-            Section("Paid for the whole session", sentences(online), _table(online)),
-            Section("Best replies", table=attractor_table(online), charts=figures(online)),
-            Section("Paid for the last fifth", sentences(found["last"]), _table(found["last"])),
-            Section("Best replies, last fifth", table=attractor_table(found["last"]), charts=figures(found["last"])),
-            Section("Published profiles", PUBLISHED, _published_table(found, closer)),
-            Section("Learning", charts=(learning, *(_routes(*pair) for pair in learned))),
-            Section("Other algorithms and another dilemma", ALGORITHMS, evidence.algorithm_table(others)),
+            *metagames.window_sections(windows, tables),
+            Section("Published profiles", REGRETS, _published_table(windows, closer)),
+            Section("Learning", charts=(learning, *routes)),
+            Section("Other algorithms and another dilemma", ALGORITHMS, metagames.algorithm_table(others)),
         )
-        return Finding(_answer(found, main), _claims(found, closer), sections, NOTES)
+        return Finding(answer(windows), tuple(all_claims(windows, closer)), sections, NOTES)
 
 
 NOTES = (
-    "Setting: 100 drivers without memory, initial values uniform on [-2, -1], constant exploration. One "
-    "designer deviates "
-    "from a profile in which all others have the same parameters.",
-    "A deviator's payoff is that of one driver in each session, which is noisy: many strategies lie "
-    "within error of the "
-    "best reply, so that best replies in the mean payoffs follow the noise where the regrets' intervals touch 0.",
+    "Setting: 100 drivers without memory, initial values uniform on [-2, -1], constant exploration. One designer "
+    "deviates from a profile in which all others have the same parameters.",
+    "A deviator's payoff is that of one driver in each session, which is noisy: many strategies lie within error of "
+    "the best reply, so that best replies in the mean payoffs follow the noise where the regrets' intervals touch 0.",
+    metagames.REGRET,
 )
-PUBLISHED = "Regret in per cent of the best reply's payoff, from paired sessions with common random numbers."
+REGRETS = "Regret in per cent of the best reply's payoff, from paired sessions with common random numbers."
 ALGORITHMS = "One designer of many chooses the algorithm itself; all others have the same one."
+Closer = Mapping[int, Mapping[str, Estimate]]  # regret from paired sessions, by profile and by what is paid
 
 
 def metagame(size: Size) -> MetaGame:
     """The meta-game of the study."""
-    axes = zip(("alpha", "exploration.epsilon", "gamma"), (ALPHA, EPSILON, GAMMA), size.places, strict=True)
-    grid: dict[str, list[Any]] = {n: [float(round(values[k], 6)) for k in chosen] for n, values, chosen in axes}
-    return MetaGame(
-        name="drivers", environment=Braess(players=100), grid=grid, periods=size.periods, sessions=size.most, seed=3,
-        learner=QLearning(exploration=Constant(), initial=UniformValues(low=-2, high=-1)),
-        adaptive=Adaptive(first=size.first, batch=3, rounds=size.rounds),
-    )  # fmt: skip
+    adaptive = Adaptive(first=size.first, batch=3, rounds=size.rounds)
+    changes: dict[str, Any] = {"periods": size.periods, "sessions": size.most, "adaptive": adaptive}
+    return metagames.scenario(__file__, "drivers", {**changes, "grid": metagames.grid(AXES, size.places)})
 
 
-def open_questions(size: Size) -> list[tuple[str, MetaGame]]:
+def open_questions(size: Size) -> dict[str, MetaGame]:
     """Algorithms other than Q-learning, and a public good among twenty."""
-    drivers = UniformValues(low=-2, high=-1)
+    drivers, game = UniformValues(low=-2, high=-1), metagames.algorithm_game
     crowd, goods = Braess(players=100), PublicGoods(players=20)
-    game = evidence.algorithm_game
-    return [
-        ("Braess, 100 drivers", game("algorithms-braess", crowd, (0, 2), size.algorithms, memory=0, initial=drivers)),
-        ("public goods, 20 players", game("algorithms-goods", goods, (0, 1), size.algorithms, memory=0)),
-    ]
+    return {
+        "Braess, 100 drivers": game("algorithms-braess", crowd, (0, 2), size.algorithms, memory=0, initial=drivers),
+        "public goods, 20 players": game("algorithms-goods", goods, (0, 1), size.algorithms, memory=0),
+    }
 
 
 def _published(found: Analysis) -> list[int]:
     return [found.find(**profile) for profile in (*FIXED, *CYCLE)]
 
 
-def _table(found: Analysis) -> Table:
-    return profile_table(found, tuple((f"published {i}", k) for i, k in enumerate(_published(found), 1)))
-
-
-def _published_table(found: dict[str, Analysis], closer: dict[int, tuple[Estimate, Estimate]]) -> Table:
+def _published_table(windows: Mapping[str, Analysis], closer: Closer) -> Table:
     rows = []
-    for w, (window, a) in enumerate(found.items()):
-        for kind, profile in (*(("fixed point", p) for p in FIXED), *(("in the cycle", p) for p in CYCLE)):
-            k = a.find(**profile)
-            regret = closer[k][w]
+    for paid, a in windows.items():
+        kinds = ("fixed point", "fixed point", "in the cycle", "in the cycle")
+        for kind, k in zip(kinds, _published(a), strict=True):
+            regret = closer[k][paid]
             rows.append(
-                (f"({a.labels[k]})", kind, window, f"{regret.mean:.2f}", f"{regret.low:.2f} to {regret.high:.2f}",
+                (f"({a.labels[k]})", kind, paid, f"{regret.mean:.2f}", f"{regret.low:.2f} to {regret.high:.2f}",
                  f"({a.labels[a.replies[k]]})", len(a.replies_within_error(k)), str(a.gain(k)))
             )  # fmt: skip
     return Table(
@@ -146,49 +148,40 @@ def _published_table(found: dict[str, Analysis], closer: dict[int, tuple[Estimat
     )  # fmt: skip
 
 
-def _claims(found: dict[str, Analysis], closer: dict[int, tuple[Estimate, Estimate]]) -> tuple[Claim, ...]:
-    claims: list[Claim] = []
-    for w, (window, a) in enumerate(found.items()):
-        name = "whole session" if window == "online" else "last fifth"
-        for profile in FIXED:
-            k = a.find(**profile)
-            claims.append(
-                evidence.equilibrium_claim(f"{name}: regret of fixed point ({a.labels[k]}) (%)", closer[k][w], THESIS,
-                                           "from paired sessions; a fixed point has none")
-            )  # fmt: skip
-        one, two = (a.find(**profile) for profile in CYCLE)
-        for start, end in ((one, two), (two, one)):
-            inside = end in a.replies_within_error(start)
-            possible = Estimate(float(inside), 0.0, float(inside), float("nan"), a.sessions)  # that it is the best
-            claims.append(
-                Claim(f"{name}: ({a.labels[end]}) may be the best reply to ({a.labels[start]})",
-                      bare(float(inside), a.sessions), 1.0, THESIS, verdict=judge(possible, at_least(1.0)),
-                      note="1: within error of the best reply; not proof that it is the best")
-            )  # fmt: skip
-        claims += [evidence.number_claim(a, f"{name}: symmetric pure equilibria", "two (P)", 2.0)]
-        claims += evidence.outcome_claims(a, name)
-    return tuple(claims)
+def all_claims(windows: Mapping[str, Analysis], closer: Closer) -> Iterator[Claim]:
+    """In the order of the report."""
+    for paid, a in windows.items():
+        for one in FIXED:
+            k = a.find(**one)
+            name = f"{paid}: regret of fixed point ({a.labels[k]}) (%)"
+            note = "from paired sessions; a fixed point has none"
+            yield metagames.equilibrium_claim(name, closer[k][paid], THESIS, note)
+        first, second = (a.find(**one) for one in CYCLE)
+        yield _reply(a, paid, first, second)
+        yield _reply(a, paid, second, first)
+        yield metagames.number_claim(a, f"{paid}: symmetric pure equilibria", PUBLISHED["symmetric pure equilibria"])
+        yield from metagames.outcome_claims(a, paid)
 
 
-def _routes(name: str, result: Result) -> Chart:
-    """Shares of drivers on the routes over time."""
-    shares = result.data["frequency"].mean(["session", "agent"])
-    parts = {route: shares.isel(action=k).values for k, route in enumerate(result.experiment.game.actions().labels)}
-    return Chart(
-        f"Routes: {name}", Axis("time", "steps"), Axis("share of drivers", range=(0.0, 1.0)),
-        (Area(shares["time"].values, parts),), "Mean over sessions and drivers.",
-    )  # fmt: skip
+def _reply(a: Analysis, paid: str, start: int, end: int) -> Claim:
+    """That a profile may be the best reply to another: 1 within error of it, which does not prove it; else 0."""
+    inside = float(end in a.replies_within_error(start))
+    verdict = judge(Estimate(inside, 0.0, inside, float("nan"), a.sessions), at_least(1.0))
+    name = f"{paid}: ({a.labels[end]}) may be the best reply to ({a.labels[start]})"
+    note = "1: within error of the best reply; not proof that it is the best"
+    return Claim(name, bare(inside, a.sessions), 1.0, THESIS, verdict=verdict, note=note)
 
 
-def _answer(found: dict[str, Analysis], main: MetaResult) -> str:
-    online, last = found["online"], found["last"]
+def answer(windows: Mapping[str, Analysis]) -> str:
+    """The finding in words."""
+    online, last = windows.values()
     gains = mean_interval(np.array([online.gain(int(k)).mean for k in online.possible]))
+    told = [f"{paid.capitalize()}: {sentences(a)}" for paid, a in windows.items()]
+    main = online.result
     return (
-        f"{len(online.possible)} of {len(online.labels)} symmetric profiles cannot be refuted as equilibria "
-        f"when the whole session "
-        f"is paid, {len(last.possible)} when the last fifth is. Their welfare is {gains.mean:.2f} on average "
-        f"(0: everybody "
-        f"crosses, 1: the optimum).\n\nWhole session: {sentences(online)}\n\nLast fifth: {sentences(last)}\n\n"
+        f"{len(online.possible)} of {len(online.labels)} symmetric profiles cannot be refuted as equilibria when the "
+        f"whole session is paid, {len(last.possible)} when the last fifth is. Their welfare is {gains.mean:.2f} on "
+        "average (0: everybody crosses, 1: the optimum).\n\n" + "\n\n".join(told) + "\n\n"
         f"{main.metagame.entries:,} entries, {main.facts['sessions']:,.0f} sessions of "
         f"{main.metagame.periods:,} periods."
     )

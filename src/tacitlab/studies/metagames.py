@@ -13,15 +13,51 @@ from tacitlab.learners.base import TabularLearner
 from tacitlab.measures.statistics import Estimate
 from tacitlab.metagame.analysis import Analysis
 from tacitlab.metagame.estimated_regret import paired_regret
-from tacitlab.metagame.game import MetaGame
+from tacitlab.metagame.game import MetaGame, metagame_from
+from tacitlab.metagame.page import attractor_table, figures, sentences
 from tacitlab.metagame.run import WINDOWS, MetaResult, estimate, play_entries
-from tacitlab.report.page import Table
-from tacitlab.studies.base import Claim, Player, at_most, between, judge
+from tacitlab.report.page import Section, Table
+from tacitlab.studies.base import Claim, Floats, Player, at_most, between, judge
+from tacitlab.studies.frame import Published, bare, described
 
 NEGLIGIBLE = 1.0
 """Percent of the best reply's payoff: a regret that is none (an epsilon-equilibrium). A convention, the same for every
 profile and study: strategies differ by tens of percent, beside which nobody would change for so little."""
-OPEN = "an open question of the thesis"
+REGRET = (
+    f"A published equilibrium is borne out if whoever leaves it gains at most {NEGLIGIBLE:g} % of the best reply's "
+    "payoff, by the whole interval. The regret of an equilibrium is 0, and no estimate of it is negative: that an "
+    "interval reaches down to 0 shows nothing by itself."
+)
+PAID = {"online": "whole session", "last": "last fifth"}  # what designers are paid for, by payoff window
+Axes = Mapping[str, Floats]  # values by field of the learner
+Places = tuple[Sequence[int], Sequence[int], Sequence[int]]  # in the values of each axis
+
+
+def grid(axes: Axes, places: Places) -> dict[str, list[float]]:
+    """A part of a published grid of parameters."""
+    chosen = zip(axes.items(), places, strict=True)
+    return {name: [float(round(values[k], 6)) for k in some] for (name, values), some in chosen}
+
+
+def scenario(study: str, name: str, changes: Mapping[str, Any]) -> MetaGame:
+    """A meta-game from ``scenarios/NAME.yaml`` beside a study, as :func:`tacitlab.studies.frame.scenario` is made."""
+    return metagame_from(*described(study, name, changes))
+
+
+def windows(result: MetaResult) -> dict[str, Analysis]:
+    """A meta-game seen through both payoff windows, by what is paid."""
+    return {PAID[window]: Analysis(result, window) for window in WINDOWS}
+
+
+def window_sections(found: Mapping[str, Analysis], tables: Sequence[Table]) -> list[Section]:
+    """What a meta-game says by what is paid, and its best replies; a table of profiles for each."""
+    sections = []
+    for (paid, a), table in zip(found.items(), tables, strict=True):
+        sections += [
+            Section(f"Paid for the {paid}", sentences(a), table),
+            Section(f"Best replies, {paid} paid", table=attractor_table(a), charts=figures(a)),
+        ]
+    return sections
 
 
 def estimated(play: Player, metagame: MetaGame) -> MetaResult:
@@ -51,24 +87,24 @@ def distinct(found: Analysis, published: Mapping[str, int]) -> list[tuple[str, i
     return [(", ".join(said), profile) for profile, said in names.items()]
 
 
-def closer_look(metagame: MetaGame, profile: int, sessions: int) -> tuple[Estimate, Estimate]:
-    """Relative regret (%) of a symmetric profile from paired sessions with common random numbers, by payoff window.
+def closer_look(metagame: MetaGame, profile: int, sessions: int) -> dict[str, Estimate]:
+    """Relative regret (%) of a symmetric profile from paired sessions with common random numbers, by what is paid.
 
     Every strategy is played against the profile in the same new sessions, so that the luck that sessions share cancels.
     """
     size, first = metagame.size, 1_000_000  # sessions that the payoff matrix has not used
     same = metagame.model_copy(update={"common_random_numbers": True})
     paid = play_entries(same, list(range(size)), [profile] * size, sessions, first)  # type: ignore[arg-type]
-    found = []
-    for w, _ in enumerate(WINDOWS):
+    found = {}
+    for w, window in enumerate(WINDOWS):
         payoffs = paid[:, :, w, 0]
         if metagame.players == 2:
             payoffs = payoffs.copy()
             payoffs[profile] = paid[profile, :, w].mean(axis=-1)
         scale = 100 / max(abs(payoffs.mean(axis=1).max()), 1e-300)
         regret, low, high = (scale * x for x in paired_regret(payoffs, profile))
-        found.append(Estimate(regret, low, high, math.nan, sessions))
-    return found[0], found[1]
+        found[PAID[window]] = Estimate(regret, low, high, math.nan, sessions)
+    return found
 
 
 def equilibrium_claim(name: str, regret: Estimate, source: str, note: str = "") -> Claim:
@@ -80,25 +116,22 @@ def equilibrium_claim(name: str, regret: Estimate, source: str, note: str = "") 
     return Claim(name, regret, 0.0, source, margin=at_most(NEGLIGIBLE), note=note)
 
 
-def number_claim(found: Analysis, name: str, source: str = "", published: float | None = None) -> Claim:
+def number_claim(found: Analysis, name: str, published: Published) -> Claim:
     """How many symmetric pure equilibria there are.
 
-    Independent errors of many replies make the expected number too small: one of them seems better by chance. A
-    published number is therefore refuted by more equilibria than that, or by fewer profiles that may be one.
+    Independent errors of many replies make the expected number too small: one of them seems better by chance. What is
+    judged therefore reaches from the number's lower limit to the number of profiles that are not refuted.
     """
-    number, possible = found.number, len(found.possible)
-    if published is None:
-        return Claim(name, number, note="expected number; the interval is that of the number itself")
-    verdict = judge(replace(number, high=float(possible)), between(published, published))
+    number, possible, value = found.number, len(found.possible), published.value
+    verdict = judge(replace(number, high=float(possible)), between(value, value))
     note = f"expected number, too small where replies are noisy; {possible} profiles are not refuted"
-    return Claim(name, number, published, source, verdict=verdict, note=note)
+    return Claim(name, number, value, published.source, verdict=verdict, note=note)
 
 
 def outcome_claims(found: Analysis, name: str) -> list[Claim]:
     """How competitive the most likely equilibrium is, and what is left of the best symmetric profile."""
     lead, best = found.gain(found.leading), found.gain(found.best)
-    left = Estimate(found.price(), math.nan, math.nan, math.nan, lead.n)
-    chance = Estimate(float(found.probabilities[found.leading]), math.nan, math.nan, math.nan, lead.n)
+    left, chance = (bare(value, lead.n) for value in (found.price(), found.probabilities[found.leading]))
     return [
         Claim(f"{name}: probability of the most likely equilibrium", chance, note=f"({found.labels[found.leading]})"),
         Claim(
@@ -165,10 +198,10 @@ def algorithm_game(
     )  # fmt: skip
 
 
-def algorithm_table(results: Sequence[tuple[str, MetaResult]]) -> Table:
+def algorithm_table(results: Mapping[str, MetaResult]) -> Table:
     """Most likely equilibria among algorithms, game by game."""
     rows = []
-    for title, result in results:
+    for title, result in results.items():
         told = names(result.metagame.strategies())
         for window in WINDOWS:
             found = Analysis(result, window)
