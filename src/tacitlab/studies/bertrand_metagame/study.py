@@ -130,7 +130,7 @@ def open_questions(size: Size) -> dict[str, MetaGame]:
     q = {"memory": 1, "observes": "rivals", "initial": UniformValues()}
     cournot, game = Cournot(), metagames.algorithm_game
     quantities = cournot.actions().values.shape[1]
-    same = metagame("baseline", COARSE, 2).environment
+    same: Any = metagame("baseline", COARSE, 2).environment
     return {
         "Bertrand, homogeneous": game("algorithms-bertrand", same, (1, 11), size.algorithms, **q),
         "prisoner's dilemma": game("algorithms-dilemma", PrisonersDilemma(), (0, 1), size.algorithms, **q),
