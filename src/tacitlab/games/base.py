@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tacitlab.environment import Environment
+from tacitlab.theory.benchmarks import Benchmarks
 
 
 @dataclass(frozen=True)
@@ -128,8 +129,19 @@ class CongestionForm:
 class StageGame(Environment):
     """A one-shot game, played again and again; it has no state of its own.
 
-    A subclass is one file: parameters with units and bounds, :meth:`actions`, :meth:`form` and
-    :meth:`benchmarks`, and ``kind``, its name in scenario files.
+    A subclass is one file: ``kind``, its name in scenario files, parameters with units and bounds, :meth:`actions` and
+    :meth:`form`. A game that knows its equilibria or its optimum in closed form says so in :meth:`benchmarks`.
+
+    Examples
+    --------
+    >>> class Stag(StageGame):
+    ...     def actions(self):
+    ...         return Actions("choice", np.array([[0.0, 1.0]] * 2), labels=("hare", "stag"))
+    ...
+    ...     def form(self):
+    ...         return NormalForm.from_tensor(np.array([[[3, 3], [3, 0]], [[0, 3], [5, 5]]], dtype=float))
+    >>> [(profile.name, profile.average) for profile in Stag().benchmarks().competitive]
+    [('Nash', 3.0), ('Nash 2', 5.0), ('mixed Nash', 3.0)]
     """
 
     @abstractmethod
@@ -139,3 +151,22 @@ class StageGame(Environment):
     @abstractmethod
     def form(self) -> NormalForm | CongestionForm:
         """The payoffs as plain arrays."""
+
+    @property
+    def n_players(self) -> int:
+        return self._players
+
+    @cached_property
+    def _players(self) -> int:
+        return self.form().players
+
+    def benchmarks(self) -> Benchmarks:
+        """Equilibria and joint optimum, as they are found in the payoffs."""
+        form = self.form()
+        if isinstance(form, CongestionForm):
+            from tacitlab.theory.congestion import congestion_benchmarks
+
+            return congestion_benchmarks(form, self.actions(), cost=self.cost_name)
+        from tacitlab.theory.equilibrium import grid_benchmarks
+
+        return grid_benchmarks(form, self.actions())

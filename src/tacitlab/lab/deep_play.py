@@ -18,9 +18,10 @@ from tacitlab.errors import TacitError
 from tacitlab.lab import baselines
 from tacitlab.lab.earlier import named, trained
 from tacitlab.lab.experiment import Experiment
-from tacitlab.lab.playing import Played, Shard, cores
+from tacitlab.lab.playing import Played, Shard, check_engine, cores
 from tacitlab.lab.result import benchmark_payoffs
 from tacitlab.learners.base import MarketSeat, group_sizes
+from tacitlab.markets.base import Market
 from tacitlab.markets.motion import Dynamics
 from tacitlab.store.layout import Arrays, Layout, Variable
 
@@ -61,6 +62,7 @@ class MarketWork:
         """Validate and build everything before anything is played."""
         devices.prepare()
         cells = list(experiment.cells())
+        check_engine([isinstance(cell.environment, Market) for cell in cells])
         plans = tuple(_plan(cell) for cell in cells)
         shapes = [_variables(cell) for cell in cells]
         if any(other != shapes[0] for other in shapes):

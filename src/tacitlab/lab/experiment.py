@@ -15,6 +15,7 @@ from tacitlab.games.base import StageGame
 from tacitlab.interventions.base import Intervention, NoIntervention
 from tacitlab.kinds import AS_CLASSES, OfKind
 from tacitlab.lab.design import Grid, Scalar, short_names
+from tacitlab.lab.repeated import as_market, needs_market
 from tacitlab.learners.base import Learner, group_sizes
 from tacitlab.markets.base import Market, Role
 from tacitlab.schema import Spec, param, shorten, validate
@@ -66,6 +67,8 @@ def _as_list(value: Any) -> Any:
 class Experiment(Spec):
     """Environment + learners + length + sessions + seed.
 
+    A stage game with learners that need networks becomes the repeated game: see :mod:`tacitlab.lab.repeated`.
+
     Examples
     --------
     >>> from tacitlab.games import Braess
@@ -96,6 +99,17 @@ class Experiment(Spec):
 
     @model_validator(mode="after")
     def _recordable(self) -> "Experiment":
+        repeated = needs_market(self.environment, self.learners)
+        if repeated:  # what is given is the stage game, and what is made is what will be played
+            self.__dict__.update(as_market(self))
+        self._check()
+        if repeated:
+            from tacitlab.lab.run import prepare  # with JAX: whether a network fits, its group says when it is built
+
+            prepare(self)
+        return self
+
+    def _check(self) -> None:
         if self.length.periods > 10**10 and not self.length.stable_for:
             raise ValueError(
                 "length.periods: without length.stable_for every session lasts so long; set stable_for or shorten it"
@@ -113,7 +127,6 @@ class Experiment(Spec):
         elif self.copies > 1:
             raise ValueError("copies: a stage game is played once in a session; add sessions instead")
         self._check_trace()
-        return self
 
     def _check_market(self) -> None:
         """What only stage games have must be left alone in a market, rather than ignored."""

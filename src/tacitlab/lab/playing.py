@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from tacitlab.errors import TacitError
 from tacitlab.store.layout import Arrays, Layout
 
 CAUSES = ("", "the loss or a value is not a finite number", "values grow beyond learners.largest_value")
@@ -45,6 +46,15 @@ class Work(Protocol):
 
     def alone(self) -> Arrays:
         """All sessions of a single cell, on one core or device, without policies: how a worker plays a sweep's cell."""
+
+
+def check_engine(markets: Sequence[bool]) -> None:
+    """Refuse a sweep of which some cells are played as a stage game, and others as a market."""
+    if len(set(markets)) > 1:
+        raise TacitError(
+            "sweep: tables play the stage game, and networks the repeated game or another market, with other results; "
+            "run one experiment for each"
+        )
 
 
 def cores() -> int:

@@ -16,8 +16,9 @@ from tacitlab.engine.arrays import Record
 from tacitlab.errors import TacitError
 from tacitlab.games.base import CongestionForm, NormalForm, StageGame
 from tacitlab.lab.experiment import Experiment
-from tacitlab.lab.playing import Played, Shard, cores
+from tacitlab.lab.playing import Played, Shard, check_engine, cores
 from tacitlab.lab.result import benchmark_payoffs
+from tacitlab.markets.base import Market
 from tacitlab.store.layout import MOST_BYTES, Arrays, Layout, Variable, shard_length
 
 
@@ -34,6 +35,7 @@ class StageWork:
     def of(cls, experiment: Experiment) -> "StageWork":
         """Validate and flatten everything before anything is played."""
         cells = list(experiment.cells())
+        check_engine([isinstance(cell.environment, Market) for cell in cells])
         plans = tuple(_plan(cell) for cell in cells)
         first = tabular.new_record(plans[0], 1)
         for plan in plans[1:]:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tacitlab.lab.result import Result
+from tacitlab.markets.repeated_game import RepeatedGame
 from tacitlab.measures.statistics import mean_interval
 from tacitlab.report.answer import (
     TOLERANCE,
@@ -42,8 +43,18 @@ def market_answer(result: Result, cell: int = 0) -> Answer:
     judged = f"{judged} {sentence(baselines(found))}".strip()
     return Answer(
         tuple(_findings(found)), gain, judged, _sessions(found), f"{len(found.failures)} of {found.sessions}", labels,
-        found.benchmarks.notes, tallied="failed", failed=len(found.failures),
+        (*found.benchmarks.notes, *_played(found)), tallied="failed", failed=len(found.failures),
     )  # fmt: skip
+
+
+def _played(found: Tested) -> tuple[str, ...]:
+    """How a stage game was played as a market, which its benchmarks do not tell."""
+    if not isinstance(found.market, RepeatedGame):
+        return ()
+    market, length = found.market, found.experiment.length
+    seen = "nothing of the past" if not market.memory else f"the last {market.memory} of the past periods"
+    told = f"{length.episodes:,} episodes of {market.horizon:,} periods in training; players see {seen}"
+    return (f"the stage game was played as a repeated game: {told}",)
 
 
 # --- numbers -------------------------------------------------------------------------------------------------------
