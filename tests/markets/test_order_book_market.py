@@ -10,7 +10,7 @@ from scipy import stats
 
 from tacitlab.errors import TacitError
 from tacitlab.markets.order_book import book as lob
-from tacitlab.markets.order_book import dynamics as order_book
+from tacitlab.markets.order_book import market as order_book
 from tacitlab.markets.order_book.market import OrderBook
 
 SMALL = {
