@@ -35,7 +35,7 @@ def test_a_table_of_values_is_read_greedily(tmp_path):
     result = played(tmp_path, ALONE, TABLE)
     found, market = learned_quotes(result), result.experiment.market
     table = next(np.asarray(v) for v in result.policy_reader(0).values())[:, 0]
-    game, grid = market.game, market.candidates()
+    game, grid = market.game, market.choices
     for step in range(game.steps):
         for state in range(game.states):
             best = table[:, step * 5 + state].argmax(axis=1)

@@ -140,7 +140,7 @@ def test_rules_quote_what_their_tables_say(market):
 
         @eqx.filter_jit
         def quote(seen, name=name):
-            return dynamics.base + dynamics.unit * dynamics.follow(name, role, seen, jnp.zeros(3))
+            return dynamics.scale.base + dynamics.scale.unit * dynamics.follow(name, role, seen, jnp.zeros(3))
 
         for step, state, side in itertools.product((0, game.steps - 1), range(0, game.states, 3), sides):
             held = game.inventories[state]
@@ -156,7 +156,7 @@ def test_candidates_are_all_pairs_of_the_grid():
     dynamics, (role,) = market.dynamics(), market.roles()
     found, count = dynamics.candidates(role, jnp.zeros(2))
     assert int(count) == 9
-    pairs = np.asarray(dynamics.base + dynamics.unit * found)
+    pairs = np.asarray(dynamics.scale.base + dynamics.scale.unit * found)
     np.testing.assert_allclose(pairs, list(itertools.product([0.1, 0.5, 0.9], repeat=2)), rtol=1e-5)
 
 

@@ -59,7 +59,7 @@ def frozen_quotes(market: QuotingMarket, group: Group, policies: Any, role: Role
     leaves = jax.tree.leaves(policies)
     one = [jax.tree.map(lambda x, s=s: x[s], policies) for s in range(len(leaves[0]) if leaves else 1)]
     chosen = np.stack([np.asarray(act(policy), dtype=np.float64) for policy in one])
-    quotes = float(dynamics.base) + float(dynamics.unit) * chosen
+    quotes = float(dynamics.scale.base) + float(dynamics.scale.unit) * chosen
     sides = 2 if game.requests else 1
     quotes = quotes.reshape(len(quotes), group.agents, game.steps, game.states, sides, -1)
     quotes = np.moveaxis(quotes[..., 0] if game.requests else quotes[..., 0, :], 1, 3)

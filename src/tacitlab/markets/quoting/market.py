@@ -1,24 +1,27 @@
-"""What markets of quoting makers share: what is quoted, what is recorded, rules, benchmarks."""
+"""What markets of quoting makers share: what is quoted, what is recorded, rules, benchmarks, and how they move."""
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple, Self
+from typing import ClassVar, Literal, NamedTuple
 
+import equinox as eqx
+import jax
+import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 from numpy.typing import NDArray
 from pydantic import model_validator
 
 from tacitlab.errors import TacitError
 from tacitlab.markets.base import Continuous, Market, Quantity, Role
+from tacitlab.markets.motion import Actions, Dynamics, Outcome, built, normal
+from tacitlab.markets.quoting import solutions
+from tacitlab.markets.quoting.solutions import Solution
+from tacitlab.markets.quoting.theory import QuotingGame, record, values
 from tacitlab.schema import param
 from tacitlab.theory import logit
 from tacitlab.theory.benchmarks import Benchmarks, Concept, Profile
-
-if TYPE_CHECKING:
-    from tacitlab.markets.quoting.dynamics import QuotingDynamics
-    from tacitlab.markets.quoting.solutions import Solution
-    from tacitlab.markets.quoting.theory import QuotingGame
 
 Floats = NDArray[np.float64]
 Seen = Literal["side", "time", "inventory", "rival-inventory", "own-quote", "rival-quote"]
@@ -59,7 +62,7 @@ class QuotingMarket(Market):
     )
 
     @model_validator(mode="after")
-    def _range(self) -> Self:
+    def _range(self) -> "QuotingMarket":
         if self.quotes is not None and not self.quotes[0] <= self.quotes[1]:
             raise ValueError(f"quotes: {list(self.quotes)} are in the wrong order; give the least one first")
         return self
@@ -68,7 +71,7 @@ class QuotingMarket(Market):
 
     @property
     @abstractmethod
-    def game(self) -> "QuotingGame":
+    def game(self) -> QuotingGame:
         """The market as theory sees it: exactly the game that is simulated."""
 
     @property
@@ -114,7 +117,18 @@ class QuotingMarket(Market):
         game = self.game
         return np.asarray((game.value - game.cost)[None] / game.mu)
 
-    def candidates(self) -> Floats:
+    @property
+    def tracked(self) -> bool:
+        """Whether inventories matter."""
+        return self.game.cap is not None
+
+    @property
+    def utility(self) -> bool:
+        """Whether rewards are changes of a utility, not of money."""
+        return self.game.risk_aversion > 0
+
+    @property
+    def choices(self) -> Floats:
         """Half-spreads that learners of values choose from on each side, ascending, currency."""
         return np.linspace(*(self.quotes or self.suggested), self.grid)
 
@@ -138,9 +152,7 @@ class QuotingMarket(Market):
         )
 
     def dynamics(self) -> "QuotingDynamics":
-        from tacitlab.markets.quoting.dynamics import build
-
-        return build(self)
+        return built(QuotingDynamics, self)
 
     # --- rules ---------------------------------------------------------------------------------------------------
 
@@ -182,6 +194,11 @@ class QuotingMarket(Market):
                 found[name] = solution(game, name).quotes
         return found
 
+    @property
+    def own_tables(self) -> dict[str, Floats]:
+        """The same as the first maker sees them, (steps, states, 2)."""
+        return {name: quotes[:, :, 0] for name, quotes in self.tables().items()}
+
     # --- theory --------------------------------------------------------------------------------------------------
 
     def payoff(self, worth: Floats) -> Floats:
@@ -206,8 +223,6 @@ class QuotingMarket(Market):
         return Benchmarks(tuple(competitive), tuple(cooperative), False, numbers, tuple(notes))
 
     def _profile(self, name: str) -> Profile:
-        from tacitlab.markets.quoting.theory import record
-
         game, found = self.game, solution(self.game, name)
         concept: Concept = "nash" if name == "nash" else "joint-optimum"
         worth = found.at(game.begin)
@@ -222,24 +237,213 @@ class QuotingMarket(Market):
 
     def _numbers(self) -> Iterator[tuple[str, float]]:
         """Payoffs of a maker who is alone and follows a rule, or chooses from the grid; exact."""
-        from tacitlab.markets.quoting.solutions import on_grid
-        from tacitlab.markets.quoting.theory import values
-
         game = self.game
         if game.makers > 1:
             return
         for name, quotes in self.tables().items():
             if name != "optimum":
                 yield f"payoff of {name}", float(self.payoff(values(game, quotes)[0, game.begin])[0])
-        best = on_grid(game, self.candidates()).at(game.begin)
+        best = solutions.on_grid(game, self.choices).at(game.begin)
         yield f"payoff of the best of {self.grid} half-spreads a side", float(self.payoff(best)[0])
 
 
 @lru_cache(maxsize=64)
-def solution(game: "QuotingGame", name: str) -> "Solution":
+def solution(game: QuotingGame, name: str) -> Solution:
     """A solution of a game by its name: ``optimum``, ``nash`` or ``joint-optimum``."""
-    from tacitlab.markets.quoting import solutions as quoting_solutions
+    solve = {"optimum": solutions.optimum, "nash": solutions.equilibrium, "joint-optimum": solutions.joint_optimum}
+    return solve[name](game)
 
-    solve = {"optimum": "optimum", "nash": "equilibrium", "joint-optimum": "joint_optimum"}[name]
-    found: Solution = getattr(quoting_solutions, solve)(game)
-    return found
+
+class QuotingState(NamedTuple):
+    """Between two steps."""
+
+    time: Int[Array, ""]
+    price: Float[Array, ""]
+    side: Float[Array, ""]  # of the request that comes: 0 if the client sells, 1 if it buys
+    inventory: Float[Array, " makers"]
+    cash: Float[Array, " makers"]
+    gain: Float[Array, " makers"]  # so far, penalties taken off
+    quote: Float[Array, " makers"]  # the last half-spread, mean of both sides
+
+
+class PlayedGame(eqx.Module):
+    """What a step needs of theory's :class:`QuotingGame`, with its meanings, as arrays."""
+
+    requests: bool = eqx.field(static=True)
+    fills: str = eqx.field(static=True)
+    start: Float[Array, ""]
+    arrival: Float[Array, ""]
+    decay: Float[Array, ""]
+    value: Float[Array, ""]
+    mu: Float[Array, ""]
+    cost: Float[Array, " makers"]
+    limit: Float[Array, ""]
+    running: Float[Array, ""]
+    terminal: Float[Array, ""]
+    volatility: Float[Array, ""]
+    risk_aversion: Float[Array, ""]
+
+
+class QuotingDynamics(Dynamics):
+    """Quotes, fills and what they are worth."""
+
+    roles: tuple[Role, ...] = eqx.field(static=True)
+    expected_fills: bool = eqx.field(static=True)
+    tracked: bool = eqx.field(static=True)
+    utility: bool = eqx.field(static=True)
+    end: str = eqx.field(static=True)
+    horizon: int = eqx.field(static=True)
+    first_price: Float[Array, ""]
+    game: PlayedGame
+    scale: Scale
+    choices: Float[Array, " levels"]
+    own_tables: dict[str, Float[Array, "steps states 2"]]  # half-spreads of rules, by own inventory, then the rival's
+
+    @property
+    def makers(self) -> int:
+        return len(self.game.cost)
+
+    def reset(self, key: PRNGKeyArray) -> QuotingState:
+        none = jnp.zeros(self.makers)
+        side = jnp.floor(2 * jax.random.uniform(key)) if self.game.requests else jnp.zeros(())
+        held, middle = none + self.game.start, none + self.choices.mean()
+        cash = -held * self.first_price  # wealth begins at 0
+        return QuotingState(jnp.zeros((), jnp.int32), self.first_price, side, held, cash, none, middle)
+
+    # --- what makers see -----------------------------------------------------------------------------------------
+
+    def observe(self, state: QuotingState) -> dict[str, Float[Array, "_ _"]]:
+        peers = max(self.makers - 1, 1)
+        known = {
+            "side": state.side,
+            "time": state.time.astype(state.price.dtype),
+            "inventory": state.inventory,
+            "rival-inventory": (jnp.sum(state.inventory) - state.inventory) / peers,
+            "own-quote": state.quote,
+            "rival-quote": (jnp.sum(state.quote) - state.quote) / peers,
+        }
+        (role,) = self.roles
+        parts = [jnp.broadcast_to(known[name], (self.makers,)) for name in role.observes]
+        return {role.name: jnp.stack(parts, axis=1)}
+
+    def features(self, role: Role, observation: Float[Array, " observation"]) -> Float[Array, " features"]:
+        half = jnp.maximum((self.choices[-1] - self.choices[0]) / 2, 1e-6 * self.scale.unit)
+        scaled = {
+            "side": lambda x: 2 * x - 1,
+            "time": lambda x: 2 * x / self.horizon - 1,
+            "inventory": lambda x: x / self.game.limit,
+            "rival-inventory": lambda x: x / self.game.limit,
+            "own-quote": lambda x: (x - self.choices.mean()) / half,
+            "rival-quote": lambda x: (x - self.choices.mean()) / half,
+        }
+        return jnp.stack([scaled[name](x) for name, x in zip(role.observes, observation, strict=True)])
+
+    def global_state(self, state: QuotingState) -> Float[Array, " features"]:
+        whole = jnp.stack([2 * state.time / self.horizon - 1, 2 * state.side - 1])
+        held = state.inventory / self.game.limit if self.tracked else state.inventory
+        return jnp.concatenate([whole, held, (state.quote - self.scale.base) / self.scale.unit])
+
+    # --- what they may do ----------------------------------------------------------------------------------------
+
+    def half_spreads(self, actions: Float[Array, "makers size"]) -> Float[Array, "makers 2"]:
+        """Of bids and asks; a single quote stands for both sides, of which one is asked for."""
+        return jnp.broadcast_to(self.scale.base + self.scale.unit * actions, (self.makers, 2))
+
+    def candidates(
+        self, role: Role, observation: Float[Array, " observation"]
+    ) -> tuple[Float[Array, "candidates size"], Int[Array, ""]]:
+        """All pairs of half-spreads of the grid, or all single ones."""
+        one = (self.choices - self.scale.base) / self.scale.unit
+        sides = [one] * role.actions.size
+        found = jnp.stack([x.ravel() for x in jnp.meshgrid(*sides, indexing="ij")], axis=1)
+        return found, jnp.asarray(len(found))
+
+    # --- what happens --------------------------------------------------------------------------------------------
+
+    def step(self, key: PRNGKeyArray, state: QuotingState, actions: Actions) -> tuple[QuotingState, Outcome]:
+        (role,) = self.roles
+        draws = jax.random.uniform(key, (4,)).astype(state.price.dtype)
+        quotes = self.half_spreads(actions[role.name].astype(state.price.dtype))
+        feasible = self._feasible(state.inventory)
+        chance = self.chances(quotes, feasible)
+        if self.game.requests:
+            chance = chance * (jnp.arange(2) == state.side)
+        below = jnp.cumsum(chance, axis=0)
+        fills = chance
+        if not self.expected_fills:
+            fills = ((draws[:2] < below) & (draws[:2] >= below - chance)).astype(chance.dtype)
+        trade = fills[:, 0] - fills[:, 1]
+        earned = jnp.sum(fills * (quotes - self.game.cost[:, None]), axis=1)
+        held = state.inventory + trade if self.tracked else state.inventory
+        change = self.game.volatility * normal(draws[2])
+        over, no = state.time + 1 >= self.horizon, jnp.zeros((), bool)
+        penalty = (self.game.running + jnp.where(over, self.game.terminal, 0.0)) * held**2
+        gain = state.gain + earned + held * change - penalty
+        # What is not held is hedged at the mid price.
+        cash = state.cash + earned - (held - state.inventory) * state.price
+        side = jnp.floor(2 * draws[3]) if self.game.requests else state.side
+        told = quotes.mean(axis=1)
+        after = QuotingState(state.time + 1, state.price + change, side, held, cash, gain, told)
+        rewards = self._worth(gain) - self._worth(state.gain) if self.utility else earned + held * change - penalty
+        flags = (no, over) if self.end == "truncated" else (over, no)
+        return after, Outcome({role.name: rewards}, *flags, self._info(after, quotes, feasible, trade, fills))
+
+    def _feasible(self, inventory: Float[Array, " makers"]) -> Bool[Array, "makers 2"]:
+        """Which bids and asks inventories allow."""
+        return jnp.stack([inventory < self.game.limit - 0.5, inventory > 0.5 - self.game.limit], axis=1)
+
+    def chances(self, quotes: Float[Array, "makers 2"], feasible: Bool[Array, "makers 2"]) -> Float[Array, "makers 2"]:
+        """Probability of a trade of each maker on each side; of a request, on the side that it comes to."""
+        if self.game.fills == "logit":
+            utility = jnp.where(feasible, (self.game.value - quotes) / self.game.mu, -jnp.inf)
+            top = jnp.maximum(jnp.max(utility, axis=0), 0.0)
+            weight = jnp.exp(utility - top)
+            return self.game.arrival * weight / (jnp.sum(weight, axis=0) + jnp.exp(-top))
+        offered = jnp.where(feasible, quotes, jnp.inf)
+        best = jnp.min(offered, axis=0)
+        wins = ((offered == best) & feasible).astype(quotes.dtype)
+        comes = jnp.minimum(self.game.arrival * jnp.exp(-self.game.decay * best), 1.0)
+        return comes * wins / jnp.maximum(jnp.sum(wins, axis=0), 1.0)
+
+    def _worth(self, gain: Float[Array, " makers"]) -> Float[Array, " makers"]:
+        return -jnp.expm1(-self.game.risk_aversion * gain) / self.game.risk_aversion
+
+    def _info(
+        self, after: QuotingState, quotes: Array, feasible: Array, trade: Array, fills: Array
+    ) -> dict[str, Array]:
+        wide = self.scale.base + WIDEST * self.scale.unit
+        sides = jnp.sum(jnp.where(feasible, quotes, 0.0), axis=1) / jnp.sum(feasible, axis=1)
+        best = jnp.min(jnp.where(feasible, quotes, wide), axis=0)
+        return {
+            "price": after.price,
+            "spread": jnp.sum(best),
+            "volume": jnp.sum(fills),
+            "bid": quotes[:, 0],
+            "ask": quotes[:, 1],
+            "half_spread": sides,
+            "trade": trade,
+            "inventory": after.inventory,
+            "wealth": after.cash + after.inventory * after.price,
+        }
+
+    # --- rules ---------------------------------------------------------------------------------------------------
+
+    def follow(
+        self, rule: str, role: Role, observation: Float[Array, " observation"], draws: Float[Array, " draws"]
+    ) -> Float[Array, " size"]:
+        if rule == "random":
+            one = (self.choices - self.scale.base) / self.scale.unit
+            drawn = draws[: role.actions.size] * len(one)
+            return one[jnp.minimum(jnp.floor(drawn).astype(int), len(one) - 1)]
+        if rule not in self.own_tables:
+            return super().follow(rule, role, observation, draws)
+        seen, table = dict(zip(role.observes, observation, strict=True)), self.own_tables[rule]
+        zero, cap = jnp.zeros(()), jnp.where(self.tracked, self.game.limit, 0.0)
+        time = jnp.clip(seen.get("time", zero), 0, len(table) - 1).astype(int)
+        place = jnp.round(seen.get("inventory", zero) + cap)
+        if "rival-inventory" in seen and self.tracked and self.makers == 2:
+            place = place * (2 * cap + 1) + jnp.round(seen["rival-inventory"] + cap)
+        quotes = table[time, jnp.clip(place.astype(int), 0, table.shape[1] - 1)]
+        if self.game.requests:
+            quotes = quotes[jnp.where(seen.get("side", zero) > 0.5, 1, 0)][None]
+        return jnp.clip((quotes - self.scale.base) / self.scale.unit, -WIDEST, WIDEST)

@@ -1,7 +1,7 @@
 """Market making: inventory-averse makers quote around a mid price and live by the spread."""
 
 import math
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import model_validator
@@ -68,7 +68,7 @@ class MarketMaking(QuotingMarket):
     observes: tuple[Seen, ...] = param(("time", "inventory"), "what a maker sees", min_length=1)
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def _consistent(self) -> "MarketMaking":
         if self.fills == "logit" and self.arrivals * self.dt > 1:
             raise ValueError(f"dt: {self.arrivals * self.dt:g} customers a step are too many; at most 1/arrivals")
         if abs(self.inventory) > self.cap:

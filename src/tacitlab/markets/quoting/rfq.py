@@ -1,7 +1,7 @@
 """Requests for quotes: dealers answer a client, who picks one of them, or none, by logit choice."""
 
 from dataclasses import replace
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import model_validator
@@ -68,7 +68,7 @@ class RequestForQuote(QuotingMarket):
     )
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def _consistent(self) -> "RequestForQuote":
         check_lengths(self.dealers, cost=self.cost)
         if self.positions is None and self.observes and {"inventory", "rival-inventory"} & set(self.observes):
             raise ValueError("observes: dealers have no inventories; leave them out, or set positions")
@@ -132,7 +132,7 @@ class RequestForQuote(QuotingMarket):
             return found
         from tacitlab.theory.equilibrium import grid_benchmarks
 
-        grid = np.broadcast_to(self.candidates(), (self.dealers, self.grid))
+        grid = np.broadcast_to(self.choices, (self.dealers, self.grid))
         try:
             form = NormalForm.from_tensor(tabulate(grid, self.profits, "grid"))
         except TacitError as error:

@@ -103,6 +103,11 @@ class QuotingGame:
         """Number of joint inventories; the first maker's is most significant, the lowest comes first."""
         return int(self.width**self.makers)
 
+    @property
+    def limit(self) -> float:
+        """Largest inventory of either sign, lots; infinite where inventories do not matter."""
+        return np.inf if self.cap is None else self.cap
+
     @cached_property
     def inventories(self) -> Integers:
         """Of each maker in each state, lots: (states, makers)."""
@@ -119,8 +124,8 @@ class QuotingGame:
     @cached_property
     def feasible(self) -> NDArray[np.bool_]:
         """Which bids and asks inventories allow: (states, makers, 2)."""
-        held, cap = self.inventories, np.inf if self.cap is None else self.cap
-        return np.stack([held < cap, held > -cap], axis=-1)
+        held = self.inventories
+        return np.stack([held < self.limit, held > -self.limit], axis=-1)
 
     @cached_property
     def after(self) -> Integers:
