@@ -1,23 +1,25 @@
 """A portfolio managed by a team: each manager sees the signal of its own sector, and all share the result."""
 
 from dataclasses import replace
-from functools import lru_cache
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
+from functools import cached_property, lru_cache
+from typing import Annotated, ClassVar, Literal, NamedTuple
 
+import equinox as eqx
+import jax
+import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from tacitlab.errors import TacitError
 from tacitlab.markets.base import Continuous, Market, Quantity, Role
+from tacitlab.markets.motion import Actions, Dynamics, Outcome, built
 from tacitlab.markets.portfolio import grid as grids
 from tacitlab.markets.portfolio import memory, trading
 from tacitlab.markets.portfolio import theory as static
 from tacitlab.schema import param
 from tacitlab.theory.benchmarks import Benchmarks, Concept, Profile
-
-if TYPE_CHECKING:
-    from tacitlab.markets.portfolio.dynamics import PortfolioDynamics
 
 Floats = NDArray[np.float64]
 Positive = Annotated[float, Field(gt=0)]
@@ -28,10 +30,20 @@ Correlations = Correlation | tuple[tuple[Correlation, ...], ...]
 
 FEW = 4  # sectors up to which the optimum on a grid of weights is computed
 CLOSED = "closed form"
+OWN_RULES = ("independent", "radner")  # each manager's weight depends on its own signal and holding alone
 ALONE = (
     "each manager is paid for its own sector, and nobody else's weight matters to it; to judge the outcome as that of "
     "a team, test with test.environment={reward: team}"
 )
+
+
+class PortfolioState(NamedTuple):
+    """Between two steps."""
+
+    time: Int[Array, ""]
+    signal: Float[Array, " sectors"]  # expected returns of this step
+    seen: Float[Array, " sectors"]  # the same, noise included
+    holding: Float[Array, " sectors"]  # weights of the step before
 
 
 @lru_cache(maxsize=16)
@@ -90,7 +102,7 @@ class Portfolio(Market):
     reach: float = param(3.0, "the largest of these weights, in units of an action", gt=0)
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def _consistent(self) -> "Portfolio":
         n = self.sectors
         for name in ("signal_sd", "return_sd", "persistence", "trading_cost"):
             value = getattr(self, name)
@@ -150,7 +162,7 @@ class Portfolio(Market):
         pairs = (team.signal[apart], team.risk[apart])
         return all(np.ptp(values) == 0 for values in (*each, *pairs) if values.size)
 
-    @property
+    @cached_property
     def team(self) -> static.Team:
         """The market as theory sees it."""
         n = self.sectors
@@ -163,13 +175,8 @@ class Portfolio(Market):
             cost=self.trading_cost, steps=self.steps,
         )  # fmt: skip
 
-    def units(self) -> Floats:
-        """Weights that an action of 1 stands for, (sectors,): signal_sd/(risk_aversion return_sd²)."""
-        team = self.team
-        return np.sqrt(np.diag(team.signal)) / (team.aversion * np.diag(team.risk))
-
     def roles(self) -> tuple[Role, ...]:
-        others = [""] if self.observe == "own" else ["", *(f" {k} further" for k in range(1, self.sectors))]
+        others = ["", *(f" {k} further" for k in range(1, self.sectors))] if self.pooled else [""]
         seen = [f"signal{which}" for which in others]
         if self.costly:
             seen += [f"holding{which}" for which in others] + ["step"]
@@ -199,14 +206,92 @@ class Portfolio(Market):
             found["radner"] = "the best team of own signals and holdings (numerical)"
         if self.observation_noise and self.steps > 1:
             found["radner"] = "the team optimum for managers who see their own signals and remember nothing"
-        if self.observe == "all":
+        if self.pooled:
             found["centralised"] = "what one mind does that sees what all managers see"
         return found
 
     def dynamics(self) -> "PortfolioDynamics":
-        from tacitlab.markets.portfolio.dynamics import build
+        return built(PortfolioDynamics, self)
 
-        return build(self)
+    # --- numbers of play -----------------------------------------------------------------------------------------
+
+    @property
+    def pooled(self) -> bool:
+        """Whether managers see all signals and holdings."""
+        return self.observe == "all"
+
+    def units(self) -> Floats:
+        """Weights that an action of 1 stands for, (sectors,): signal_sd/(risk_aversion return_sd²)."""
+        team = self.team
+        return np.sqrt(np.diag(team.signal)) / (team.aversion * np.diag(team.risk))
+
+    @property
+    def deviation(self) -> Floats:
+        """Standard deviations of what is seen, (sectors,)."""
+        return np.sqrt(np.diag(self.team.seen))
+
+    @property
+    def autocorrelation(self) -> Floats:
+        """phi, persistence of each sector's signal, (sectors,)."""
+        return self.team.persistence
+
+    @property
+    def first(self) -> Floats:
+        """Square root of the covariance of signals, by which the first ones are drawn, (sectors, sectors)."""
+        return static.root(self.team.signal)
+
+    @property
+    def fresh(self) -> Floats:
+        """That of what is new in later signals."""
+        return static.root(self.team.innovation)
+
+    @property
+    def shock(self) -> Floats:
+        """That of the returns' noise."""
+        return static.root(self.team.risk)
+
+    @property
+    def noise(self) -> Floats:
+        """Standard deviations of what is added to signals before they are seen, (sectors,)."""
+        return self.team.noise
+
+    @property
+    def risk(self) -> Floats:
+        """Risk aversion times the covariance of the returns' noise, (sectors, sectors)."""
+        return self.team.aversion * self.team.risk
+
+    @property
+    def cost(self) -> Floats:
+        """Trading costs, (sectors,)."""
+        return self.team.cost
+
+    @property
+    def own_gains(self) -> Floats:
+        """Weights for the own signal and the own holding under ``OWN_RULES``: (rules, 2, steps, sectors).
+
+        Without trading costs they are the same in every step, and there is but one.
+        """
+        team = self.team
+        if self.costly:
+            policies = (trading.independent(team), linear_optimum(self))
+            return np.stack([[np.einsum("tii->ti", p.react), np.einsum("tii->ti", p.keep)] for p in policies])
+        gains = np.stack([static.independent(team).own, static.team_optimum(team).own])[:, None, None]
+        return np.concatenate([gains, np.zeros_like(gains)], axis=1)
+
+    @property
+    def pooled_gains(self) -> Floats:
+        """The same of one mind for all signals and holdings: (2, steps, sectors, sectors).
+
+        The own sector's come first, then those of the next ones, around the circle.
+        """
+        if self.costly:
+            one = trading.centralised(self.team)
+            whole = np.stack([one.react, one.keep])
+        else:
+            alone = static.centralised(self.team).gains[None, None]
+            whole = np.concatenate([alone, np.zeros_like(alone)])
+        i, k = np.arange(self.sectors)[:, None], np.arange(self.sectors)
+        return np.asarray(whole[:, :, i, (i + k) % self.sectors])
 
     # --- theory --------------------------------------------------------------------------------------------------
 
@@ -309,8 +394,8 @@ class Portfolio(Market):
             response = trading.responses(team, policy.react, policy.keep)
         else:
             load = team.aversion * np.diag(team.risk)[:, None]
-            shared = self.observe == "all"  # then others' noisy observations tell of one's own signal
-            gains = static.estimate(team) / load if shared else static.independent(team).gains
+            # Others' noisy observations tell of one's own signal.
+            gains = static.estimate(team) / load if self.pooled else static.independent(team).gains
             payoffs, value, method = static.own_values(team, gains), static.value(team, gains), CLOSED
             response = np.diag(gains @ team.seen) / np.diag(team.seen)
         quantities = {"response": response, "team_utility": np.array([value])}
@@ -318,3 +403,135 @@ class Portfolio(Market):
         all_together = Profile("joint optimum", "joint-optimum", payoffs, method, quantities=quantities)
         forgets = ("of managers who remember nothing",) if self.observation_noise and self.steps > 1 else ()
         return Benchmarks((one,), (all_together,), False, {"team utility": value}, (ALONE, *forgets))
+
+
+class PortfolioDynamics(Dynamics):
+    """Everybody chooses a weight; returns are drawn; signals come back towards their mean."""
+
+    roles: tuple[Role, ...] = eqx.field(static=True)
+    horizon: int = eqx.field(static=True)
+    pooled: bool = eqx.field(static=True)
+    costly: bool = eqx.field(static=True)
+    alike: bool = eqx.field(static=True)
+    grid: int = eqx.field(static=True)
+    common_reward: Bool[Array, ""]
+    realised: Float[Array, ""]  # 1: returns count with their noise; 0: without
+    reach: Float[Array, ""]
+    units: Float[Array, " sectors"]
+    deviation: Float[Array, " sectors"]
+    autocorrelation: Float[Array, " sectors"]
+    first: Float[Array, "sectors sectors"]
+    fresh: Float[Array, "sectors sectors"]
+    shock: Float[Array, "sectors sectors"]
+    noise: Float[Array, " sectors"]
+    risk: Float[Array, "sectors sectors"]
+    cost: Float[Array, " sectors"]
+    own_gains: Float[Array, "rules 2 steps sectors"]
+    pooled_gains: Float[Array, "2 steps sectors sectors"]
+
+    @property
+    def sectors(self) -> int:
+        return self.roles[0].agents
+
+    def reset(self, key: PRNGKeyArray) -> PortfolioState:
+        """Signals of the first step, and no holdings."""
+        draws = jax.random.normal(key, (2, self.sectors))
+        signal = self.first @ draws[0]
+        seen = signal + self.noise * draws[1]
+        return PortfolioState(jnp.zeros((), jnp.int32), signal, seen, jnp.zeros_like(signal))
+
+    # --- what managers see -----------------------------------------------------------------------------------------
+
+    def observe(self, state: PortfolioState) -> dict[str, Float[Array, "_ _"]]:
+        columns = [self._visible(state.seen)]
+        if self.costly:
+            step = jnp.full((self.sectors, 1), state.time, state.seen.dtype)
+            columns += [self._visible(state.holding), step]
+        if not self.alike:
+            columns.append(jnp.arange(self.sectors, dtype=state.seen.dtype)[:, None])
+        return {self.roles[0].name: jnp.concatenate(columns, axis=1)}
+
+    def _visible(self, values: Float[Array, " sectors"]) -> Float[Array, "sectors visible"]:
+        """Of each sector's numbers: one's own; or all, one's own first, then the next ones, around the circle."""
+        if not self.pooled:
+            return values[:, None]
+        around = (np.arange(self.sectors)[:, None] + np.arange(self.sectors)) % self.sectors
+        return values[around]
+
+    def _parts(
+        self, observation: Float[Array, " observation"]
+    ) -> tuple[Array, Array, Float[Array, ""], Int[Array, ""]]:
+        """Signals, holdings, step and sector; what is not seen is 0."""
+        many = self.sectors if self.pooled else 1
+        signals, rest = observation[:many], observation[many:]
+        holdings, step = (rest[:many], rest[many]) if self.costly else (jnp.zeros_like(signals), jnp.zeros(()))
+        sector = jnp.zeros((), int) if self.alike else observation[-1].astype(int)
+        return signals, holdings, step, sector
+
+    def features(self, role: Role, observation: Float[Array, " observation"]) -> Float[Array, " features"]:
+        """Signals in standard deviations, holdings in units of actions, step and sector from -1 to 1."""
+        signals, holdings, step, sector = self._parts(observation)
+        which = (sector + jnp.arange(signals.size)) % self.sectors
+        columns = [signals / self.deviation[which]]
+        if self.costly:
+            columns += [holdings / self.units[which], (2 * step / max(self.horizon - 1, 1) - 1)[None]]
+        if not self.alike:
+            columns.append((2 * sector / max(self.sectors - 1, 1) - 1)[None])
+        return jnp.concatenate(columns)
+
+    def global_state(self, state: PortfolioState) -> Float[Array, " features"]:
+        """The step, all signals as they are and as they are seen, and all holdings."""
+        step = (2 * state.time / max(self.horizon - 1, 1) - 1)[None].astype(state.seen.dtype)
+        return jnp.concatenate([step, state.signal / self.deviation, state.seen / self.deviation,
+                                state.holding / self.units])  # fmt: skip
+
+    # --- what happens ----------------------------------------------------------------------------------------------
+
+    def candidates(
+        self, role: Role, observation: Float[Array, " observation"]
+    ) -> tuple[Float[Array, "candidates size"], Int[Array, ""]]:
+        """Actions on a grid that is symmetric around 0."""
+        return self.reach * jnp.linspace(-1.0, 1.0, self.grid)[:, None], jnp.asarray(self.grid)
+
+    def step(self, key: PRNGKeyArray, state: PortfolioState, actions: Actions) -> tuple[PortfolioState, Outcome]:
+        draws = jax.random.normal(key, (3, self.sectors))
+        weight = self.units * actions[self.roles[0].name][:, 0].astype(state.signal.dtype)
+        returns = state.signal + self.realised * (self.shock @ draws[0])
+        earned, cost = weight * returns, self.cost * (weight - state.holding) ** 2 / 2
+        risk = weight @ self.risk @ weight / 2
+        team = jnp.sum(earned) - risk - jnp.sum(cost)
+        own = earned - jnp.diag(self.risk) * weight**2 / 2 - cost
+        signal = self.autocorrelation * state.signal + self.fresh @ draws[1]
+        after = PortfolioState(state.time + 1, signal, signal + self.noise * draws[2], weight)
+        info = {
+            "team_utility": team,
+            "team_return": jnp.sum(earned),
+            "team_risk": risk,
+            "team_cost": jnp.sum(cost),
+            "weight": weight,
+            "signal": state.signal,
+            "own_utility": own,
+            "response": weight * state.seen / self.deviation**2,
+        }
+        rewards = jnp.where(self.common_reward, team, own)
+        over = state.time + 1 >= self.horizon
+        return after, Outcome({self.roles[0].name: rewards}, over, jnp.zeros((), bool), info)
+
+    # --- rules -----------------------------------------------------------------------------------------------------
+
+    def follow(
+        self, rule: str, role: Role, observation: Float[Array, " observation"], draws: Float[Array, " draws"]
+    ) -> Float[Array, " size"]:
+        if rule == "hold":
+            return jnp.zeros(1, observation.dtype)
+        signals, holdings, step, sector = self._parts(observation)
+        time = jnp.minimum(step.astype(int), self.own_gains.shape[2] - 1)
+        if rule in OWN_RULES:
+            react, keep = self.own_gains[OWN_RULES.index(rule), :, time, sector]
+            weight = react * signals[0] + keep * holdings[0]
+        elif rule == "centralised" and self.pooled:
+            react, keep = self.pooled_gains[:, time, sector]
+            weight = react @ signals + keep @ holdings
+        else:
+            return super().follow(rule, role, observation, draws)
+        return (weight / self.units[sector])[None].astype(observation.dtype)
