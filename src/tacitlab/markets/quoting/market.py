@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from pydantic import model_validator
 
 from tacitlab.errors import TacitError
@@ -201,10 +201,10 @@ class QuotingMarket(Market):
 
     # --- theory --------------------------------------------------------------------------------------------------
 
-    def payoff(self, worth: Floats) -> Floats:
-        """Payoffs of certainty equivalents of an episode."""
-        aversion = self.game.risk_aversion
-        found = -np.expm1(-aversion * worth) / aversion if aversion else worth
+    def payoff(self, worth: ArrayLike) -> Floats:
+        """Payoffs of certainty equivalents of an episode, of any shape."""
+        aversion, certain = self.game.risk_aversion, np.asarray(worth, np.float64)
+        found = -np.expm1(-aversion * certain) / aversion if aversion else certain
         return np.asarray(found / self.payoff_steps)
 
     def benchmarks(self) -> Benchmarks:
