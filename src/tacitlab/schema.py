@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Self, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import PydanticSerializationError
 
 from tacitlab.errors import TacitError
 
@@ -61,6 +62,13 @@ class Spec(BaseModel, metaclass=_Plain):
         if not isinstance(other, Spec) or type(self) is not type(other):
             return NotImplemented
         return all(getattr(self, name) == getattr(other, name) for name in type(self).model_fields)
+
+    def model_dump(self, **options: Any) -> dict[str, Any]:  # type: ignore[override]
+        """Plain data; what cannot be written down is told in one line."""
+        try:
+            return super().model_dump(**options)
+        except PydanticSerializationError as error:
+            raise (error.__cause__ if isinstance(error.__cause__, TacitError) else error) from None
 
     @model_validator(mode="before")
     @classmethod

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from tacitlab.interventions import OwnIntervention
+from tacitlab.kinds import AS_CLASSES
 from tacitlab.lab.experiment import Experiment, from_mapping
 from tacitlab.lab.imports import ARRAYS, PACKAGE, closure, file_of, imports, own_files
 from tacitlab.markets.base import Market
@@ -258,14 +259,14 @@ def earlier_runs(tree: Any) -> Iterator[str]:
             yield tree["run"]
         for value in tree.values():
             yield from earlier_runs(value)
-    elif isinstance(tree, list):
+    elif isinstance(tree, list | tuple):
         for value in tree:
             yield from earlier_runs(value)
 
 
 def _earlier_experiments(experiment: Experiment) -> Iterator[Experiment]:
     """The experiments of the earlier runs: their code turns what was learned there into actions here."""
-    for run in earlier_runs(experiment.dump()["learners"]):
+    for run in earlier_runs(experiment.model_dump(context=AS_CLASSES)["learners"]):
         folder = RunFolder(run)
         earlier = _experiment_of(run, str(folder.manifest["scenario"]))
         yield earlier

@@ -20,7 +20,6 @@ from tacitlab.environment import Environment
 from tacitlab.errors import TacitError
 from tacitlab.games.base import StageGame
 from tacitlab.learners.base import Learner, TabularLearner
-from tacitlab.markets.repeated_game import RepeatedGame
 from tacitlab.registry import written_kind
 
 if TYPE_CHECKING:
@@ -44,6 +43,8 @@ def as_market(experiment: "Experiment") -> dict[str, Any]:
     ValueError
         If something has no counterpart there: one line.
     """
+    from tacitlab.markets.repeated_game import RepeatedGame  # imports JAX
+
     network = next(one for one in experiment.learners if not isinstance(one, TabularLearner))
     name = written_kind(type(network))
     if experiment.timing != "simultaneous":

@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tacitlab.lab.result import Result
-from tacitlab.markets.repeated_game import RepeatedGame
 from tacitlab.measures.statistics import mean_interval
 from tacitlab.report.answer import (
     TOLERANCE,
@@ -49,6 +48,8 @@ def market_answer(result: Result, cell: int = 0) -> Answer:
 
 def _played(found: Tested) -> tuple[str, ...]:
     """How a stage game was played as a market, which its benchmarks do not tell."""
+    from tacitlab.markets.repeated_game import RepeatedGame  # imports JAX
+
     if not isinstance(found.market, RepeatedGame):
         return ()
     market, length = found.market, found.experiment.length

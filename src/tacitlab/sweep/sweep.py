@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import model_validator
 
-from tacitlab import documents
+from tacitlab import documents, registry
 from tacitlab.documents import read
 from tacitlab.errors import TacitError
 from tacitlab.lab.design import AnyDesign
@@ -115,7 +115,7 @@ def _design(
         raise TacitError(f"design: {shorten(given)} is no design; write kind: and over:")
     plan = dict(given)
     if over:
-        plan["over"] = dict(_values(text) for text in over)
+        plan["over"] = registry.anchored(dict(_values(text) for text in over), Path.cwd())
     if "over" not in plan:
         raise TacitError("over: missing; say what to sweep over, for example --over 'learners.alpha=[0.05, 0.1]'")
     plan.update(
