@@ -75,7 +75,7 @@ def naive() -> mock._patch:
     import jax
     import jax.numpy as jnp
 
-    from tacitlab.learners.deep.dqn import Dqn
+    from tacitlab.learners.dqn import Dqn
 
     def best(self, network, observations, wanted):  # type: ignore[no-untyped-def]
         values, feasible = jax.vmap(lambda o: self.dynamics.candidates(self.role, o))(observations)

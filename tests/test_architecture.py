@@ -27,7 +27,15 @@ LEVELS = [
 ]
 #: Only these may import JAX: everything else must start without it.
 WITH_JAX = (
-    "learners/deep/",
+    "learners/actor_critic.py",
+    "learners/best_response.py",
+    "learners/centralised.py",
+    "learners/ddpg.py",
+    "learners/dqn.py",
+    "learners/joint_q.py",
+    "learners/parts/",
+    "learners/ppo.py",
+    "learners/value_decomposition.py",
     "markets/",
     "engine/deep.py",
     "engine/devices.py",
@@ -90,6 +98,29 @@ def test_jax_is_imported_only_where_it_is_used(path):
     names |= {n.module or "" for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.ImportFrom)}
     heavy = {name.split(".")[0] for name in names} & {"jax", "jaxlib", "equinox", "optax", "jaxtyping"}
     assert not heavy or place.startswith(WITH_JAX), f"{place} imports {heavy}"
+
+
+@pytest.mark.parametrize(("family", "most"), [("ppo", 5), ("value_decomposition", 6)])
+def test_an_algorithm_is_read_in_a_few_files(family, most):
+    """Everything of the learners that a family imports, for itself or through others, is counted."""
+    found, left = set(), {f"learners.{family}"}
+    while left:
+        name = left.pop()
+        found.add(name)
+        tree = _without_type_checking(ast.parse((SOURCE / f"{name.replace('.', '/')}.py").read_text()))
+        left |= {m for m in _modules(tree) if m.startswith("learners.") and _is_module(m)} - found
+    assert len(found) <= most, sorted(found)
+
+
+def _modules(tree: ast.Module) -> set[str]:
+    """What a module imports of the package; a name that is imported may be a module."""
+    froms = [n for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.module]
+    names = {n.module for n in froms} | {f"{n.module}.{a.name}" for n in froms for a in n.names}
+    return {name.removeprefix("tacitlab.") for name in names if name.startswith("tacitlab.")}
+
+
+def _is_module(name: str) -> bool:
+    return (SOURCE / f"{name.replace('.', '/')}.py").exists()
 
 
 def test_only_the_crew_on_a_cluster_imports_ray():

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tacitlab.engine import tally
 from tacitlab.engine.curves import Curves
-from tacitlab.learners.deep.base import Health
+from tacitlab.learners.parts.group import Metrics
 from tacitlab.markets.motion import Outcome
 
 SESSIONS, AGENTS, MOST = 3, 2, 40
@@ -42,7 +42,9 @@ def tallied(steps, start, stop, total):
         info = {"price": at["price"][None], "by agent": at["loss"][None]}  # of the only copy of the market
         outcome = Outcome({}, at["ended"][None], jnp.zeros(1, bool), info)
         new = total + at["rewards"]
-        after = tally.add(sums, at["rewards"][None], new[None], outcome, Health(at["loss"], at["value"]), LIMITS, clock)
+        after = tally.add(
+            sums, at["rewards"][None], new[None], outcome, Metrics(at["loss"], at["value"]), LIMITS, clock
+        )
         after = (after, jnp.where(at["ended"], 0.0, new))
         return jax.tree.map(lambda one, other: jnp.where(inside, one, other), after, (sums, total)), None
 

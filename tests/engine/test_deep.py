@@ -10,10 +10,10 @@ import numpy as np
 from tacitlab.engine import deep, devices
 from tacitlab.engine.curves import Curves
 from tacitlab.learners.base import MarketSeat
-from tacitlab.learners.deep.base import Group, Transition
-from tacitlab.learners.deep.scripted import ActRandomly, FollowSchedule
 from tacitlab.learners.dqn import DQN, Memory, Network
 from tacitlab.learners.exploration import Constant
+from tacitlab.learners.parts.group import Group, Transition
+from tacitlab.learners.parts.scripted import ActRandomly, FollowSchedule
 from tacitlab.markets.execution.market import Execution
 from tacitlab.markets.repeated_game import RepeatedGame
 
@@ -280,7 +280,7 @@ def test_a_session_that_fails_leaves_the_others_alone():
 
 
 def test_absurd_learning_rates_are_noticed():
-    rate = lambda table: table.groups[0].inner.algorithm.numbers.rate  # noqa: E731
+    rate = lambda table: table.groups[0].inner.algorithm.rate  # noqa: E731
     _, steps = played(eqx.tree_at(rate, table(), jnp.float32(1e3)))
     curves = curves_of(steps)
     assert (curves.failure > 0).all()
@@ -297,7 +297,7 @@ def test_limits_are_those_of_each_agent():
     _, steps = played(table())
     reached = steps.value[:, :, 0].max(axis=1)
     bound = np.sort(reached)[1:3].mean()  # two sessions go beyond it
-    limit = lambda table: table.groups[0].inner.algorithm.numbers.largest_value  # noqa: E731
+    limit = lambda table: table.groups[0].inner.algorithm.largest_value  # noqa: E731
     curves = curves_of(played(eqx.tree_at(limit, table(), jnp.float32(bound)))[1])
     assert ((curves.failure == 2) == (reached > bound)).all()
 

@@ -34,7 +34,7 @@ from tacitlab.learners import (
     Trained,
 )
 from tacitlab.learners.base import Learner, MarketSeat
-from tacitlab.learners.deep.base import Algorithm, Health, Independent
+from tacitlab.learners.parts.group import Algorithm, Independent, Metrics
 from tacitlab.markets import Execution, RepeatedGame, ResourceMarket, TeamGame
 from tacitlab.testing import check_learner
 
@@ -149,7 +149,7 @@ class TinyAlgorithm(Algorithm):
             loss = loss[None]
         if self.broken == "nan":
             loss = loss / 0 * 0
-        return state, Health(loss, jnp.abs(state))
+        return state, Metrics(loss, jnp.abs(state))
 
 
 class TinyGroup(Independent):

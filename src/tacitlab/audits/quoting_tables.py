@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tacitlab.errors import TacitError
-from tacitlab.learners.deep.base import Group
-from tacitlab.learners.deep.on_policy import OnPolicy
-from tacitlab.learners.deep.scripted import ActByRule, ActRandomly
+from tacitlab.learners.parts.group import Group
+from tacitlab.learners.parts.on_policy import OnPolicy
+from tacitlab.learners.parts.scripted import ActByRule, ActRandomly
 from tacitlab.markets.base import Role
 from tacitlab.markets.quoting.market import QuotingMarket
 
@@ -48,7 +48,7 @@ def frozen_quotes(market: QuotingMarket, group: Group, policies: Any, role: Role
         raise TacitError(f"observes: quotes depend on {other}; tables exist over time and inventories alone")
     game, dynamics = market.game, market.dynamics()
     if isinstance(group, OnPolicy):
-        group = replace(group, deterministic=True)
+        group = replace(group, deterministic_test=True)
     seen = jnp.asarray(_observations(market, role, first, group.agents))
     keys = jax.random.split(jax.random.key(0), group.agents)
 

@@ -104,7 +104,7 @@ def exploitability(result: Result, sessions: int | None = None) -> Exploitabilit
 def _traders(market: "ResourceMarket", name: str, folder: str, sessions: int | None) -> Exploitability:
     """In a resource market."""
     from tacitlab.lab.earlier import trained
-    from tacitlab.learners.deep.best_response import frozen_policies
+    from tacitlab.learners.best_response import frozen_policies
     from tacitlab.markets.resource.response import best_response, value
 
     game = market.game
@@ -128,7 +128,7 @@ def _traders(market: "ResourceMarket", name: str, folder: str, sessions: int | N
 def _holders(market: "TokenEconomy", folder: str, sessions: int | None) -> Exploitability:
     """In a token economy."""
     from tacitlab.lab.earlier import trained
-    from tacitlab.learners.deep.best_response import frozen_holders
+    from tacitlab.learners.best_response import frozen_holders
     from tacitlab.markets.token.exact import holding_game
     from tacitlab.markets.token.holding_game import best_response, value
 

@@ -20,7 +20,7 @@ from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from tacitlab.engine import devices
 from tacitlab.engine.tally import Tally, add, market_wide, nothing
-from tacitlab.learners.deep.base import Carry, Group, Health, LearnerState, Policy, Transition, nothing_learned
+from tacitlab.learners.parts.group import Carry, Group, LearnerState, Metrics, Policy, Transition, nothing_learned
 from tacitlab.markets.motion import Dynamics, Outcome, State
 
 Keys = tuple[PRNGKeyArray, PRNGKeyArray, PRNGKeyArray]  # of the market, of acting and of learning
@@ -167,10 +167,10 @@ def advance(
     def step(number: Int[Array, ""], carry: tuple[Play, Tally]) -> tuple[Play, Tally]:
         play, tally = carry
         clock, now = start + number, tuple(jax.lax.dynamic_index_in_dim(k, number, keepdims=False) for k in keys)
-        play, outcome, health = _step(table, play, clock, now)
+        play, outcome, metrics = _step(table, play, clock, now)
         rewards = jnp.concatenate([outcome.rewards[role.name] for role in table.dynamics.roles], axis=1)
         total = play.total + rewards
-        tally = add(tally, rewards, total, outcome, health, limits, clock)
+        tally = add(tally, rewards, total, outcome, metrics, limits, clock)
         ended = outcome.terminated | outcome.truncated
         return play._replace(total=jnp.where(ended[:, None], 0.0, total)), tally
 
@@ -186,7 +186,7 @@ def _keys(root: PRNGKeyArray, clocks: Int[Array, " steps"], first: int, last: in
     )
 
 
-def _step(table: Table, play: Play, clock: Int[Array, ""], keys: Keys) -> tuple[Play, Outcome, Health]:
+def _step(table: Table, play: Play, clock: Int[Array, ""], keys: Keys) -> tuple[Play, Outcome, Metrics]:
     """One step of learning, and a new episode where one ended."""
     dynamics, groups = table.dynamics, table.groups
     world, acting, learning = keys
@@ -197,7 +197,7 @@ def _step(table: Table, play: Play, clock: Int[Array, ""], keys: Keys) -> tuple[
     state, outcome = jax.vmap(dynamics.step)(_for_copies(world[0], table.copies), play.state, actions)
     after, next_world = jax.vmap(dynamics.observe)(state), jax.vmap(dynamics.global_state)(state)
     ended = outcome.terminated | outcome.truncated
-    learners, health = [], []
+    learners, metrics = [], []
     for group, seat, learner, k in zip(groups, table.seats, play.learners, table.shares(learning), strict=True):
         role, place = seat.role, slice(seat.first, seat.last)
         before, done, earned, then = (
@@ -210,11 +210,11 @@ def _step(table: Table, play: Play, clock: Int[Array, ""], keys: Keys) -> tuple[
         learner = group.observe(learner, lived, clock)
         learner, how = _update(group, learner, k, clock)
         learners.append(learner)
-        health.append(how)
+        metrics.append(how)
     state = _where(ended, jax.vmap(dynamics.reset)(_for_copies(world[1], table.copies)), state)
     blank = tuple(group.carry(table.copies) for group in groups)
     carries = jax.tree.map(lambda new, old: jnp.where(ended[None, :, None], new, old), blank, carries)
-    return Play(state, tuple(learners), carries, play.total), outcome, _in_order(table, health)
+    return Play(state, tuple(learners), carries, play.total), outcome, _in_order(table, metrics)
 
 
 def _where(ended: Bool[Array, " copies"], new: Any, old: Any) -> Any:
@@ -224,7 +224,7 @@ def _where(ended: Bool[Array, " copies"], new: Any, old: Any) -> Any:
 
 def _update(
     group: Group, learner: LearnerState, keys: PRNGKeyArray, clock: Int[Array, ""]
-) -> tuple[LearnerState, Health]:
+) -> tuple[LearnerState, Metrics]:
     if group.update_every == 0:
         return learner, nothing_learned(group.agents)
     if group.update_every == 1:
@@ -235,9 +235,9 @@ def _update(
     )
 
 
-def _in_order(table: Table, health: Sequence[Health]) -> Health:
-    """Health of all agents in the order of roles, whatever the order of groups."""
-    return Health(*(jnp.concatenate(parts) for parts in zip(*(health[k] for k in table.order()), strict=True)))
+def _in_order(table: Table, metrics: Sequence[Metrics]) -> Metrics:
+    """Metrics of all agents in the order of roles, whatever the order of groups."""
+    return Metrics(*(jnp.concatenate(parts) for parts in zip(*(metrics[k] for k in table.order()), strict=True)))
 
 
 def test(

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from tacitlab.learners.deep.base import Health
+from tacitlab.learners.parts.group import Metrics
 from tacitlab.markets.motion import Outcome
 
 NOT_FINITE, BEYOND = 1, 2  # causes of failure
@@ -57,22 +57,22 @@ def add(
     rewards: Float[Array, "copies agents"],
     total: Float[Array, "copies agents"],
     outcome: Outcome,
-    health: Health,
+    metrics: Metrics,
     limits: Float[Array, " agents"],
     clock: Int[Array, ""],
 ) -> Tally:
     """One more step of each copy; ``total`` is what the running episodes have brought so far."""
     ended: Bool[Array, " copies"] = outcome.terminated | outcome.truncated
-    learned = (health.loss >= 0) & jnp.isfinite(health.loss) & jnp.isfinite(health.value)
-    finite = jnp.all(jnp.isfinite(rewards) & jnp.isfinite(health.loss) & jnp.isfinite(health.value))
-    cause = jnp.where(finite, jnp.where(jnp.any(health.value > limits), BEYOND, 0), NOT_FINITE)
+    learned = (metrics.loss >= 0) & jnp.isfinite(metrics.loss) & jnp.isfinite(metrics.value)
+    finite = jnp.all(jnp.isfinite(rewards) & jnp.isfinite(metrics.loss) & jnp.isfinite(metrics.value))
+    cause = jnp.where(finite, jnp.where(jnp.any(metrics.value > limits), BEYOND, 0), NOT_FINITE)
     first = (tally.failure == 0) & (cause > 0)
     return Tally(
         tally.rewards + jnp.mean(rewards, axis=0),
         tally.returns + jnp.sum(jnp.where(ended[:, None], total, 0.0), axis=0),
         tally.episodes + jnp.sum(ended),
-        tally.loss + jnp.where(learned, health.loss, 0.0),
-        tally.value + jnp.where(learned, health.value, 0.0),
+        tally.loss + jnp.where(learned, metrics.loss, 0.0),
+        tally.value + jnp.where(learned, metrics.value, 0.0),
         tally.learned + learned,
         jax.tree.map(lambda sums, new: sums + jnp.mean(new), tally.info, market_wide(outcome.info)),
         jnp.where(first, cause, tally.failure),

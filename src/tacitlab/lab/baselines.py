@@ -7,8 +7,8 @@ import numpy as np
 from tacitlab.engine import deep
 from tacitlab.lab.experiment import Experiment
 from tacitlab.learners.base import Learner
-from tacitlab.learners.deep.base import Group, LearnerState
-from tacitlab.learners.deep.scripted import ActByRule
+from tacitlab.learners.parts.group import Group, LearnerState
+from tacitlab.learners.parts.scripted import ActByRule
 from tacitlab.markets.motion import Dynamics
 from tacitlab.store.layout import Arrays, Variable
 

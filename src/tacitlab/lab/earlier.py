@@ -15,7 +15,7 @@ from tacitlab.lab.result import Result
 from tacitlab.markets.base import Market, Role
 
 if TYPE_CHECKING:
-    from tacitlab.learners.deep.base import Group, Policy
+    from tacitlab.learners.parts.group import Group, Policy
 
 
 def named(policies: Any) -> dict[str, Any]:

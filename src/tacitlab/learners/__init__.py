@@ -1,4 +1,4 @@
-"""How agents learn, one file each; scripted policies are the baselines that do not."""
+"""How agents learn, one file a family; scripted policies are the baselines that do not."""
 
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from tacitlab.learners.base import TabularLearner as TabularLearner
     from tacitlab.learners.best_response import BestResponse as BestResponse
     from tacitlab.learners.centralised import Centralised as Centralised
-    from tacitlab.learners.coma import COMA as COMA
+    from tacitlab.learners.actor_critic import COMA as COMA
     from tacitlab.learners.ddpg import DDPG as DDPG
     from tacitlab.learners.ddpg import MADDPG as MADDPG
     from tacitlab.learners.dqn import DQN as DQN
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tacitlab.learners.initial import UniformRivals as UniformRivals
     from tacitlab.learners.initial import UniformValues as UniformValues
     from tacitlab.learners.joint_q import JointQLearning as JointQLearning
-    from tacitlab.learners.mappo import MAPPO as MAPPO
+    from tacitlab.learners.ppo import MAPPO as MAPPO
     from tacitlab.learners.ppo import PPO as PPO
     from tacitlab.learners.q_learning import QLearning as QLearning
     from tacitlab.learners.q_learning import Sarsa as Sarsa

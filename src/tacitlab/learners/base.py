@@ -14,7 +14,7 @@ from tacitlab.games.base import CongestionForm, NormalForm
 from tacitlab.schema import Spec, param
 
 if TYPE_CHECKING:
-    from tacitlab.learners.deep.base import Group, Policy
+    from tacitlab.learners.parts.group import Group, Policy
     from tacitlab.markets.base import Market, Role
     from tacitlab.markets.motion import Dynamics
 

@@ -10,7 +10,7 @@ from tacitlab.learners.initial import Initial, UniformRivals
 from tacitlab.schema import param
 
 if TYPE_CHECKING:
-    from tacitlab.learners.deep.base import Group
+    from tacitlab.learners.parts.group import Group
 
 Bins = Annotated[int, Field(ge=1, le=10_000)]
 
@@ -73,7 +73,7 @@ class QLearning(ValueLearner):
         return self._behaviour(seat, Rule.Q_LEARNING if self.updates == "chosen" else Rule.Q_COUNTERFACTUAL)
 
     def group(self, seat: MarketSeat) -> "Group":
-        from tacitlab.learners.deep.tabular import build
+        from tacitlab.learners.parts.tabular import build
 
         return build(self, seat)
 

@@ -11,7 +11,7 @@ from tacitlab.learners.base import Rule as Learning
 from tacitlab.schema import param
 
 if TYPE_CHECKING:
-    from tacitlab.learners.deep.base import Group
+    from tacitlab.learners.parts.group import Group
     from tacitlab.markets.execution.market import Execution
 
 
@@ -38,7 +38,7 @@ class Random(TabularLearner):
         return Behaviour(Choice.RANDOM, Learning.NOTHING, blank(seat))
 
     def group(self, seat: MarketSeat) -> "Group":
-        from tacitlab.learners.deep.scripted import ActRandomly
+        from tacitlab.learners.parts.scripted import ActRandomly
 
         return ActRandomly(dynamics=seat.dynamics, role=seat.role, agents=seat.agents)
 
@@ -56,7 +56,7 @@ class Rule(Learner):
     rate: float = param(1.0, "probability that a step follows the rule; otherwise the agent holds", ge=0, le=1)
 
     def group(self, seat: MarketSeat) -> "Group":
-        from tacitlab.learners.deep.scripted import ActByRule
+        from tacitlab.learners.parts.scripted import ActByRule
 
         known = seat.market.rules_of(seat.role)
         if self.rule not in known:
@@ -94,7 +94,7 @@ class FixedSchedule(Learner):
     )
 
     def group(self, seat: MarketSeat) -> "Group":
-        from tacitlab.learners.deep.scripted import FollowSchedule
+        from tacitlab.learners.parts.scripted import FollowSchedule
 
         return FollowSchedule.of(self.schedules(seat))
 

@@ -18,7 +18,7 @@ from tacitlab.learners.base import (
 from tacitlab.schema import param
 
 if TYPE_CHECKING:
-    from tacitlab.learners.deep.base import Group
+    from tacitlab.learners.parts.group import Group
 
 
 class Trained(WithMemory):
@@ -49,7 +49,7 @@ class Trained(WithMemory):
         return Behaviour(Choice.EPSILON_GREEDY, Rule.NOTHING, values)
 
     def group(self, seat: MarketSeat) -> "Group":
-        from tacitlab.learners.deep.trained import Frozen
+        from tacitlab.learners.parts.scripted import Frozen
 
         assert seat.trained is not None
         group, policies, role = seat.trained(self.run, self.agent, seat.agents)

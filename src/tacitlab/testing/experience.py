@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key, PRNGKeyArray
 
-from tacitlab.learners.deep.base import Group, Health, LearnerState, Transition, nothing_learned
+from tacitlab.learners.parts.group import Group, LearnerState, Metrics, Transition, nothing_learned
 from tacitlab.markets.base import Discrete, Role
 from tacitlab.markets.motion import Dynamics
 
@@ -19,11 +19,11 @@ class Taught(NamedTuple):
     Attributes
     ----------
     state : what the group keeps
-    health : arrays (steps, agents); -1 in steps that have not come yet, or in which nothing was learned
+    metrics : arrays (steps, agents); -1 in steps that have not come yet, or in which nothing was learned
     """
 
     state: LearnerState
-    health: Health
+    metrics: Metrics
 
 
 @eqx.filter_jit
@@ -72,16 +72,16 @@ def teach(
 
     def step(k: Int[Array, ""], taught: Taught) -> Taught:
         now = jax.tree.map(lambda x: x[k], lived)
-        state, health = learn(group, taught.state, now, keys[1 + k], k)
-        return Taught(state, jax.tree.map(lambda rows, new: rows.at[k].set(new), taught.health, health))
+        state, metrics = learn(group, taught.state, now, keys[1 + k], k)
+        return Taught(state, jax.tree.map(lambda rows, new: rows.at[k].set(new), taught.metrics, metrics))
 
     blank = jnp.full((steps, group.agents), -1.0, jnp.float32)
-    return jax.lax.fori_loop(0, stop, step, Taught(group.init(keys[0], session), Health(blank, blank)))
+    return jax.lax.fori_loop(0, stop, step, Taught(group.init(keys[0], session), Metrics(blank, blank)))
 
 
 def learn(
     group: Group, state: LearnerState, now: Transition, keys: Key[Array, " agents"], clock: Int[Array, ""]
-) -> tuple[LearnerState, Health]:
+) -> tuple[LearnerState, Metrics]:
     """One step, as the engine gives it to a group."""
     state = group.observe(state, now, clock)
     if group.update_every == 0:

@@ -11,7 +11,7 @@ import numpy as np
 
 from tacitlab.games import PrisonersDilemma
 from tacitlab.learners.base import Learner, MarketSeat
-from tacitlab.learners.deep.base import Group, Transition
+from tacitlab.learners.parts.group import Group, Transition
 from tacitlab.markets.base import Discrete, Market, Role
 from tacitlab.markets.repeated_game import RepeatedGame
 from tacitlab.testing.experience import Taught, answer, learn, lives, respond, teach
@@ -154,9 +154,9 @@ def _check_shapes(check: Promises, seat: MarketSeat, learner: Learner, steps: in
     after = check.result("observe", group.observe, state, now, clock)
     _check_kept(check, "observe", state, after)
     if group.update_every:
-        after, health = check.result("update", group.update, state, keys, clock)
+        after, metrics = check.result("update", group.update, state, keys, clock)
         _check_kept(check, "update", state, after)
-        for what, values in zip(health._fields, health, strict=True):
+        for what, values in zip(metrics._fields, metrics, strict=True):
             check(values.shape == (agents,), f"the {what} that update reports is {said(values)}; make it [{agents}]")
     policy = check.result("policy", group.policy, state)
     for path, leaf in jax.tree_util.tree_leaves_with_path(policy):
@@ -204,8 +204,8 @@ def _lane(taught: Taught, session: int) -> Taught:
 
 
 def _check_learned(check: Promises, case: Case, taught: Taught, learns: bool) -> None:
-    loss = np.asarray(taught.health.loss)
-    check(np.isfinite(np.asarray(taught.health)).all(), "loss or value is not finite")
+    loss = np.asarray(taught.metrics.loss)
+    check(np.isfinite(np.asarray(taught.metrics)).all(), "loss or value is not finite")
     mend = "learn from more steps, or make rollouts and batches smaller"
     check(not learns or (loss >= 0).any(axis=0).all(), f"nothing was learned in {case.steps} steps; {mend}")
     for path, leaf in jax.tree_util.tree_leaves_with_path(case.group.policy(taught.state)):
@@ -222,15 +222,15 @@ def _check_learned(check: Promises, case: Case, taught: Taught, learns: bool) ->
 
 def _check_eager(check: Promises, case: Case, taught: Taught) -> None:
     """The last step in which something was learned, for one session alone, one operation after the other."""
-    happened = np.flatnonzero((np.asarray(taught.health.loss) >= 0).any(axis=1))
+    happened = np.flatnonzero((np.asarray(taught.metrics.loss) >= 0).any(axis=1))
     k = int(happened[-1]) if len(happened) else 0
     before, after = (_lane(case.taught(stop), 0) for stop in (k, k + 1))
     now = jax.tree.map(lambda x: x[0, k], case.lived)
-    state, health = learn(case.group, before.state, now, case.keys[0, 1 + k], jnp.asarray(k, jnp.int32))
+    state, metrics = learn(case.group, before.state, now, case.keys[0, 1 + k], jnp.asarray(k, jnp.int32))
     actions = answer(case.group, taught.state, case.seen(), *case.acting())
-    wanted = jax.tree.map(lambda x: x[k], after.health)
+    wanted = jax.tree.map(lambda x: x[k], after.metrics)
     problem = "compiled, and beside another session, it learns otherwise than step by step"
-    _check_same(check, problem, (state, health), (after.state, wanted))
+    _check_same(check, problem, (state, metrics), (after.state, wanted))
     compiled = _answer(case.group, taught.state, case.seen(), *case.acting())
     _check_same(check, "compiled it acts otherwise than step by step", actions, compiled)
 
@@ -273,9 +273,9 @@ def _check_order(check: Promises, case: Case, taught: Taught) -> None:
         return  # shared
     order = np.roll(np.arange(n), 1)
     found = _lane(case.taught(case.steps, order=order), 0)
-    wanted = jax.tree.map(lambda x: x[order], policy), jax.tree.map(lambda x: x[:, order], taught.health)
+    wanted = jax.tree.map(lambda x: x[order], policy), jax.tree.map(lambda x: x[:, order], taught.metrics)
     problem = "agents learn otherwise when they sit in another order"
-    _check_same(check, problem, (case.group.policy(found.state), found.health), wanted)
+    _check_same(check, problem, (case.group.policy(found.state), found.metrics), wanted)
 
 
 def _check_same(check: Promises, problem: str, found: Any, wanted: Any, exact: bool = False) -> None:

@@ -18,7 +18,7 @@ from tacitlab.markets import Execution
 from tacitlab.studies.execution_collusion.evidence import Runs
 
 if TYPE_CHECKING:
-    from tacitlab.learners.deep.network import Network
+    from tacitlab.learners.parts.networks import Mlp
     from tacitlab.markets.execution.market import ExecutionDynamics
 
 EPISODES = 50  # of greedy play that a rival's answer is averaged over
@@ -69,7 +69,7 @@ class Rivals:
 
     Attributes
     ----------
-    networks : Network
+    networks : Mlp
         Arrays with a leading axis of rows.
     market : Execution
         The one that is tested.
@@ -77,7 +77,7 @@ class Rivals:
         Of the noise, which is the same for all schedules.
     """
 
-    networks: "Network"
+    networks: "Mlp"
     market: Execution
     seed: int
 
@@ -125,9 +125,9 @@ class Rivals:
         return np.asarray(greedy(self.dynamics, self.networks, seen), dtype=np.float64)[..., 0]
 
 
-def _networks(stored: Policies, sessions: Any) -> "Network":
+def _networks(stored: Policies, sessions: Any) -> "Mlp":
     """Those of the other agent of each session and agent, rows first."""
-    from tacitlab.learners.deep.network import Layer, Network
+    from tacitlab.learners.parts.networks import Layer, Mlp
 
     def layer(name: str) -> Layer:
         parts = (np.asarray(stored[f"{name}.{part}"])[sessions][:, ::-1] for part in ("weight", "bias"))
@@ -136,4 +136,4 @@ def _networks(stored: Policies, sessions: Any) -> "Network":
     names = {name.rpartition(".")[0] for name in stored}
     embedding = next((name for name in names if name.endswith("embedding")), None)
     layers = sorted(names - {embedding}, key=lambda name: int(name.rpartition(".")[2]))
-    return Network(layer(embedding) if embedding else None, tuple(map(layer, layers)))
+    return Mlp(layer(embedding) if embedding else None, tuple(map(layer, layers)))
