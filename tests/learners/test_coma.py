@@ -15,9 +15,8 @@ from toy_market import fast, keys
 
 from tacitlab.errors import TacitError
 from tacitlab.learners import COMA
-from tacitlab.learners.parts.networks import Networks
 from tacitlab.learners.parts.networks import forward as through
-from tacitlab.learners.parts.on_policy import Batch
+from tacitlab.learners.parts.on_policy import Batch, Networks
 
 STEPS, AGENTS, GAMMA, TRACE = 12, 2, 0.9, 0.7
 SETTINGS = {
