@@ -45,7 +45,7 @@ class ActorCritic(PolicyGradient):
     """
 
     kind: Literal["actor-critic"] = "actor-critic"
-    rollout: int = param(32, "steps lived through between updates", "steps", ge=1, le=1_000_000)
+    rollout: int = param(32, "steps between updates, which are learned from", "steps", ge=1, le=1_000_000)
     rate: float = param(1e-3, "learning rate, alpha", gt=0)
     optimiser: Literal["adam", "sgd"] = param("adam", "how a gradient becomes a step")
     noise: float = param(0.01, "standard deviation of the first push of each parameter, sigma_xi", ge=0)
@@ -112,7 +112,7 @@ class COMA(PolicyGradient):
     parameters: Literal["own", "shared"] = param(
         "shared", "networks of each agent's own, or one actor and one critic for the whole group"
     )
-    rollout: int = param(32, "steps lived through between updates", "steps", ge=1, le=1_000_000)
+    rollout: int = param(32, "steps between updates, which are learned from", "steps", ge=1, le=1_000_000)
     rate: float = param(5e-4, "learning rate of actor and critic, alpha", gt=0)
     trace: float = param(0.8, "weight of long returns in the critic's targets, lambda", ge=0, le=1)
     critic_steps: int = param(8, "gradient steps of the critic in an update", ge=1, le=10_000)

@@ -390,8 +390,8 @@ class Ddpg(Group):
     ) -> tuple[ActorCritics, ActorCritics, tuple[Any, Any], tuple[Array, Array]]:
         """One agent's update: a step of its critics, and one of its actor and the targets if it is their turn."""
         after = self.values(targets.critics, batch.next_around, batch.next_action).min(axis=0)
-        goal = batch.reward + self.gamma * jnp.where(batch.terminated, 0.0, after)
-        (_, metrics), gradient = jax.value_and_grad(self.critic_loss, has_aux=True)(networks.critics, batch, goal)
+        target = batch.reward + self.gamma * jnp.where(batch.terminated, 0.0, after)
+        (_, metrics), gradient = jax.value_and_grad(self.critic_loss, has_aux=True)(networks.critics, batch, target)
         critics, of_critics = self._step(
             annealed(self.rate, step, self.last), networks.critics, gradient, optimisers[1]
         )
@@ -417,11 +417,11 @@ class Ddpg(Group):
         return jax.vmap(lambda critic: forward(critic, views, self.activation)[:, 0])(critics)
 
     def critic_loss(
-        self, critics: Trunk, batch: Batch, goal: Float[Array, " batch"]
+        self, critics: Trunk, batch: Batch, target: Float[Array, " batch"]
     ) -> tuple[Float[Array, ""], tuple[Array, Array]]:
         """Sum of the critics' mean squared errors; their mean, and the mean size of values."""
         values = self.values(critics, batch.around, batch.action)
-        errors = jnp.mean((values - goal) ** 2, axis=1)
+        errors = jnp.mean((values - target) ** 2, axis=1)
         return jnp.sum(errors), (jnp.mean(errors), jnp.mean(jnp.abs(values)))
 
     def actor_loss(self, actor: Trunk, critics: Trunk, batch: Batch) -> Float[Array, ""]:

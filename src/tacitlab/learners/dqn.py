@@ -257,8 +257,8 @@ class Dqn(Algorithm):
 
     def _learn(self, state: DqnState, key: PRNGKeyArray, step: Step) -> tuple[tuple[Mlp, Any], Metrics]:
         sample = self.replay.sample(state.memory, key, step + 1, self.batch)
-        goals = self.targets(state, sample)
-        (loss, size), gradient = jax.value_and_grad(self.loss, has_aux=True)(state.main, sample, goals)
+        targets = self.targets(state, sample)
+        (loss, size), gradient = jax.value_and_grad(self.loss, has_aux=True)(state.main, sample, targets)
         change, optimiser = self._optimiser().update(gradient, state.optimiser)
         return (optax.apply_updates(state.main, change), optimiser), Metrics(loss, size)
 
@@ -271,11 +271,11 @@ class Dqn(Algorithm):
         return sample.reward + self.gamma * jnp.where(sample.terminated, 0.0, value)
 
     def loss(
-        self, main: Mlp, sample: Transition, goals: Float[Array, " batch"]
+        self, main: Mlp, sample: Transition, targets: Float[Array, " batch"]
     ) -> tuple[Float[Array, ""], Float[Array, ""]]:
         """Mean squared error, and the mean size of the values."""
         values = self.values_of(main, sample.observation, sample.action)
-        return jnp.mean((goals - values) ** 2), jnp.mean(jnp.abs(values))
+        return jnp.mean((targets - values) ** 2), jnp.mean(jnp.abs(values))
 
     def _optimiser(self) -> optax.GradientTransformation:
         return optax.flatten(optax.chain(optax.clip_by_global_norm(self.clip), optax.adam(self.rate)))

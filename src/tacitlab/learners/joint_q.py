@@ -153,11 +153,11 @@ class JointQ(Group):
         expected = self._with_expected(state.expected, state.table, counts, at)  # s' may be s
         feasible = jax.vmap(lambda o: one.dynamics.candidates(one.role, o)[1])(t.next_observation)
         after = jnp.where(jnp.arange(one.actions) < feasible[:, None], expected[me, then], -jnp.inf).max(axis=1)
-        goal = t.reward + one.gamma * jnp.where(t.terminated, 0.0, after)
+        target = t.reward + one.gamma * jnp.where(t.terminated, 0.0, after)
         value = state.table[me, at, chosen, did]
-        table = state.table.at[me, at, chosen, did].add(one.alpha * (goal - value))
+        table = state.table.at[me, at, chosen, did].add(one.alpha * (target - value))
         expected = self._with_expected(expected, table, counts, at)
-        return JointState(table, counts, expected, t), Metrics((goal - value) ** 2, jnp.abs(value))
+        return JointState(table, counts, expected, t), Metrics((target - value) ** 2, jnp.abs(value))
 
     def _with_expected(
         self, expected: Array, table: Array, counts: Array, at: Int[Array, " agents"]

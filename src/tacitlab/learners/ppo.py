@@ -28,7 +28,7 @@ class PolicyGradient(Learner):
     parameters: Literal["own", "shared"] = param(
         "own", "networks of each agent's own (independent learning), or one for the whole group"
     )
-    rollout: int = param(128, "steps lived through between updates", "steps", ge=1, le=1_000_000)
+    rollout: int = param(128, "steps between updates, which are learned from", "steps", ge=1, le=1_000_000)
     rate: float = param(3e-4, "learning rate, alpha", gt=0)
     anneal: bool = param(True, "the learning rate falls linearly to 0 over the session")
     gamma: float = param(0.99, "discount factor", ge=0, le=1)

@@ -342,8 +342,8 @@ class ValueDecomposition(Networked):
 
     def _learn(self, state: TeamState, key: PRNGKeyArray, count: Step) -> tuple[tuple[Team, Any], Metrics]:
         sample = self.replay.sequences(state.rows, key, count, self.batch, self.sequence)
-        goals = self.targets(state, sample)
-        (loss, size), gradient = jax.value_and_grad(self.loss, has_aux=True)(state.main, sample, goals)
+        targets = self.targets(state, sample)
+        (loss, size), gradient = jax.value_and_grad(self.loss, has_aux=True)(state.main, sample, targets)
         change, optimiser = self._optimiser(annealed(self.rate, count, self.last)).update(gradient, state.optimiser)
         everybody = (jnp.full(self.agents, x) for x in (loss, size))
         return (optax.apply_updates(state.main, change), optimiser), Metrics(*everybody)
@@ -360,7 +360,7 @@ class ValueDecomposition(Networked):
         return sample.reward[0] + self.gamma * jnp.where(sample.terminated[0], 0.0, joint)
 
     def loss(
-        self, main: Team, sample: Transition, goals: Float[Array, "batch steps"]
+        self, main: Team, sample: Transition, targets: Float[Array, "batch steps"]
     ) -> tuple[Float[Array, ""], Float[Array, ""]]:
         """Mean squared error, and the mean size of joint values."""
         values = self._unrolled(main.values, sample)
@@ -368,7 +368,7 @@ class ValueDecomposition(Networked):
         own = jnp.take_along_axis(self.unfold(values.outputs), chosen, axis=-1)[..., 0]
         assert sample.world is not None
         joint = self._together(main.mixer, own, sample.world)
-        return jnp.mean((goals - joint) ** 2), jnp.mean(jnp.abs(joint))
+        return jnp.mean((targets - joint) ** 2), jnp.mean(jnp.abs(joint))
 
     def _together(
         self,

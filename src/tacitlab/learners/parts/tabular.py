@@ -121,8 +121,8 @@ class TabularQ(Algorithm):
         _, feasible = self.dynamics.candidates(self.role, t.next_observation)
         after = jnp.where(jnp.arange(self.actions) < feasible, table[self.state_of(t.next_observation)], -jnp.inf)
         place = (self.state_of(t.observation), self.dynamics.index(self.role, t.observation, t.action))
-        goal = t.reward + self.gamma * jnp.where(t.terminated, 0.0, jnp.max(after))
-        error = goal - table[place]
+        target = t.reward + self.gamma * jnp.where(t.terminated, 0.0, jnp.max(after))
+        error = target - table[place]
         return state._replace(table=table.at[place].add(self.alpha * error)), Metrics(error**2, jnp.abs(table[place]))
 
 
