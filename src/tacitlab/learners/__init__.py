@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from tacitlab import registry
 
 if TYPE_CHECKING:
+    from tacitlab.learners.actor_critic import COMA as COMA
     from tacitlab.learners.actor_critic import ActorCritic as ActorCritic
     from tacitlab.learners.bandits import Exp3 as Exp3
     from tacitlab.learners.bandits import Ucb1 as Ucb1
@@ -12,7 +13,6 @@ if TYPE_CHECKING:
     from tacitlab.learners.base import TabularLearner as TabularLearner
     from tacitlab.learners.best_response import BestResponse as BestResponse
     from tacitlab.learners.centralised import Centralised as Centralised
-    from tacitlab.learners.actor_critic import COMA as COMA
     from tacitlab.learners.ddpg import DDPG as DDPG
     from tacitlab.learners.ddpg import MADDPG as MADDPG
     from tacitlab.learners.dqn import DQN as DQN
