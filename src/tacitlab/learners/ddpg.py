@@ -21,7 +21,7 @@ from tacitlab.learners.parts.group import (
     Metrics,
     Step,
     Transition,
-    annealed,
+    annealing,
     array,
     built,
     candidate,
@@ -391,16 +391,13 @@ class Ddpg(Group):
         """One agent's update: a step of its critics, and one of its actor and the targets if it is their turn."""
         after = self.values(targets.critics, batch.next_around, batch.next_action).min(axis=0)
         target = batch.reward + self.gamma * jnp.where(batch.terminated, 0.0, after)
+        left = annealing(step, self.last)
         (_, metrics), gradient = jax.value_and_grad(self.critic_loss, has_aux=True)(networks.critics, batch, target)
-        critics, of_critics = self._step(
-            annealed(self.rate, step, self.last), networks.critics, gradient, optimisers[1]
-        )
+        critics, of_critics = self._step(left * self.rate, networks.critics, gradient, optimisers[1])
 
         def late() -> tuple[ActorCritics, ActorCritics, Any]:
             gradient = jax.grad(self.actor_loss)(networks.actor, critics, batch)
-            actor, of_actor = self._step(
-                annealed(self.actor_rate, step, self.last), networks.actor, gradient, optimisers[0]
-            )
+            actor, of_actor = self._step(left * self.actor_rate, networks.actor, gradient, optimisers[0])
             moved = ActorCritics(actor, critics)
             blended = jax.tree.map(lambda old, new: old + self.target_blend * (new - old), targets, moved)
             return moved, blended, of_actor

@@ -23,7 +23,7 @@ from tacitlab.learners.parts.group import (
     Networked,
     Step,
     Transition,
-    annealed,
+    annealing,
     built,
     candidate,
     candidate_shape,
@@ -344,7 +344,7 @@ class ValueDecomposition(Networked):
         sample = self.replay.sequences(state.rows, key, count, self.batch, self.sequence)
         targets = self.targets(state, sample)
         (loss, size), gradient = jax.value_and_grad(self.loss, has_aux=True)(state.main, sample, targets)
-        change, optimiser = self._optimiser(annealed(self.rate, count, self.last)).update(gradient, state.optimiser)
+        change, optimiser = self._optimiser(annealing(count, self.last) * self.rate).update(gradient, state.optimiser)
         everybody = (jnp.full(self.agents, x) for x in (loss, size))
         return (optax.apply_updates(state.main, change), optimiser), Metrics(*everybody)
 

@@ -348,16 +348,16 @@ def last_step(anneal: bool, seat: MarketSeat) -> Float[Array, ""]:
     return array(float(seat.steps) if anneal else float("inf"))
 
 
-def annealed(rate: Float[Array, ""], step: Step, last: Float[Array, ""]) -> Float[Array, ""]:
-    """A learning rate that falls linearly to 0, which it reaches in the last step.
+def annealing(step: Step, last: Float[Array, ""]) -> Float[Array, ""]:
+    """What a learning rate is multiplied by that falls linearly to 0, which it reaches in the last step.
 
     Examples
     --------
-    >>> rate, step = jnp.asarray(2.0), jnp.asarray(25)
-    >>> float(annealed(rate, step, jnp.asarray(100.0))), float(annealed(rate, step, jnp.asarray(jnp.inf)))
-    (1.5, 2.0)
+    >>> step = jnp.asarray(25)
+    >>> float(annealing(step, jnp.asarray(100.0))), float(annealing(step, jnp.asarray(jnp.inf)))
+    (0.75, 1.0)
     """
-    return rate * jnp.maximum(1 - step / last, 0.0)
+    return jnp.maximum(1 - step / last, 0.0)
 
 
 # --- what networks see, and what their answers mean ------------------------------------------------------------------

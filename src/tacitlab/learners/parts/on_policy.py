@@ -20,7 +20,7 @@ from tacitlab.learners.parts.group import (
     Networked,
     Step,
     Transition,
-    annealed,
+    annealing,
     candidate,
     for_each,
     index,
@@ -563,7 +563,7 @@ class OnPolicy(Networked):
     def _descended(self, step: Step, networks: Any, gradient: Any, optimiser: Any) -> tuple[Any, Any]:
         """Networks, or some of them, a step down a gradient."""
         change, optimiser = self._optimiser().update(gradient, optimiser)
-        rate = annealed(self.rate, step, self.last)
+        rate = self.rate * annealing(step, self.last)
         return jax.tree.map(lambda old, new: old - rate * new, networks, change), optimiser
 
     def _optimisers(self, networks: Networks) -> Any:
