@@ -31,6 +31,7 @@ from tacitlab.learners.parts.group import (
     index,
     last_step,
     nothing_learned,
+    number,
     others,
     state_size,
 )
@@ -157,8 +158,8 @@ class DDPG(Learner):
             )  # fmt: skip
             return real, role.actions.size
         problem = "this market names no candidates to choose from"
-        number, size = candidate_shape(seat, refuse("actions", problem, "use continuous"))
-        return Relaxed(array(self.temperature), number), size
+        choices, size = candidate_shape(seat, refuse("actions", problem, "use continuous"))
+        return Relaxed(array(self.temperature), choices), size
 
 
 class MADDPG(DDPG):
@@ -311,7 +312,7 @@ class Ddpg(Group):
         self, observations: Float[Array, "agents batch observation"]
     ) -> tuple[Float[Array, "agents batch inputs"], Float[Array, "agents batch"]]:
         """What actors see, and how many choices are feasible."""
-        return features(self.dynamics, self.role, observations, choosing=isinstance(self.actions, Relaxed))
+        return features(self.dynamics, self.role, observations, number if isinstance(self.actions, Relaxed) else None)
 
     def _code(self, sample: Transition) -> Float[Array, "agents batch code"]:
         """Actions as critics see them."""

@@ -307,7 +307,7 @@ class ValueDecomposition(Networked):
         """Each agent's own best action, or any feasible one with probability epsilon."""
         batch = observations.shape[1]
         draws = jax.vmap(lambda key: jax.random.uniform(key, (batch, 2)))(keys)
-        inputs, feasible = self._seen(observations)
+        inputs, feasible = (x[:, :, 0] for x in self._seen(observations[:, :, None]))
         answer = jax.vmap(lambda trunk, memory, x: respond(trunk, memory, x, self.activation))
         values, after = (self.unfold(x) for x in answer(policy, self.fold(carry), self.fold(inputs)))
         best = jnp.argmax(jnp.where(feasible, values, NEVER), axis=-1)
@@ -316,10 +316,9 @@ class ValueDecomposition(Networked):
         chosen = jnp.where(draws[..., 0] < epsilon, drawn, best)
         return candidate(self.dynamics, self.role, observations, chosen), after
 
-    def _seen(self, observations: Float[Array, "agents *batch observation"]) -> tuple[Array, Array]:
+    def _seen(self, observations: Float[Array, "agents batch steps observation"]) -> tuple[Array, Array]:
         """What networks see, and which actions are feasible."""
-        inputs, feasible = self.inputs(observations)
-        return inputs, jnp.arange(self.actions) < feasible[..., None]
+        return self.inputs(observations, lambda feasible: jnp.arange(self.actions) < feasible)
 
     # --- learning ----------------------------------------------------------------------------------------------
 

@@ -242,10 +242,10 @@ class Networked(Group):
         return jnp.zeros((self.agents, batch, self.recurrent))
 
     def inputs(
-        self, observations: Float[Array, "agents *batch observation"], choosing: bool = True
-    ) -> tuple[Float[Array, "agents *batch inputs"], Float[Array, " agents *batch"]]:
-        """What networks see, and how many candidates are feasible (0 where nothing is chosen)."""
-        seen, feasible = features(self.dynamics, self.role, observations, choosing)
+        self, observations: Float[Array, "agents *batch observation"], told: "Told" = None
+    ) -> tuple[Float[Array, "agents *batch inputs"], Shaped[Array, " agents *rest"]]:
+        """What networks see, and what they are told of how many candidates are feasible."""
+        seen, feasible = features(self.dynamics, self.role, observations, told)
         marks = self.ids.reshape(self.agents, *[1] * (seen.ndim - 2), self.ids.shape[1])
         marks = jnp.broadcast_to(marks, (*seen.shape[:-1], self.ids.shape[1]))
         return jnp.concatenate([seen, marks], axis=-1), feasible
@@ -363,15 +363,22 @@ def annealing(step: Step, last: Float[Array, ""]) -> Float[Array, ""]:
 # --- what networks see, and what their answers mean ------------------------------------------------------------------
 
 
+Told = Callable[[Int[Array, ""]], Array] | None  # what is made of the number of feasible candidates; None: nothing
+
+
+def number(feasible: Int[Array, ""]) -> Float[Array, ""]:
+    """How many candidates are feasible, as a number among others."""
+    return feasible.astype(jnp.float32)
+
+
 def features(
-    dynamics: Dynamics, role: Role, observations: Float[Array, "*batch observation"], choosing: bool = True
-) -> tuple[Float[Array, "*batch features"], Float[Array, "*batch"]]:
-    """Observations as a network's inputs; and how many candidates are feasible, 0 where nothing is to be chosen."""
+    dynamics: Dynamics, role: Role, observations: Float[Array, "*batch observation"], told: Told = None
+) -> tuple[Float[Array, "*batch features"], Shaped[Array, "..."]]:
+    """Observations as a network's inputs; and what is told of the feasible candidates, 0 where none are chosen from."""
 
     def one(observation: Array) -> tuple[Array, Array]:
-        if not choosing:
-            return dynamics.features(role, observation), jnp.zeros(())
-        return dynamics.features(role, observation), dynamics.candidates(role, observation)[1].astype(jnp.float32)
+        seen = dynamics.features(role, observation)
+        return seen, jnp.zeros(()) if told is None else told(dynamics.candidates(role, observation)[1])
 
     for _ in observations.shape[:-1]:
         one = jax.vmap(one)

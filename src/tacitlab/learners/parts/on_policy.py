@@ -19,12 +19,14 @@ from tacitlab.learners.parts.group import (
     Metrics,
     Networked,
     Step,
+    Told,
     Transition,
     annealing,
     candidate,
     for_each,
     index,
     nothing_learned,
+    number,
 )
 from tacitlab.learners.parts.networks import (
     ACTOR_GAIN,
@@ -375,9 +377,9 @@ class OnPolicy(Networked):
         return candidate(self.dynamics, self.role, observations, choices[..., 0].astype(int)), after
 
     def inputs(
-        self, observations: Float[Array, "agents *batch observation"], choosing: bool = True
-    ) -> tuple[Float[Array, "agents *batch inputs"], Float[Array, " agents *batch"]]:
-        return super().inputs(observations, not isinstance(self.distribution, Gaussian))
+        self, observations: Float[Array, "agents *batch observation"], told: Told = None
+    ) -> tuple[Float[Array, "agents *batch inputs"], Shaped[Array, " agents *rest"]]:
+        return super().inputs(observations, None if isinstance(self.distribution, Gaussian) else number)
 
     # --- learning ----------------------------------------------------------------------------------------------
 
