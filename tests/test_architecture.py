@@ -135,13 +135,13 @@ def _names(node: ast.AST) -> set[str]:
     return {alias.name.split(".")[0] for alias in node.names} if isinstance(node, ast.Import) else set()
 
 
-COMMANDS = [["list"], ["show", "bertrand"], ["show", "dqn"], ["--help"], ["sweep", "--help"]]
+COMMANDS = [["list"], ["show", "bertrand"], ["show", "q-learning"], ["--help"], ["sweep", "--help"]]
 HEAVY = {"jax", "ray"}
 OF_A_LIST = HEAVY | {"scipy", "numba", "numpy", "xarray", "pandas"}
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_listing_and_showing_start_without_jax(command):
+def test_listing_and_showing_what_plays_with_tables_start_without_jax(command):
     code = (
         "import sys; from tacitlab.cli import guarded, app; guarded(lambda: app(sys.argv[1:], standalone_mode=False)); "
     )

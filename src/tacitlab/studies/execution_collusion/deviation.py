@@ -119,7 +119,7 @@ class Rivals:
 
     def greedy(self, step: int, held: Floats, price: Floats) -> Floats:
         """What they sell, (rows, episodes), when they hold so much and see this price."""
-        from tacitlab.learners.deep.search import greedy
+        from tacitlab.learners.parts.search import greedy
 
         seen = np.stack([np.full(held.shape, float(step)), held, price], axis=-1).astype(np.float32)
         return np.asarray(greedy(self.dynamics, self.networks, seen), dtype=np.float64)[..., 0]
