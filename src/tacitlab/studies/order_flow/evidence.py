@@ -12,12 +12,12 @@ from tacitlab.lab.result import Result
 from tacitlab.learners import PPO, Rule
 from tacitlab.learners.base import Learner
 from tacitlab.markets import DoubleAuction, OrderBook
-from tacitlab.measures.statistics import curve_interval
+from tacitlab.measures.statistics import Estimate, curve_interval
 from tacitlab.measures.stylised_facts import PriceImpact, autocorrelation, excess_kurtosis, price_impact, signature
 from tacitlab.plot.chart import Line
 from tacitlab.report.answer import cell_data
 from tacitlab.report.market_tested import Tested, outcome_of
-from tacitlab.studies.base import Player
+from tacitlab.studies.base import Player, by_session, paired_difference
 
 Floats = NDArray[np.float64]
 
@@ -103,9 +103,9 @@ class Auctions:
         values = self.found.data[f"test_{name}"].transpose("session", "step").values
         return np.asarray(values[:, -1], dtype=np.float64)
 
-    def less(self, other: "Auctions", name: str) -> Floats:
-        """The same less that of other play in the same sessions."""
-        return self.last(name) - other.last(name)[np.isin(other.sessions, self.sessions)]
+    def less(self, other: "Auctions", name: str) -> Estimate:
+        """Mean of the same less that of other play, session by session."""
+        return paired_difference(*(by_session(one.last(name), one.sessions) for one in (self, other)))
 
     def buyers_share(self) -> Floats:
         """What buyers gain of all gains: (sessions,)."""

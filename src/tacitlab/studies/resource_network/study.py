@@ -23,7 +23,8 @@ from tacitlab.plot.chart import Axis, Chart, HeatMap, HLine, Line, Mark, Points
 from tacitlab.report.market_paths import heat_map
 from tacitlab.report.page import Cell, Section, Table
 from tacitlab.studies.base import Claim, Finding, Player, Study
-from tacitlab.studies.token_volatility.play import LEARNER, PUBLISHED, SOURCE, Floats, Played, Size, cell, cells
+from tacitlab.studies.frame import cell
+from tacitlab.studies.token_volatility.play import LEARNER, PUBLISHED, SOURCE, Floats, Played, Size, cells
 
 AGENTS, CAPACITY, STEPS = 100, 50.0, 100
 UTILISATION = 85.0  # percent (P)

@@ -57,6 +57,12 @@ class Pair:
     calm: Played
     shocked: Played
 
+    @classmethod
+    def of(cls, calm: Played, shocked: Played) -> "Pair":
+        """Of the sessions that failed in neither."""
+        both = np.intersect1d(calm.sessions, shocked.sessions)
+        return cls(calm.only(both), shocked.only(both))
+
     @cached_property
     def effect(self) -> Floats:
         """P/P - 1 of the shocked to the calm path from the spike on, first episode of the test: (sessions, steps)."""
@@ -139,4 +145,4 @@ def _pairs(size: Size, play: Player, name: str, learners: list[Learner]) -> dict
     tests = [channel.test(spike) for channel in CHANNELS for spike in (0.0, SPIKE)]
     found: Result = play(size.experiment(name, market(), learners, {"test.environment": tests}))
     played = cells(found)
-    return {channel.key: Pair(*played[2 * k : 2 * k + 2]) for k, channel in enumerate(CHANNELS)}
+    return {channel.key: Pair.of(*played[2 * k : 2 * k + 2]) for k, channel in enumerate(CHANNELS)}

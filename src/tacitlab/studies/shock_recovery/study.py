@@ -17,8 +17,8 @@ from tacitlab.measures.statistics import curve_interval, mean_interval
 from tacitlab.plot.chart import Axis, Chart, HLine, Line, Mark, VLine
 from tacitlab.plot.panels import Panel, Panels
 from tacitlab.report.page import Cell, Section, Table
-from tacitlab.studies.base import Claim, Finding, Player, Study, Verdict, at_most
-from tacitlab.studies.frame import exact
+from tacitlab.studies.base import Claim, Finding, Player, Study, Verdict, at_most, by_session, paired
+from tacitlab.studies.frame import cell, exact
 from tacitlab.studies.shock_recovery.evidence import (
     CHANNELS,
     DEMAND,
@@ -33,7 +33,7 @@ from tacitlab.studies.shock_recovery.evidence import (
     gather,
     market,
 )  # fmt: skip
-from tacitlab.studies.token_volatility.play import LEARNER, PUBLISHED, SOURCE, Size, cell
+from tacitlab.studies.token_volatility.play import LEARNER, PUBLISHED, SOURCE, Size
 
 STEPS = 20.0  # (P)
 SHOWN = 61  # steps after the spike in figures
@@ -119,7 +119,8 @@ def sizes(e: Evidence) -> tuple[Claim, ...]:
         if name == "hold":
             continue
         words = f"{name}: area of the effect less than with nobody trading (%)"
-        claims.append(Claim(words, mean_interval(np.round(100 * (1 - pair.area / idle.area), 3))))
+        ours, theirs = paired(*(by_session(one.area, one.calm.sessions) for one in (pair, idle)))
+        claims.append(Claim(words, mean_interval(np.round(100 * (1 - ours / theirs), 3))))
     return tuple(claims)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import xarray as xr
 
 from tacitlab.lab.result import Result
 from tacitlab.learners import Rule, Trained
@@ -13,7 +14,7 @@ from tacitlab.markets.token.curves import Curve, Exponential, Linear
 from tacitlab.markets.token.parts import PrivateValues
 from tacitlab.measures.stability import Drift, lyapunov_drift
 from tacitlab.measures.statistics import Estimate, mean_interval
-from tacitlab.studies.base import Player
+from tacitlab.studies.base import Player, by_session, paired
 from tacitlab.studies.token_volatility.play import LEARNER, UNTRAINED, Floats, Played, Size, cells
 
 AGENTS = 50  # (P)
@@ -143,7 +144,8 @@ def _on_curve(size: Size, play: Player, name: str, economy: TokenEconomy) -> tup
     result = play(size.experiment(f"{name}-ppo", economy, [LEARNER], grid))
     learned = dict(zip(size.grid, cells(result), strict=True))
     rules = dict(zip(RULES, cells(play(size.ruled(f"{name}-rules", economy, RULES))), strict=True))
-    wanted = float((learned[0.0].mean("volume") / rules["random"].mean("volume")).mean())
+    volumes = paired(learned[0.0].labelled("volume"), rules["random"].labelled("volume"))
+    wanted = float(np.divide(*volumes).mean())
     # Orders are as many and scaled: a rate below 1 would trade rarely, and none would trade more than random.
     scaled = economy.model_copy(update={"order_size": economy.order_size * wanted})
     rules[MATCHED] = cells(play(size.ruled(f"{name}-matched", scaled, ["random"])))[0]
@@ -157,11 +159,16 @@ def _deviations(size: Size, play: Player, run: Result, stayed: Played) -> tuple[
     """The last agent tries something else, the others keep the policies of the profit learners."""
     economy, last = market(curves()["exponential"]), AGENTS - 1
     others = Trained(run=str(run.folder), agents=last)
-    before = stayed.found.outcomes[:, last]
+
+    def earned(played: Played) -> xr.DataArray:
+        return by_session(played.found.outcomes[:, last], played.sessions)
+
     retrained = play(size.experiment("deviate-ppo", economy, [others, LEARNER]))
     tried = {"PPO, retrained": cells(retrained)[0]}
     rules = play(
         size.experiment("deviate-rules", economy, [others, Rule(rule=DEVIATIONS[0])], {"learners.1.rule": DEVIATIONS})
     )
     tried |= dict(zip(DEVIATIONS, cells(rules), strict=True))
-    return tuple(Deviation(name, np.asarray(played.found.outcomes[:, last] - before)) for name, played in tried.items())
+    return tuple(
+        Deviation(name, np.subtract(*paired(earned(played), earned(stayed)))) for name, played in tried.items()
+    )

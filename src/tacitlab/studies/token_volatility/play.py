@@ -1,10 +1,11 @@
 """What the studies of the token economy share: who plays, how much of it, and what the sessions of a run did."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import xarray as xr
 from numpy.typing import NDArray
 
 from tacitlab.lab.experiment import Experiment, Length, Test
@@ -18,6 +19,7 @@ from tacitlab.measures.statistics import Estimate, curve_interval, mean_interval
 from tacitlab.measures.volatility import returns
 from tacitlab.plot.chart import Line
 from tacitlab.report.market_tested import Tested, outcome_of
+from tacitlab.studies.base import by_session, paired
 
 Floats = NDArray[np.float64]
 
@@ -91,6 +93,21 @@ class Played:
         market: Any = self.found.market
         return market  # type: ignore[no-any-return]
 
+    @property
+    def sessions(self) -> NDArray[np.int64]:
+        """Their numbers."""
+        return np.asarray(self.found.data["session"].values)
+
+    def labelled(self, name: str) -> xr.DataArray:
+        """A property of this class, or the mean of a shared quantity, labelled with the numbers of its sessions."""
+        return by_session(getattr(self, name) if hasattr(type(self), name) else self.mean(name), self.sessions)
+
+    def only(self, sessions: NDArray[np.int64]) -> "Played":
+        """Some of the sessions, by their numbers."""
+        rows = np.flatnonzero(np.isin(self.sessions, sessions))
+        data, outcomes = self.found.data.isel(session=rows), self.found.outcomes[rows]
+        return Played(replace(self.found, data=data, outcomes=outcomes))
+
     def mean(self, name: str, first: int = 0) -> Floats:
         """Mean of a shared quantity over episodes and over steps from the ``first`` on: (sessions,)."""
         values = self.found.data[f"test_{name}"].transpose("session", "step").values.astype(np.float64)
@@ -152,24 +169,18 @@ def cells(result: Result) -> tuple[Played, ...]:
     return tuple(Played(outcome_of(result, cell)) for cell in range(len(result.cells)))
 
 
-def percent_less(ours: Floats, theirs: Floats) -> Estimate:
+def percent_less(ours: xr.DataArray, theirs: xr.DataArray) -> Estimate:
     """By how many percent ours is less than theirs, session by session.
 
     Examples
     --------
-    >>> print(percent_less(np.array([0.5, 0.7]), np.array([1.0, 1.0])).mean)
+    >>> print(percent_less(by_session([0.5, 0.7], [0, 2]), by_session([1.0, 9.0, 1.0], [0, 1, 2])).mean)
     40.0
     """
-    return mean_interval(100 * (1 - ours / theirs))
+    found, other = paired(ours, theirs)
+    return mean_interval(100 * (1 - found / other))
 
 
-def cell(values: Floats, scale: float = 1.0) -> str:
-    """Mean over sessions, below it its interval, for a table; what is less than 0.0001 is rounding.
-
-    Examples
-    --------
-    >>> cell(np.array([1.0, 2.0, 3.0, 4.0]), 100).split()
-    ['250', '63', 'to', '437']
-    """
-    found = mean_interval(np.round(scale * values, 4))
-    return f"{found.mean:{found.precision}}\n{found.interval}"
+def reduction(ours: Played, theirs: Played, name: str = "volatility") -> Estimate:
+    """By how many percent one's volatility, or something else of theirs, is less."""
+    return percent_less(ours.labelled(name), theirs.labelled(name))

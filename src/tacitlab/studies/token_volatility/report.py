@@ -10,8 +10,8 @@ from tacitlab.measures.statistics import mean_interval
 from tacitlab.plot.chart import Axis, Chart, HLine, Line, Mark, Points
 from tacitlab.report.market_paths import fan_chart, heat_map
 from tacitlab.report.page import Cell, Section, Table
+from tacitlab.studies.frame import cell
 from tacitlab.studies.token_volatility.evidence import RULES, Evidence, OnCurve, named
-from tacitlab.studies.token_volatility.play import cell
 
 TOGETHER = (
     "Volatility: root mean square of d ln P in a step, in percent; settled: in the second half of an episode. Volume: "

@@ -11,9 +11,9 @@ from typing import ClassVar
 import numpy as np
 
 from tacitlab.measures.statistics import Estimate, mean_interval
-from tacitlab.studies.base import Claim, Finding, Player, Study, Verdict
+from tacitlab.studies.base import Claim, Finding, Player, Study, Verdict, paired_difference
 from tacitlab.studies.token_volatility.evidence import STEADY, Evidence, OnCurve, gather, named
-from tacitlab.studies.token_volatility.play import PUBLISHED, SOURCE, Played, Size, percent_less
+from tacitlab.studies.token_volatility.play import PUBLISHED, SOURCE, Played, Size, reduction
 from tacitlab.studies.token_volatility.report import sections
 
 REDUCTION = 30.0  # percent (P)
@@ -58,13 +58,12 @@ def reductions(e: Evidence) -> tuple[Claim, ...]:
     on, claims = e.main, []
     for name, ours in learners(on).items():
         for other, theirs in rivals(on).items():
-            whole = percent_less(ours.volatility, theirs.volatility)
-            settled = percent_less(ours.settled_volatility, theirs.settled_volatility)
+            whole = reduction(ours, theirs)
+            settled = reduction(ours, theirs, "settled_volatility")
             claims += [judged(f"{name}: reduction against {other} (%)", whole), judged(SETTLED + other, settled, name)]
-    linear = e.curves["linear"].profit
-    found = percent_less(on.profit.volatility, linear.volatility)
+    found = reduction(on.profit, e.curves["linear"].profit)
     claims.append(judged("exponential curve: reduction against the linear one, PPO for profit (%)", found))
-    still = percent_less(on.rules["hold"].volatility, on.rules["random"].volatility)
+    still = reduction(on.rules["hold"], on.rules["random"])
     claims.append(Claim("nobody trades: reduction against anybody (%)", still, note="Stability alone is no merit."))
     return tuple(claims)
 
@@ -89,14 +88,15 @@ def costs(e: Evidence) -> tuple[Claim, ...]:
     """What a stability reward changes: volatility, volume and gains, against the profit learners."""
     on, most = e.main, max(e.main.learned)
     stable, profit = on.learned[most], on.profit
+    more = paired_difference(*(played.labelled("payoff") for played in (profit, on.rules["price-taking"])))
     whole, settled = f"{named(most)}: reduction against PPO for profit (%)", f"{SETTLED}PPO for profit"
     return (
-        judged(whole, percent_less(stable.volatility, profit.volatility)),
-        judged(settled, percent_less(stable.settled_volatility, profit.settled_volatility), named(most)),
-        Claim("  volume less (%)", percent_less(stable.mean("volume"), profit.mean("volume"))),
-        Claim("  own gain less (%)", percent_less(stable.payoff, profit.payoff)),
+        judged(whole, reduction(stable, profit)),
+        judged(settled, reduction(stable, profit, "settled_volatility"), named(most)),
+        Claim("  volume less (%)", reduction(stable, profit, "volume")),
+        Claim("  own gain less (%)", reduction(stable, profit, "payoff")),
         Claim("PPO, profit: own gain (currency an episode)", mean_interval(profit.payoff)),
-        Claim("  more than price-taking", mean_interval(profit.payoff - on.rules["price-taking"].payoff)),
+        Claim("  more than price-taking", more),
     )
 
 
@@ -137,8 +137,7 @@ def answer(e: Evidence, claims: tuple[Claim, ...]) -> str:
 def against(on: OnCurve, ours: Played) -> str:
     """How volatile prices are beside those of random orders, over whole episodes and settled."""
     theirs = on.rules["random"]
-    pairs = (ours.volatility, theirs.volatility), (ours.settled_volatility, theirs.settled_volatility)
-    whole, settled = (percent_less(*pair).mean for pair in pairs)
+    whole, settled = (reduction(ours, theirs, name).mean for name in ("volatility", "settled_volatility"))
     return f"{_less(whole)} volatile ({_less(settled)} once they have settled)"
 
 
