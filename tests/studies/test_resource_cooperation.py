@@ -262,4 +262,6 @@ def test_settings_are_those_of_the_reference():
     assert (literal.execution, literal.law, literal.valuation) == ("pre", "linear", "mark-to-market")
     assert (literal.cash, literal.inventory, literal.levels, literal.highest) == (10_000, 0, (18, 37), None)
     assert STRONGER.environment == literal.model_copy(update={"impact": 0.0118})
-    assert resource_answer.percent(Estimate(-0.5, -0.6, -0.4, 0.05, 9)) == "-50 % (-60 to -40)"
+    assert resource_answer.percent(Estimate(-0.5, -0.6, -0.4, 0.05, 9), 0, "+") == "-50 % (-60 to -40)"
+    said = [resource_answer.shown(*counts) for counts in ((0, 3, 2), (3, 3, 0), (2, 3, 1), (3, 3, 1))]
+    assert said == ["not shown", "not shown", "in part", "shown"]

@@ -23,7 +23,7 @@ drawn), ``published.csv`` with every number of the source, and ``scenarios/*.yam
 import math
 import operator
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
@@ -146,6 +146,18 @@ def judge(found: Estimate, margin: Margin) -> Verdict:
         return Verdict.REPRODUCED
     outside = not more(found.high, margin.low) or not less(found.low, margin.high)
     return Verdict.NOT if outside else Verdict.UNDECIDED
+
+
+def together(verdicts: Iterable[Verdict]) -> Verdict:
+    """Of claims that must all hold: refuted by one of them, undecided while one is.
+
+    Examples
+    --------
+    >>> str(together([Verdict.REPRODUCED, Verdict.UNDECIDED])), str(together([Verdict.NOT, Verdict.UNDECIDED]))
+    ('undecided', 'not reproduced')
+    """
+    found = set(verdicts)
+    return next((v for v in (Verdict.NOT, Verdict.UNDECIDED) if v in found), Verdict.REPRODUCED)
 
 
 def sessions_needed(found: Estimate, margin: Margin) -> float:

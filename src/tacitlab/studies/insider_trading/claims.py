@@ -7,6 +7,7 @@ import numpy as np
 from tacitlab.measures.slopes import relative
 from tacitlab.measures.statistics import mean_interval, proportion
 from tacitlab.studies.base import Claim, between
+from tacitlab.studies.frame import percent
 from tacitlab.studies.insider_trading.evidence import Auctions, Dealers, Evidence, Floats
 
 BAR = 0.03  # of a slope, asked of learned play
@@ -61,10 +62,8 @@ def profit_claims(e: Evidence) -> Iterator[Claim]:
         above = 100 * (found.profits / (market.insiders * nash) - 1)
         yield Claim(f"{words}: profit above equilibrium (%)", mean_interval(above))
         if market.insiders > 1:
-            more = 100 * (market.outcome(market.cartel)[0] / nash - 1)
-            note = (
-                f"A cartel would earn {more:.1f} % more than the equilibrium: the denominator of any index by profits."
-            )
+            more = percent(cartel_gain(found))
+            note = f"A cartel would earn {more} more than the equilibrium: the denominator of any index by profits."
             place = mean_interval(found.place)
             yield Claim(f"{words}: slopes from equilibrium (0) to cartel (1)", place, note=note)
         gain = mean_interval(100 * found.exploitability)
@@ -104,6 +103,12 @@ def dealer_claims(e: Evidence) -> Iterator[Claim]:
             yield Claim(words, best, None, ENUMERATED, margin=between(low - TICKLESS, high + TICKLESS), note=AMONG)
         share = np.concatenate([one.settled for one in ticks.values()])
         yield Claim(f"{name}: sessions that end at an equilibrium (share)", proportion(int(share.sum()), len(share)))
+
+
+def cartel_gain(found: Auctions) -> float:
+    """What a cartel earns more than the equilibrium, as a share."""
+    nash, cartel = (found.market.outcome(play)[0] for play in (found.market.nash, found.market.cartel))
+    return float(cartel / nash - 1)
 
 
 def stayed(found: Dealers) -> float:

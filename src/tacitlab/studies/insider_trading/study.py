@@ -6,14 +6,15 @@ failure to learn: who colludes could gain by leaving, who plays an equilibrium c
 without giving anything up.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import numpy as np
 
 from tacitlab.measures.statistics import mean_interval
-from tacitlab.studies.base import Claim, Finding, Player, Study
-from tacitlab.studies.insider_trading.claims import BAR, beside, claims, stayed
+from tacitlab.studies.base import Claim, Finding, Player, Study, Verdict, at_most, judge, more_than, together
+from tacitlab.studies.frame import percent, say
+from tacitlab.studies.insider_trading.claims import BAR, WORDS, beside, cartel_gain, claims, stayed
 from tacitlab.studies.insider_trading.evidence import Evidence, gather
 from tacitlab.studies.insider_trading.report import sections
 from tacitlab.studies.insider_trading.settings import SIZES, Size
@@ -26,6 +27,7 @@ SOURCE = (
     "working paper 34054; J.-E. Colliard, T. Foucault and S. Lovo, Algorithmic pricing and liquidity in securities "
     "markets."
 )
+MIDDLE = 0.5  # of the way from equilibrium to cartel: who stays below is nearer to the equilibrium
 NOTES = (
     "Orders are any function of value and price (networks), a learning maker's action is his price slope. Tests are "
     "played with frozen policies without randomness; what is left of it while learning acts like noise trade, which "
@@ -55,34 +57,41 @@ def examine(e: Evidence) -> Finding:
 
 def answer(e: Evidence, found: tuple[Claim, ...]) -> str:
     """In words and numbers."""
-    return f"{_slopes(e)}\n\n{_collusion(e)}\n\n{_day(e)}\n\n{_dealers(e)}"
+    return f"{slopes(e, found)}\n\n{collusion(e)}\n\n{_day(e)}\n\n{dealers(e)}"
 
 
-def _slopes(e: Evidence) -> str:
-    parts, worst = [], 0.0
+def slopes(e: Evidence, found: Sequence[Claim]) -> str:
+    """Whether slopes are those of the equilibrium where the maker learns, too."""
+    parts = []
     for name, words in (("one", "one insider"), ("two", "two")):
         one, nash = e.auctions[name], e.auctions[name].market.nash
-        beta = mean_interval(one.orders[:, 0].mean(axis=1))
-        impact = mean_interval(one.impacts[:, 0])
-        worst = max(worst, abs(beta.mean / nash.orders[0] - 1), abs(impact.mean / nash.impacts[0] - 1))
+        beta, impact = mean_interval(one.orders[:, 0].mean(axis=1)), mean_interval(one.impacts[:, 0])
         parts.append(f"{words}: β {beta} ({nash.orders[0]:.4f}), λ {impact} ({nash.impacts[0]:.4f})")
-    verb = "learn" if worst <= BAR else "do not quite learn"
+    learned = tuple(f"{WORDS[name]}: {which} slope over" for name in ("one", "two") for which in ("order", "price"))
+    claims = [claim for claim in found if claim.name.startswith(learned)]
+    verdict = together(claim.judged() for claim in claims)
+    worst = max(abs(claim.measured.mean - 1) for claim in claims)
     return (
-        f"Insiders and a maker who learn together {verb} Kyle's equilibrium, theory in brackets: {'; '.join(parts)}. "
-        f"The farthest mean is {100 * worst:.1f} % off."
+        f"Insiders and a maker who learn together {say(verdict, 'learn', 'do not quite learn', 'may have learned')} "
+        f"Kyle's equilibrium, theory in brackets: {'; '.join(parts)}. The farthest mean is {percent(worst)} off, where "
+        f"{percent(BAR, 0)} are allowed to the whole interval."
     )
 
 
-def _collusion(e: Evidence) -> str:
+def collusion(e: Evidence) -> str:
+    """Whether two insiders trade less than in equilibrium, as a cartel would."""
     fixed, learns, rational = (e.auctions[name] for name in ("two-fixed", "two", "two-rational"))
-    place = {name: mean_interval(one.place) for name, one in (("fixed", fixed), ("learning", learns))}
-    gain = 100 * rational.exploitability.mean()
+    places = [mean_interval(one.place) for one in (fixed, learns)]
+    verdict = together(judge(place, at_most(MIDDLE)) for place in places)
+    words = say(verdict, "do not collude", "collude in part", "are not shown to stay apart from a cartel")
+    gain = mean_interval(rational.exploitability)
     return (
-        f"Two insiders do not collude: their slopes lie {place['fixed']} of the way from equilibrium to cartel where "
-        f"the price slope is fixed, {place['learning']} where the maker learns. Profits of both: fixed "
-        f"{beside(fixed)}, learning {beside(learns)}, rational {beside(rational)}. A cartel that the maker expects "
-        f"earns only 6.1 % more than the equilibrium, and 12.5 % more at a fixed slope: an index by profits divides by "
-        f"that. Against a rational maker an insider could gain {gain:.2f} % of its equilibrium profit by another order."
+        f"Two insiders {words}: their slopes lie {places[0]} of the way from equilibrium to cartel where the price "
+        f"slope is fixed, {places[1]} where the maker learns. Profits of both: fixed {beside(fixed)}, learning "
+        f"{beside(learns)}, rational {beside(rational)}. A cartel that the maker expects earns only "
+        f"{percent(cartel_gain(learns))} more than the equilibrium, and {percent(cartel_gain(fixed))} more at a fixed "
+        f"slope: an index by profits divides by that. Against a rational maker an insider could gain "
+        f"{percent(gain.mean, 2)} of its equilibrium profit by another order."
     )
 
 
@@ -99,21 +108,30 @@ def _day(e: Evidence) -> str:
     )
 
 
-def _dealers(e: Evidence) -> str:
-    exact = e.dealers["Q, expected profits"]
+def dealers(e: Evidence) -> str:
+    """Where dealers' quotes end, and whether wide ones could be an agreement."""
+    exact = e.dealers["Q, expected profits"].values()
     noisy = {name: ticks for name, ticks in e.dealers.items() if "realised" in name}
-    at = sum(int(one.settled.sum()) for one in exact.values()), sum(len(one.settled) for one in exact.values())
+    of, settled = (sum(len(one.settled) for one in exact), sum(int(one.settled.sum()) for one in exact))
+    highest = sum(int((one.settled & np.isclose(one.best, one.equilibria.max())).sum()) for one in exact)
     parts = []
     for name, ticks in noisy.items():
-        settled = np.concatenate([one.settled for one in ticks.values()])
-        wider = np.mean([one.best.mean() / one.equilibria.max() - 1 for one in ticks.values()])
+        ended = np.concatenate([one.settled for one in ticks.values()])
+        wider = float(np.mean([one.best.mean() / one.equilibria.max() - 1 for one in ticks.values()]))
         parts.append(
-            f"{name}: {settled.sum()} of {len(settled)} sessions at an equilibrium, half-spreads {100 * wider:+.0f} % "
+            f"{name}: {ended.sum()} of {len(ended)} sessions at an equilibrium, half-spreads {percent(wider, 0, '+')} "
             f"beside the highest, a better quote would gain {np.mean([stayed(one) for one in ticks.values()]):.3f}"
         )
+    gains = [one.gains.max(axis=1) for ticks in noisy.values() for one in ticks.values()]
+    leave = judge(mean_interval(np.concatenate(gains)), more_than(0.0)) if gains else Verdict.UNDECIDED
+    reading = say(
+        leave,
+        " Quotes from which dealers would gain by leaving are no agreement: noise teaches them.",
+        " Nobody would gain by another quote.",
+        "",
+    )
     return (
-        f"Of two Q-learning dealers who are rewarded with expected profits, {at[0]} of {at[1]} sessions end at an "
-        f"equilibrium of their tick, most often at the highest. Rewarded with what customers bring: "
-        f"{'; '.join(parts)}. Wide quotes from which dealers would gain by undercutting are no agreement: noise "
-        f"teaches them."
+        f"Of two Q-learning dealers who are rewarded with expected profits, {settled} of {of} sessions end at an "
+        f"equilibrium of their tick, {highest} of them at the highest. Rewarded with what customers bring: "
+        f"{'; '.join(parts)}.{reading}"
     )

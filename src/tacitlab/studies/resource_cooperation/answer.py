@@ -5,7 +5,19 @@ from collections.abc import Mapping
 from tacitlab.markets.resource.theory import marked_up_gain
 from tacitlab.measures.coordination import Floats
 from tacitlab.measures.statistics import Estimate
-from tacitlab.studies.resource_cooperation.claims import CALMER, EFFICIENCY, PHASES, REWARD, estimate, ratio, share
+from tacitlab.studies.base import Verdict, judge
+from tacitlab.studies.frame import compared, percent
+from tacitlab.studies.resource_cooperation.claims import (
+    CALMER,
+    EFFICIENCY,
+    FALLS,
+    PHASES,
+    REWARD,
+    RISES,
+    estimate,
+    ratio,
+    share,
+)
 from tacitlab.studies.resource_cooperation.evidence import Arena, Evidence, Played, conditional
 from tacitlab.studies.resource_cooperation.settings import CASH10K, RULES, STRONGER
 
@@ -26,44 +38,34 @@ def answer(e: Evidence) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def sign(found: Estimate, words: tuple[str, str, str]) -> str:
-    """The first word if an interval lies below 0, the last if above, the middle one otherwise.
-
-    Examples
-    --------
-    >>> sign(Estimate(-2.0, -3.0, -1.0, 0.5, 9), ("less", "no different", "more"))
-    'less'
-    """
-    return words[0] if found.high < 0 else words[2] if found.low > 0 else words[1]
-
-
-def percent(found: Estimate) -> str:
-    """A share as a percentage with its interval.
-
-    Examples
-    --------
-    >>> percent(Estimate(0.25, 0.125, 0.5, 0.1, 9))
-    '+25 % (+12 to +50)'
-    """
-    return f"{100 * found.mean:+.0f} % ({100 * found.low:+.0f} to {100 * found.high:+.0f})"
-
-
 def verdict(e: Evidence) -> str:
     """Whether anything that was found is cooperation."""
     offsets = [estimate(conditional(arena.learned)[0]) for arena in (*e.pairs, *e.gains)]
-    serve = sum(found.high < 0 for found in offsets)
+    serve = sum(judge(found, FALLS) is Verdict.REPRODUCED for found in offsets)
     ahead = sum(all(_beats(arena, rule) for rule in RULES) for arena in e.main)
-    shown = "not shown" if not ahead or not serve else "in part" if ahead < len(e.main) else "shown"
     return (
-        f"Cooperation: {shown}. Given the time, one agent's orders lean against the other's in {serve} of "
-        f"{len(offsets)} markets, and Q-learners earn more than every simple rule in {ahead} of {len(e.main)}. What "
+        f"Cooperation: {shown(ahead, len(e.main), serve)}. Given the time, one agent's orders lean against the other's "
+        f"in {serve} of {len(offsets)} markets, and Q-learners earn more than every simple rule in {ahead} of {len(e.main)}. What "
         "rises in the literal market is the price that agents have driven up themselves and value their holdings by; "
         "what calms it is that they stop trading."
     )
 
 
+def shown(ahead: int, markets: int, serve: int) -> str:
+    """Whether learners cooperate who earn more than every rule in some markets, and serve each other in some.
+
+    Examples
+    --------
+    >>> shown(0, 3, 2), shown(3, 3, 0), shown(2, 3, 1), shown(3, 3, 1)
+    ('not shown', 'not shown', 'in part', 'shown')
+    """
+    if not ahead or not serve:
+        return "not shown"
+    return "in part" if ahead < markets else "shown"
+
+
 def _beats(arena: Arena, rule: str) -> bool:
-    return estimate(arena.gain() - arena.gain(rule)).low > 0
+    return judge(estimate(arena.gain() - arena.gain(rule)), RISES) is Verdict.REPRODUCED
 
 
 def reward(e: Evidence) -> str:
@@ -71,7 +73,7 @@ def reward(e: Evidence) -> str:
     literal, stronger = e.arenas[CASH10K.key], e.arenas[STRONGER.key]
     less = estimate(literal.gain() - literal.gain("buy-to-limit"))
     other = ", ".join(f"{estimate(arena.learned.closing)} in the {arena.setting.words}" for arena in e.main[1:])
-    market, earn = literal.learned.market, sign(less, ("less than", "as much as, for all we see,", "more than"))
+    market, earn = literal.learned.market, compared(less, "less than", "as much as, for all we see,", "more than")
     gain = {alpha: marked_up_gain(market.cash or 0.0, alpha, 2, market.price) for alpha in (0.01, 0.0118)}
     return (
         f"Reward: the literal market ends at {estimate(literal.learned.closing)} an agent and episode, the paper's at "
@@ -91,7 +93,7 @@ def phases(e: Evidence) -> str:
         means = ", ".join(f"{arena.learned.between(*part).mean():.0f}" for part in PHASES)
         steady = ", ".join(f"{arena.constant.between(*part).mean():.0f}" for part in PHASES) if arena.constant else ""
         last = estimate(arena.learned.between(0.9, 1.0) - arena.learned.between(0.2, 0.3))
-        moves = sign(last, ("falls", "no longer rises for certain", "still rises"))
+        moves = compared(last, "falls", "no longer rises for certain", "still rises")
         parts.append(
             f"{arena.setting.words}: {means} in the paper's three phases ({steady} at constant exploration); after "
             f"episode 150 it {moves}"
@@ -111,7 +113,7 @@ def efficiency(e: Evidence) -> str:
         for name in ("random", "volume-matched", "trend-follower", "buy-to-limit"):
             learned, base = arena.gain(), arena.gain(name)
             positive = estimate(base).low > 0
-            found.append(f"{percent(ratio(learned, base)) if positive else 'no ratio'} over {name}")
+            found.append(f"{percent(ratio(learned, base), 0, '+') if positive else 'no ratio'} over {name}")
         if arena.optimum is not None:
             found.append(f"{100 * arena.gain().mean() / arena.optimum:.0f} % of the joint optimum")
         lines.append(f"{arena.setting.words}: {', '.join(found)}")
@@ -127,7 +129,7 @@ def volatility(e: Evidence) -> str:
     for arena in e.main:
         learned = arena.learned
         found = [
-            f"{percent(ratio(learned.volatility, arena.baselines[name].volatility))} over {name}"
+            f"{percent(ratio(learned.volatility, arena.baselines[name].volatility), 0, '+')} over {name}"
             for name in (*CALMER, "volume-matched", "hold")
         ]
         volume = f"{learned.turnover.mean():.3f} lots a step (random {arena.baselines['random'].turnover.mean():.3f})"
@@ -184,7 +186,7 @@ def crowds(e: Evidence) -> str:
         calm = ratio(arena.learned.volatility, arena.baselines["hold"].volatility)
         words = "fixed impact" if scaling == "fixed" else "impact over N"
         less = estimate(arena.gain() - arena.gain("buy-to-limit"))
-        lines.append(f"{words}: volatility {percent(calm)} over hold, gain less that of buy-to-limit {less}")
+        lines.append(f"{words}: volatility {percent(calm, 0, '+')} over hold, gain less that of buy-to-limit {less}")
     number = max(agents for agents, _ in e.crowds)
     return f"Many agents (N = {number}, fills after impact): {'; '.join(lines)}."
 
@@ -207,7 +209,7 @@ def _noise(noisy: Mapping[tuple[str, int], Played]) -> str:
         return ""
     count = max(number for _, number in noisy)
     found = ratio(noisy["learned", count].volatility, noisy["hold", count].volatility)
-    return f"; beside {count} noise traders volatility is {percent(found)} over that with a pair who hold"
+    return f"; beside {count} noise traders volatility is {percent(found, 0, '+')} over that with a pair who hold"
 
 
 def gains(e: Evidence) -> str:
@@ -219,7 +221,7 @@ def gains(e: Evidence) -> str:
         optimum = "" if arena.optimum is None else f", joint optimum {arena.optimum:.0f}"
         lines.append(
             f"{arena.setting.words.removeprefix('gains from trade, ')}: {estimate(learned)}, "
-            f"{sign(less, ('worse than', 'like', 'better than'))} rebalancing alone ({rule.mean():.0f}){optimum}; "
+            f"{compared(less, 'worse than', 'like', 'better than')} rebalancing alone ({rule.mean():.0f}){optimum}; "
             f"opposite sides in {_percent(arena)} % of the steps in which both trade"
         )
     return f"Where trade has a purpose (random endowments, costs of holding), learners earn {'; '.join(lines)}."
