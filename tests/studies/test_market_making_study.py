@@ -1,6 +1,7 @@
 """The study of market making: its statistics from quotes whose place is known, its verdicts, what it plays."""
 
 import math
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -37,8 +38,8 @@ def learned(market, quotes, off=0.0):
 def remembered(quote):
     market = RequestForQuote(requests=4, fills="expected", observes=("own-quote", "rival-quote"))
     path = xr.DataArray(np.full((SESSIONS, 4, 2), quote), dims=("session", "step", "agent"))
-    found = SimpleNamespace(market=market, benchmarks=market.benchmarks(), data={"test_half_spread_path": path})
-    return Repeated(found)
+    data = {"test_half_spread_path": path, "session": xr.DataArray(np.arange(SESSIONS), dims="session")}
+    return Repeated(SimpleNamespace(market=market, benchmarks=market.benchmarks(), data=data))
 
 
 def simulated(gamma, rule, shift=0.0):
@@ -130,6 +131,23 @@ def test_the_answer_says_what_was_found(found):
     assert "noise disturbs what looks like collusion" in answer
     assert "6 of 6 published numbers" in answer
     assert "49 % of the risk of the symmetric strategy and 95 % of its gain" in answer
+
+
+def test_the_answer_turns_with_what_was_found(found):
+    tables = ALONE.tables()
+    short = replace(found, alone={"PPO": learned(ALONE, 1.5 * tables["fixed-spread"]), **_others(found.alone)})
+    assert "within 3 % of the optimum? With PPO no: it reaches" in study.alone(short)
+    shares = np.array([study.BAR - 0.02, study.BAR + 0.03] * (SESSIONS // 2))
+    between = SimpleNamespace(benchmarks=found.alone["PPO"].benchmarks, share=shares)
+    assert "With PPO not for certain: it reaches" in study.alone(replace(found, alone={"PPO": between}))
+    alike = replace(found, repeated=dict.fromkeys(("expected", "drawn"), remembered(0.47293)))
+    assert "noise disturbs" not in study.dealers(alike)
+    other = replace(found, repeated={"expected": remembered(0.47293), "drawn": remembered(0.92498)})
+    assert "noise disturbs" not in study.dealers(other)
+
+
+def _others(alone):
+    return {name: one for name, one in alone.items() if name != "PPO"}
 
 
 def test_figures_and_tables_hold_every_session(found):

@@ -12,6 +12,7 @@ import numpy as np
 
 from tacitlab.audits import execution as measures
 from tacitlab.measures.statistics import Estimate
+from tacitlab.studies.base import Verdict, judge, less_than, more_than
 from tacitlab.studies.execution_collusion import published
 from tacitlab.studies.execution_collusion.claims import Evidence, place
 from tacitlab.studies.execution_collusion.evidence import (
@@ -25,6 +26,7 @@ from tacitlab.studies.execution_collusion.evidence import (
 )
 from tacitlab.studies.execution_collusion.intervals import change
 from tacitlab.studies.execution_collusion.published import NASH_STAR, VOLATILITIES, label
+from tacitlab.studies.frame import compared
 
 
 def answer(e: Evidence) -> str:
@@ -53,8 +55,8 @@ def verdict(e: Evidence) -> str:
     n = len(played)
     low = [runs.title for runs in played if place(runs, n) == "below"]
     saved = {title: estimate(e.answers[title].answered.mean(axis=1), n) for title in low}
-    held = [title for title in low if saved[title].high < 0]
-    unknown = [title for title in low if saved[title].low <= 0 <= saved[title].high]
+    pays = {title: judge(found, more_than(0.0)) for title, found in saved.items()}
+    held, unknown = ([t for t, v in pays.items() if v is one] for one in (Verdict.NOT, Verdict.UNDECIDED))
     by = f"by intervals of {100 * estimate(played[0].mean, n).level:g} %, which hold for all {n} together at 95 %"
     if not low:
         return (
@@ -135,7 +137,7 @@ def _where(runs: Sequence[Judged]) -> str:
         words: estimate(np.concatenate([getattr(one, name) for one in runs]))
         for words, name in (("TWAP", "to_twap"), ("the equilibrium", "to_nash"), ("best responses", "to_best"))
     }
-    near = [words for words, distance in found.items() if distance.high < apart / 2]
+    near = [w for w, distance in found.items() if judge(distance, less_than(apart / 2)) is Verdict.REPRODUCED]
     parts = [f"{distance} from {words}" for words, distance in found.items()]
     return (
         f"{' and '.join((', '.join(parts[:-1]), parts[-1]))} (root mean square, shares a step), where TWAP and the "
@@ -144,23 +146,16 @@ def _where(runs: Sequence[Judged]) -> str:
 
 
 def _deterrence(answered: Estimate) -> str:
-    if answered.low > 0:
-        return "The rival's answer deters nobody."
-    return "The rival's answer deters." if answered.high <= 0 else "Whether the rival's answer deters is not decided."
+    undecided = "Whether the rival's answer deters is not decided."
+    return compared(answered, "The rival's answer deters.", undecided, "The rival's answer deters nobody.")
 
 
 def control(e: Evidence) -> str:
     """What becomes of the same game if its rewards are small enough to learn from."""
     new, old = e.control, e.beside_control
     saving, nearer = change(new, old, "exploitability"), change(new, old, "to_nash")
-    better = (
-        "respond better"
-        if saving.high < 0
-        else "respond worse"
-        if saving.low > 0
-        else "respond no better, for all we see,"
-    )
-    toward = "nearer to" if nearer.high < 0 else "farther from" if nearer.low > 0 else "as far from"
+    better = compared(saving, "respond better", "respond no better, for all we see,", "respond worse")
+    toward = compared(nearer, "nearer to", "as far from", "farther from")
     return (
         f"Control: the same return in rewards a hundred times smaller, at {label(new.volatility)}. Agents then "
         f"{better} (a best response saves {estimate(new.exploitability)} instead of {estimate(old.exploitability)}) "
@@ -174,7 +169,7 @@ def control(e: Evidence) -> str:
 def _unfinished(e: Evidence) -> str:
     """That a control below equilibrium is not held there either."""
     saved = estimate(e.answers[e.control.title].answered.mean(axis=1))
-    if place(e.control) != "below" or saved.low <= 0:
+    if place(e.control) != "below" or judge(saved, more_than(0.0)) is not Verdict.REPRODUCED:
         return ""
     return (
         f" That is less than in equilibrium, as a cartel would pay; but a best response still saves an agent {saved}, "
@@ -184,12 +179,13 @@ def _unfinished(e: Evidence) -> str:
 
 def _lesson(saving: Estimate, nearer: Estimate) -> str:
     """What a control that learns better says about the paper's rewards."""
-    if saving.high < 0 and nearer.high < 0:
+    better, closer = (judge(one, less_than(0.0)) is Verdict.REPRODUCED for one in (saving, nearer))
+    if better and closer:
         return (
             "Where agents learn better they come nearer to the equilibrium: much of what the paper's rewards end in "
             "is failure to learn."
         )
-    if saving.high < 0:
+    if better:
         return (
             "The paper's rewards thus leave agents with much that they could still learn, whatever their costs; but "
             "learning better does not lead to the equilibrium here."

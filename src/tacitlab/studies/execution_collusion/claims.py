@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -13,8 +13,7 @@ from tacitlab.studies.execution_collusion.deviation import Answers, answers
 from tacitlab.studies.execution_collusion.evidence import Judged, Runs, digitised, estimate
 from tacitlab.studies.execution_collusion.intervals import change, difference
 from tacitlab.studies.execution_collusion.published import FIGURES, NASH_STAR, VOLATILITIES
-
-Place = Literal["below", "above", "not told from"]
+from tacitlab.studies.frame import compared
 
 # What is compared with the paper's figures: a name, and the statistic of each run that a Judged knows by another.
 STATISTICS = (
@@ -100,10 +99,9 @@ def figure_claims(runs: Runs) -> Iterator[Claim]:
 # --- beside the equilibrium of the game played -----------------------------------------------------------------
 
 
-def place(runs: Judged, family: int = 1) -> Place:
+def place(runs: Judged, family: int = 1) -> str:
     """Whether the mean cost lies below or above that of the equilibrium, by its interval, one of such a family."""
-    found, nash = estimate(runs.mean, family), runs.reference.nash_cost
-    return "below" if found.high < nash else "above" if found.low > nash else "not told from"
+    return compared(estimate(runs.mean, family), "below", "not told from", "above", to=runs.reference.nash_cost)
 
 
 def equilibrium_claims(runs: Runs) -> Iterator[Claim]:

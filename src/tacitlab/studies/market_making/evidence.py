@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import xarray as xr
 from numpy.typing import NDArray
 
 from tacitlab.audits.quoting import LearnedQuotes, learned_quotes
@@ -13,7 +14,7 @@ from tacitlab.lab.result import Result, benchmarks_of
 from tacitlab.markets.base import Market
 from tacitlab.markets.quoting.market import QuotingMarket
 from tacitlab.report.market_tested import Tested, outcome_of
-from tacitlab.studies.base import Player
+from tacitlab.studies.base import Player, by_session
 from tacitlab.studies.market_making import settings
 from tacitlab.studies.market_making.settings import AVERSIONS, Size
 from tacitlab.theory.benchmarks import Benchmarks
@@ -83,6 +84,11 @@ class Repeated:
         profits = market.profits(quotes.astype(np.float64)).mean(axis=(1, 2))
         nash, joint = self.found.benchmarks.nash.average, self.found.benchmarks.optimum.average
         return np.asarray((profits - nash) / (joint - nash))
+
+    @property
+    def labelled(self) -> xr.DataArray:
+        """The same with the numbers of the sessions."""
+        return by_session(self.place, self.found.data["session"].values)
 
     @property
     def half_spread(self) -> Floats:

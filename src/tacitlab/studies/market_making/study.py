@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 from tacitlab.measures.statistics import Estimate, mean_interval
-from tacitlab.studies.base import Claim, Finding, Player, Study, Verdict, at_least, between, judge
+from tacitlab.studies.base import Claim, Finding, Player, Study, Verdict, at_least, between, judge, paired_difference
 from tacitlab.studies.frame import compared, percent, say
 from tacitlab.studies.market_making.evidence import PAID, Evidence, Learned, Repeated, gather
 from tacitlab.studies.market_making.report import sections
@@ -28,7 +28,7 @@ TABLE: Mapping[tuple[float, str], tuple[float, float, float]] = {  # gain, its s
     (0.5, "avellaneda-stoikov"): (48.59, 5.89, 1.95),
 }
 SIMULATED = "20,000 paths of another program"
-TARGET = "within 3 % of the optimum"
+TARGET = f"within {percent(1 - BAR, 0)} of the optimum"
 COMPETITIVE = "at the equilibrium: within a tenth of the way to the joint optimum"
 NEAR = between(-BAND, BAND)  # of the way from equilibrium to joint optimum
 NOTES = (
@@ -149,7 +149,7 @@ def alone(e: Evidence) -> str:
     others = ", ".join(f"{name} {percent(mean_interval(one.share))}" for name, one in e.alone.items() if name != "PPO")
     grid = known.numbers["payoff of the best of 5 half-spreads a side"] / known.optimum.average
     return (
-        f"Does a maker alone come within 3 % of the optimum? With PPO {verdict}: it reaches {percent(share)} of its "
+        f"Does a maker alone come {TARGET}? With PPO {verdict}: it reaches {percent(share)} of its "
         f"utility, the worst of {share.n} sessions {100 * ppo.share.min():.1f} %. One gets near without learning: the "
         f"formula of Avellaneda and Stoikov earns {100 * rules['avellaneda-stoikov']:.1f} % of the optimum here, a "
         f"fixed spread {100 * rules['fixed-spread']:.1f} %. The others: {others}; learners of values choose from five "
@@ -175,11 +175,11 @@ def dealers(e: Evidence) -> str:
     parts = [f"{name} {where(place)} ({place})" for name, place in _places(e.requests).items()]
     memory = _places(e.repeated)
     told = [f"{place} with {PAID[fills]}" for fills, place in memory.items()]
-    apart = memory["drawn"].high < memory["expected"].low
+    apart = paired_difference(*(e.repeated[fills].labelled for fills in ("expected", "drawn")))
     noise = "; that a request goes to one dealer alone is noise, and noise disturbs what looks like collusion"
     return (
         f"Two dealers who answer requests without memory: {'; '.join(parts)}. Q-learners who see each other's last "
-        f"quote end at {', and '.join(told)}{noise if apart else ''}."
+        f"quote end at {', and '.join(told)}{compared(apart, '', '', noise)}."
     )
 
 

@@ -45,9 +45,9 @@ def verdict(e: Evidence) -> str:
     ahead = sum(all(_beats(arena, rule) for rule in RULES) for arena in e.main)
     return (
         f"Cooperation: {shown(ahead, len(e.main), serve)}. Given the time, one agent's orders lean against the other's "
-        f"in {serve} of {len(offsets)} markets, and Q-learners earn more than every simple rule in {ahead} of {len(e.main)}. What "
-        "rises in the literal market is the price that agents have driven up themselves and value their holdings by; "
-        "what calms it is that they stop trading."
+        f"in {serve} of {len(offsets)} markets, and Q-learners earn more than every simple rule in {ahead} of "
+        f"{len(e.main)}. What rises in the literal market is the price that agents have driven up themselves and value "
+        "their holdings by; what calms it is that they stop trading."
     )
 
 
