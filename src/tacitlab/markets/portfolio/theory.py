@@ -101,7 +101,7 @@ class Team:
 
 
 @dataclass(frozen=True)
-class Linear:
+class LinearPolicy:
     """A linear policy w = K y of a single step.
 
     Attributes
@@ -153,7 +153,7 @@ def own_values(team: Team, gains: ArrayLike) -> Floats:
     return np.diag(k @ team.signal) - team.aversion / 2 * np.diag(team.risk) * squares
 
 
-def centralised(team: Team) -> Linear:
+def centralised(team: Team) -> LinearPolicy:
     """One mind sees everything: w = Sigma^-1 E[s | y]/gamma, worth tr(Sigma^-1 Cov(E[s | y]))/(2 gamma).
 
     Without noise E[s | y] is s itself and the value is tr(Sigma^-1 T)/(2 gamma).
@@ -165,7 +165,7 @@ def centralised(team: Team) -> Linear:
     1.0
     """
     found = np.asarray(np.linalg.solve(team.risk, estimate(team)) / team.aversion, dtype=np.float64)
-    return Linear(found, value(team, found))
+    return LinearPolicy(found, value(team, found))
 
 
 def estimate(team: Team) -> Floats:
@@ -175,7 +175,7 @@ def estimate(team: Team) -> Floats:
     return team.signal @ np.linalg.pinv(team.seen, hermitian=True)
 
 
-def team_optimum(team: Team) -> Linear:
+def team_optimum(team: Team) -> LinearPolicy:
     """The best that managers can do who act on their own signals and know each other's policies.
 
     Notes
@@ -191,10 +191,10 @@ def team_optimum(team: Team) -> Linear:
     (array([0.8, 0.8]), 0.8)
     """
     gains = np.linalg.solve(team.aversion * team.risk * team.seen, np.diag(team.signal))
-    return Linear(np.diag(gains), value(team, gains))
+    return LinearPolicy(np.diag(gains), value(team, gains))
 
 
-def independent(team: Team) -> Linear:
+def independent(team: Team) -> LinearPolicy:
     """Everybody optimises its own sector and ignores the others: k_i = T_ii/(gamma Sigma_ii Y_ii).
 
     ``value`` is what that is worth to the team.
@@ -205,7 +205,7 @@ def independent(team: Team) -> Linear:
     0.75
     """
     gains = np.diag(team.signal) / (team.aversion * np.diag(team.risk) * np.diag(team.seen))
-    return Linear(np.diag(gains), value(team, gains))
+    return LinearPolicy(np.diag(gains), value(team, gains))
 
 
 def best_replies(team: Team, gains: ArrayLike) -> Floats:

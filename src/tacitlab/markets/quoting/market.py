@@ -17,7 +17,7 @@ from tacitlab.errors import TacitError
 from tacitlab.markets.base import Continuous, Market, Quantity, Role
 from tacitlab.markets.motion import Actions, Dynamics, Outcome, built, normal
 from tacitlab.markets.quoting import solutions
-from tacitlab.markets.quoting.solutions import Solution
+from tacitlab.markets.quoting.solutions import QuotingSolution
 from tacitlab.markets.quoting.theory import QuotingGame, record, values
 from tacitlab.schema import param
 from tacitlab.theory import logit
@@ -248,7 +248,7 @@ class QuotingMarket(Market):
 
 
 @lru_cache(maxsize=64)
-def solution(game: QuotingGame, name: str) -> Solution:
+def solution(game: QuotingGame, name: str) -> QuotingSolution:
     """A solution of a game by its name: ``optimum``, ``nash`` or ``joint-optimum``."""
     solve = {"optimum": solutions.optimum, "nash": solutions.equilibrium, "joint-optimum": solutions.joint_optimum}
     return solve[name](game)

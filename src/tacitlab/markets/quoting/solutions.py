@@ -29,7 +29,7 @@ SideSolver = Callable[[QuotingGame, Floats, Floats, NDArray[np.bool_]], Floats]
 
 
 @dataclass(frozen=True)
-class Solution:
+class QuotingSolution:
     """Quotes and what they are worth.
 
     Attributes
@@ -54,7 +54,7 @@ class Solution:
 # --- what is solved --------------------------------------------------------------------------------------------------
 
 
-def optimum(game: QuotingGame) -> Solution:
+def optimum(game: QuotingGame) -> QuotingSolution:
     """The best quotes of a maker who is alone.
 
     Raises
@@ -75,7 +75,7 @@ def optimum(game: QuotingGame) -> Solution:
     return _solved(game, _replies_of([0]), [0])
 
 
-def equilibrium(game: QuotingGame) -> Solution:
+def equilibrium(game: QuotingGame) -> QuotingSolution:
     """A Markov-perfect equilibrium: nobody gains by other quotes in any state, given what follows.
 
     Everybody knows all inventories, and customers choose by logit, so that each side of a step has one equilibrium
@@ -97,10 +97,10 @@ def equilibrium(game: QuotingGame) -> Solution:
     asked = everybody[:1] if game.alike else everybody
     gains = [best_response(game, found.quotes, i).values - found.values for i in asked]
     error = max(float(gain[0, game.begin, i]) for gain, i in zip(gains, asked, strict=True))
-    return Solution(found.quotes, found.values, max(error, 0.0))
+    return QuotingSolution(found.quotes, found.values, max(error, 0.0))
 
 
-def joint_optimum(game: QuotingGame) -> Solution:
+def joint_optimum(game: QuotingGame) -> QuotingSolution:
     """The quotes that are best for all makers together, in every state.
 
     Raises
@@ -113,7 +113,7 @@ def joint_optimum(game: QuotingGame) -> Solution:
     return _solved(game, _together, range(game.makers))
 
 
-def best_response(game: QuotingGame, quotes: Floats, maker: int) -> Solution:
+def best_response(game: QuotingGame, quotes: Floats, maker: int) -> QuotingSolution:
     """The best quotes of one maker against given ones of the others, which may be learned.
 
     Parameters
@@ -125,7 +125,7 @@ def best_response(game: QuotingGame, quotes: Floats, maker: int) -> Solution:
 
     Returns
     -------
-    Solution
+    QuotingSolution
         All makers' quotes, the maker's replaced.
     """
     if game.risk_aversion and game.makers > 1:
@@ -133,7 +133,7 @@ def best_response(game: QuotingGame, quotes: Floats, maker: int) -> Solution:
     return _solved(game, _replies_of([maker]), [maker], check(game, quotes))
 
 
-def on_grid(game: QuotingGame, grid: ArrayLike) -> Solution:
+def on_grid(game: QuotingGame, grid: ArrayLike) -> QuotingSolution:
     """The best quotes of a maker who is alone among given half-spreads, by comparing all pairs of them.
 
     Examples
@@ -154,13 +154,15 @@ def on_grid(game: QuotingGame, grid: ArrayLike) -> Solution:
         best = worth.argmax(axis=0)
         values[step, :, 0] = worth.max(axis=0)
         quotes[step] = np.stack(tables)[best, np.arange(game.states)]
-    return Solution(quotes, values)
+    return QuotingSolution(quotes, values)
 
 
 # --- backward induction ----------------------------------------------------------------------------------------------
 
 
-def _solved(game: QuotingGame, side: SideSolver, judges: Sequence[int] = (), given: Floats | None = None) -> Solution:
+def _solved(
+    game: QuotingGame, side: SideSolver, judges: Sequence[int] = (), given: Floats | None = None
+) -> QuotingSolution:
     """Solve the steps from the last to the first.
 
     A step begins with the quotes of the next one, or given ones. ``judges``: the makers whose sum is maximised; where a
@@ -180,7 +182,7 @@ def _solved(game: QuotingGame, side: SideSolver, judges: Sequence[int] = (), giv
         place = (np.broadcast_to(best, game.states), np.arange(game.states))
         quotes[step] = current = np.stack(found)[place]
         values[step] = np.stack(worth)[place]
-    return Solution(quotes, values)
+    return QuotingSolution(quotes, values)
 
 
 def _unit(game: QuotingGame) -> float:
