@@ -10,7 +10,7 @@ import numpy as np
 from tacitlab.engine import deep, devices
 from tacitlab.engine.curves import Curves
 from tacitlab.learners.base import MarketSeat
-from tacitlab.learners.dqn import DQN, Memory, Network
+from tacitlab.learners.dqn import DQN, Memory, QNetwork
 from tacitlab.learners.exploration import Constant
 from tacitlab.learners.parts.group import Group, Transition
 from tacitlab.learners.parts.scripted import ActRandomly, FollowSchedule
@@ -71,7 +71,7 @@ class Recorder(Group):
 def dqn(dynamics, first, last, **changes):
     settings = {
         "rate": 1e-2, "batch": 4, "memory": Memory(capacity=16), "exploration": Constant(epsilon=0.5),
-        "target_every": 5, "network": Network(width=4, layers=1, embedding=False),
+        "target_every": 5, "network": QNetwork(width=4, layers=1, embedding=False),
     }  # fmt: skip
     seat = MarketSeat(MARKET, dynamics, dynamics.roles[0], first, last, STEPS, False)
     return DQN(**settings | changes).group(seat)

@@ -11,11 +11,11 @@ from tacitlab.engine import checkpoint
 from tacitlab.errors import TacitError
 from tacitlab.lab.experiment import Experiment, Length, Trace
 from tacitlab.lab.experiment import Test as FrozenPlay
-from tacitlab.learners import DQN, FixedSchedule, Geometric, Memory, Network, Random
+from tacitlab.learners import DQN, FixedSchedule, Geometric, Memory, QNetwork, Random
 from tacitlab.markets import Execution
 
 LEARNER = DQN(
-    rate=1e-3, batch=16, memory=Memory(capacity=200), network=Network(width=8, layers=2),
+    rate=1e-3, batch=16, memory=Memory(capacity=200), network=QNetwork(width=8, layers=2),
     exploration=Geometric(factor=0.9, every=20),
 )  # fmt: skip
 MARKET = Execution(order="simultaneous", trades="parts", parts=5, reward="trade")

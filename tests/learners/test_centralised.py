@@ -13,7 +13,7 @@ from tacitlab.errors import TacitError
 from tacitlab.learners import DQN, PPO, Centralised, QLearning
 from tacitlab.learners.base import MarketSeat
 from tacitlab.learners.centralised import Joint
-from tacitlab.learners.dqn import Memory, Network
+from tacitlab.learners.dqn import Memory, QNetwork
 from tacitlab.learners.exploration import Constant
 from tacitlab.learners.initial import ConstantValue
 from tacitlab.markets import TeamGame
@@ -56,7 +56,7 @@ INNER = {
     "q-learning": QLearning(alpha=0.2, gamma=0.0, initial=ConstantValue(value=0), exploration=Constant(epsilon=0.5)),
     "dqn": DQN(
         rate=5e-3, gamma=0.0, batch=16, memory=Memory(capacity=500), exploration=Constant(epsilon=0.5),
-        action="output", network=Network(width=8, layers=1, embedding=False),
+        action="output", network=QNetwork(width=8, layers=1, embedding=False),
     ),
 }  # fmt: skip
 

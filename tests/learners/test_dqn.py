@@ -10,14 +10,14 @@ from numpy_dqn import Learner, Net
 from scipy import stats
 from toy_market import MOST, PlainToy, agent, beginner, fast, fill, keys, network, observations, transitions
 
-from tacitlab.learners.dqn import Network
+from tacitlab.learners.dqn import QNetwork
 
 KINDS = {
     "input": {},
-    "input, single": {"double": False, "network": Network(width=6, layers=1, embedding=False)},
+    "input, single": {"double": False, "network": QNetwork(width=6, layers=1, embedding=False)},
     "output": {"action": "output"},
     "output, single, dueling": {"action": "output", "double": False, "dueling": True, "clip": 1e3},
-    "output, dueling": {"action": "output", "dueling": True, "network": Network(width=6, layers=1, embedding=False)},
+    "output, dueling": {"action": "output", "dueling": True, "network": QNetwork(width=6, layers=1, embedding=False)},
 }
 KEYS = keys(40)
 SEEN = observations(np.random.default_rng(2), 200)
@@ -156,7 +156,7 @@ def test_random_actions_are_as_likely_as_epsilon_says(kind):
 
 
 def test_new_networks_are_drawn_as_in_pytorch():
-    one = agent(network=Network(width=40, layers=2))
+    one = agent(network=QNetwork(width=40, layers=2))
     main = fast(one.init)(KEYS[0]).main
     for layer, inputs in zip([main.embedding, *main.layers], [4, 40, 40, 40], strict=True):
         drawn = np.concatenate([np.ravel(x) for x in layer]) * inputs**0.5

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from numpy_dqn import SLOPE, Net
 from toy_market import agent, fast, network, observations
 
-from tacitlab.learners.dqn import Network
+from tacitlab.learners.dqn import QNetwork
 from tacitlab.learners.parts.search import BLOCK
 
 MOST, BATCH = 100, 20  # actions of an observation, and observations
-KINDS = {"embedding": Network(width=5, layers=2), "none": Network(width=5, layers=1, embedding=False)}
+KINDS = {"embedding": QNetwork(width=5, layers=2), "none": QNetwork(width=5, layers=1, embedding=False)}
 
 
 @cache

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from tacitlab.learners.base import MarketSeat
-from tacitlab.learners.dqn import DQN, Memory, Network
+from tacitlab.learners.dqn import DQN, Memory, QNetwork
 from tacitlab.learners.exploration import Constant
 from tacitlab.learners.parts.group import Transition
 from tacitlab.markets.base import Continuous, Role
@@ -67,7 +67,7 @@ def agent(one_by_one=False, most=MOST, **changes):
     """One small agent at the toy market."""
     settings = {
         "rate": 1e-2, "gamma": 0.9, "batch": 8, "memory": Memory(capacity=32), "exploration": Constant(epsilon=0.3),
-        "network": Network(width=6, layers=2), "target_every": 8,
+        "network": QNetwork(width=6, layers=2), "target_every": 8,
     }  # fmt: skip
     toy = Toy(most=most)
     seat = MarketSeat(None, toy, toy.roles[0], 0, 1, 1000, one_by_one)

@@ -13,7 +13,7 @@ import xarray as xr
 
 from tacitlab.errors import TacitError
 from tacitlab.learners import DQN
-from tacitlab.learners.dqn import Memory, Network
+from tacitlab.learners.dqn import Memory, QNetwork
 from tacitlab.markets import Execution
 from tacitlab.studies.base import Player, Verdict
 from tacitlab.studies.execution_collusion import answer as words
@@ -38,7 +38,7 @@ from tacitlab.studies.page import claim_table, write_report
 RNG = np.random.default_rng(0)
 SIGMAS = published.VOLATILITIES
 TWAP = np.full((10, 2), 10.0)
-LEARNER = DQN(network=Network(width=4, layers=1), batch=4, memory=Memory(capacity=32))
+LEARNER = DQN(network=QNetwork(width=4, layers=1), batch=4, memory=Memory(capacity=32))
 SMALL = Size(sessions=2, episodes=20, test_episodes=10, learner=LEARNER)
 
 

@@ -27,8 +27,8 @@ from tacitlab.learners import (
     FixedSchedule,
     JointQLearning,
     Memory,
-    Network,
     QLearning,
+    QNetwork,
     Random,
     Rule,
     Trained,
@@ -58,7 +58,7 @@ def earlier(run, first, count):
 CASES = {
     "q-learning": (QLearning(**TABLE), {}),
     "joint-q": (JointQLearning(**TABLE), {}),
-    "dqn": (DQN(batch=4, memory=Memory(capacity=16), network=Network(width=6, layers=2)), {"market": TRADERS}),
+    "dqn": (DQN(batch=4, memory=Memory(capacity=16), network=QNetwork(width=6, layers=2)), {"market": TRADERS}),
     "ppo": (PPO(**SMALL), {}),
     "ppo, shared, with memory": (PPO(**SMALL, parameters="shared", recurrent=4, sequence=4, agent_ids=True), {}),
     "ppo, gaussian": (PPO(**SMALL), {"market": TRADERS}),

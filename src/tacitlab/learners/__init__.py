@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tacitlab.learners.ddpg import MADDPG as MADDPG
     from tacitlab.learners.dqn import DQN as DQN
     from tacitlab.learners.dqn import Memory as Memory
-    from tacitlab.learners.dqn import Network as Network
+    from tacitlab.learners.dqn import QNetwork as QNetwork
     from tacitlab.learners.exploration import Boltzmann as Boltzmann
     from tacitlab.learners.exploration import Constant as Constant
     from tacitlab.learners.exploration import Exponential as Exponential

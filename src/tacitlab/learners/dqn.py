@@ -38,7 +38,7 @@ from tacitlab.schema import Spec, param
 FEW = 8  # observations: networks that see fewer are not worth looping over
 
 
-class Network(Spec):
+class QNetwork(Spec):
     """A fully connected network with leaky rectifiers."""
 
     width: int = param(30, "nodes of a hidden layer", ge=1, le=4096)
@@ -90,7 +90,7 @@ class DQN(Learner):
     memory: Memory = param(Memory(), "what is remembered")
     exploration: EpsilonGreedy = param(Geometric(), "how the agent explores")
     action: Literal["input", "output"] = param("input", "where the network meets the action")
-    network: Network = param(Network(), "size of the network")
+    network: QNetwork = param(QNetwork(), "size of the network")
     double: bool = param(True, "the main network chooses the action that the target network values")
     dueling: bool = param(False, "value of the state and advantages of actions are learned apart")
     target_every: int | None = param(
@@ -151,7 +151,7 @@ class Dqn(Algorithm):
     largest_value: Float[Array, ""]
     role: Role = eqx.field(static=True)
     replay: Replay
-    network: Network = eqx.field(static=True)
+    network: QNetwork = eqx.field(static=True)
     outputs: int = eqx.field(static=True)  # number of actions; 0: the action is an input
     double: bool = eqx.field(static=True)
     dueling: bool = eqx.field(static=True)

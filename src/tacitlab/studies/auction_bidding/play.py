@@ -12,7 +12,7 @@ from tacitlab.errors import TacitError
 from tacitlab.lab.experiment import Experiment, Length, Test
 from tacitlab.learners import DQN, PPO, QLearning
 from tacitlab.learners.base import Learner
-from tacitlab.learners.dqn import Memory, Network
+from tacitlab.learners.dqn import Memory, QNetwork
 from tacitlab.learners.exploration import Schedule
 from tacitlab.learners.initial import ConstantValue
 from tacitlab.markets import Auction
@@ -108,7 +108,7 @@ def rivals(episodes: int) -> tuple[Rival, ...]:
     )  # fmt: skip
     deep = DQN(
         gamma=0.0, rate=1e-3, batch=128, memory=Memory(capacity=20_000, when_full="drop-oldest"), update_every=8,
-        exploration=exploration, network=Network(width=32, layers=2, embedding=False),
+        exploration=exploration, network=QNetwork(width=32, layers=2, embedding=False),
     )  # fmt: skip
     return (
         Rival("shared", "PPO, one network for both", ONCE.model_copy(update={"parameters": "shared"}), False),

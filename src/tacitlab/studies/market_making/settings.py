@@ -7,7 +7,7 @@ from typing import Any
 from tacitlab.lab.experiment import Experiment, Length, Test
 from tacitlab.learners import DQN, PPO, QLearning, Rule
 from tacitlab.learners.base import Learner
-from tacitlab.learners.dqn import Memory, Network
+from tacitlab.learners.dqn import Memory, QNetwork
 from tacitlab.learners.exploration import Exponential
 from tacitlab.learners.initial import ConstantValue
 from tacitlab.markets import MarketMaking, RequestForQuote
@@ -41,7 +41,7 @@ Q_REPEATED = QLearning(
 )
 DEEP_Q = DQN(
     rate=5e-4, gamma=0.9, batch=128, memory=Memory(capacity=50_000, when_full="drop-oldest"), update_every=4,
-    action="output", network=Network(width=32, layers=2, embedding=False), target_every=1000,
+    action="output", network=QNetwork(width=32, layers=2, embedding=False), target_every=1000,
     exploration=Exponential(total_decay=5, floor=0.05),
 )  # fmt: skip
 
