@@ -78,6 +78,26 @@ def test_what_misses_is_said(name, value, claim):
     assert verdicts(examine(evidence(**{name: value})))[claim] is Verdict.NOT
 
 
+@pytest.mark.parametrize(
+    ("value", "spread", "words"),
+    [
+        (0.8, 0.001, "independent learners with the team's reward reach the team optimum, too."),
+        (0.77, 0.001, "Independent learners with the team's reward do not reach the team optimum."),
+        (0.785, 0.05, "Whether independent learners with the team's reward reach the team optimum is not decided."),
+    ],
+)
+def test_the_answer_on_paradigms_turns_with_the_shares(value, spread, words):
+    found = evidence()
+    found.team["PPO, team reward"] = played(value, spread=spread)
+    assert words in examine(found).answer
+
+
+def test_optima_of_games_are_not_typed():
+    assert (
+        "VDN at 7 (optimum 8); in the non-monotonic one they end at 0 and 0 (optimum 8)." in examine(evidence()).answer
+    )
+
+
 def test_a_share_of_98_percent_is_asked_for():
     assert reached("x", played(0.785), 0.8, "").judged() is Verdict.REPRODUCED
     assert reached("x", played(0.780), 0.8, "").judged() is Verdict.NOT

@@ -1,11 +1,13 @@
 """The study of order flow: its verdicts on paths with known answers, and gathering in small."""
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from tacitlab.studies.base import Player, Verdict
+from tacitlab.measures.statistics import Estimate
+from tacitlab.studies.base import Claim, Player, Verdict, more_than
 from tacitlab.studies.order_flow import evidence, study
 from tacitlab.studies.order_flow.evidence import Flow, Size
 from tacitlab.studies.page import write_report
@@ -93,6 +95,40 @@ def test_the_study_judges_and_reports(gathered, tmp_path):
         assert market.capitalize() in finding.answer
     write_report(study.OrderFlow(), "quick", finding, tmp_path)
     assert len(json.loads((tmp_path / "claims.json").read_text())["claims"]) == len(names)
+
+
+NEARER = "nearer the competitive price", "as near the competitive price, for all we see", "farther from the competitive"
+
+
+@pytest.mark.parametrize(("alpha", "words"), list(zip((-0.1, 0.0, 0.1), NEARER, strict=True)))
+def test_the_answer_turns_with_the_numbers(alpha, words):
+    """Smith's alpha is a distance from the competitive price; facts are named by their verdicts."""
+    interval = Estimate(alpha, alpha - 0.05, alpha + 0.05, 0.02, 9)
+    names = ("ZI-C: efficiency", "ZI-C, everybody quotes: efficiency", "PPO: efficiency", study.ALPHA)
+    more = ("PPO: efficiency more than ZI-C", f"{study.ALPHA} more than ZI-C", "bilateral trade, PPO: efficiency")
+    claims = [Claim(name, interval) for name in (*names, *more)]
+    facts = ("excess kurtosis", "autocorrelation of returns", "autocorrelation of absolute returns, lags 10 to 50",
+             "power of price impact")  # fmt: skip
+    facts = tuple(fact.replace("lags 10 to 50", f"lags {study.LATE} to {study.LAGS}") for fact in facts)
+    found = {
+        -1: Estimate(-1, -1.1, -0.9, 0.05, 9),
+        0: Estimate(0, -0.5, 0.5, 0.2, 9),
+        1: Estimate(1, 0.9, 1.1, 0.05, 9),
+    }
+    signs = ((1, 1, 1, 1), (-1, -1, -1, -1), (0, 0, 0, 0), (1, -1, 0, 1))
+    for market, row in zip(study.MARKETS, signs, strict=True):
+        claims += [
+            Claim(f"{market}: {fact}", found[s], margin=more_than(0)) for fact, s in zip(facts, row, strict=True)
+        ]
+    rules = {study.RULES[0]: SimpleNamespace(last=lambda name: np.array([0.25]))}
+    said = study.answer(SimpleNamespace(rules=rules), tuple(claims))
+    assert f"Learners trade {words}" in said
+    assert "where the reference has 0.958." in said
+    everything = "fat tails, returns without memory, lasting clusters of volatility, concave impact"
+    first, second, third, last = study.MARKETS
+    assert f"{first.capitalize()}: {everything}. {second.capitalize()}: not {everything}." in said
+    assert f"{third.capitalize()}: undecided: {everything}." in said
+    assert f"{last.capitalize()}: fat tails, concave impact; not returns without memory; undecided: lasting" in said
 
 
 def test_presets():

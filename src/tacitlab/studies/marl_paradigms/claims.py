@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tacitlab.measures.statistics import Estimate, mean_interval, proportion
-from tacitlab.studies.base import Claim, Finding, at_least, more_than, paired_difference
+from tacitlab.studies.base import Claim, Finding, at_least, more_than, named, paired_difference, together
+from tacitlab.studies.frame import percent, say
 from tacitlab.studies.marl_paradigms.figures import sections
-from tacitlab.studies.marl_paradigms.plays import CLIMBING, Played
+from tacitlab.studies.marl_paradigms.plays import CLIMBING, DARE, TWO_STEP, Played
 
 if TYPE_CHECKING:
     from tacitlab.studies.marl_paradigms.study import Evidence
 
 SHARE = 0.98  # of the exact optimum that a learner must reach
 CENTRAL, MEMBERS, OWN = "centralised PPO", ("MAPPO", "MADDPG"), "PPO, own reward"
+ALONE = "PPO, team reward", "DDPG, team reward"
 RADNER, GAMES = "closed form (Radner 1962)", "Rashid et al. 2018, 2020"
 
 
@@ -24,11 +26,11 @@ def examine(found: "Evidence") -> Finding:
         *_shares(found), *_order(found), *_games(found), *_credit(found), *_crowds(found), *_memory(found),
         *_drift(found), *_selection(found),
     )  # fmt: skip
-    return Finding(_answer(found), claims, sections(found), NOTES)
+    return Finding(_answer(found, claims), claims, sections(found), NOTES)
 
 
 NOTES = (
-    "Shares of an optimum are judged by reaching 98 % of it, differences by whether their interval leaves out 0. The "
+    f"Shares of an optimum are judged by reaching {percent(SHARE, 0)} of it, differences by being above 0. The "
     "value of a policy is what the team expects from it, over 50,000 drawn signals in each session.",
     "Learners have settings chosen by hand for these small problems, the same for all of a kind; with other settings "
     "and more time others may come closer. What cannot be represented stays out of reach.",
@@ -143,27 +145,41 @@ def _selection(found: "Evidence") -> Iterator[Claim]:
         yield Claim(f"climbing game, {name}: share of sessions that reach the optimum", shares(played)["11"])
 
 
-def _answer(found: "Evidence") -> str:
+def paradigms(claims: Sequence[Claim]) -> str:
+    """Whether independent learners who share a reward do as well as those who are trained together."""
+    by_name = named(claims)
+    alone = [f"correlated portfolio, {name}: utility of the team" for name in ALONE]
+    return say(
+        together(by_name[name].judged() for name in alone if name in by_name),
+        "What separates paradigms here is who sees and who is paid what: independent learners with the team's reward "
+        "reach the team optimum, too.",
+        "Independent learners with the team's reward do not reach the team optimum.",
+        "Whether independent learners with the team's reward reach the team optimum is not decided.",
+    )
+
+
+def _answer(found: "Evidence", claims: Sequence[Claim]) -> str:
     exact, team = optima(found), found.team
 
     def said(names: Sequence[str], goal: str) -> str:
         return ", ".join(f"{name} {team[name].estimate().mean / exact[goal]:.1%}" for name in names if name in team)
 
     members = [name for name in team if name not in (CENTRAL, OWN)]
-    paradigms = (
+    utilities = (
         f"Of what one mind with all signals can earn ({exact['centralised']:.3g}) {said([CENTRAL], 'centralised')}; "
         f"of the team optimum of managers with their own signals ({exact['team optimum']:.3g}) "
         f"{said(members, 'team optimum')}. Managers paid for their own sectors earn {team[OWN].estimate().mean:.3f} "
-        f"together; theory says {exact['independent']:.3g}. What separates paradigms here is who sees and who is "
-        f"paid what: independent learners with the team's reward reach the team optimum, too."
+        f"together; theory says {exact['independent']:.3g}. {paradigms(claims)}"
     )
     games = found.games
+    best = {name: market.benchmarks().optimum.average for name, market in (("two-step", TWO_STEP), ("dare", DARE))}
+    ends = {(game, name): played.estimate().mean for game, by in games.items() for name, played in by.items()}
     decomposition = (
-        f"In the two-step game QMIX ends at {games['two-step']['QMIX'].estimate().mean:.3g} and VDN at "
-        f"{games['two-step']['VDN'].estimate().mean:.3g} (optimum 8); in the non-monotonic one they end at "
-        f"{games['dare']['QMIX'].estimate().mean:.3g} and {games['dare']['VDN'].estimate().mean:.3g} (optimum 8)."
+        f"In the two-step game QMIX ends at {ends['two-step', 'QMIX']:.3g} and VDN at {ends['two-step', 'VDN']:.3g} "
+        f"(optimum {best['two-step']:g}); in the non-monotonic one they end at {ends['dare', 'QMIX']:.3g} and "
+        f"{ends['dare', 'VDN']:.3g} (optimum {best['dare']:g})."
     )
-    return f"{paradigms}\n\n{decomposition}\n\n{_challenges(found)}"
+    return f"{utilities}\n\n{decomposition}\n\n{_challenges(found)}"
 
 
 def _challenges(found: "Evidence") -> str:

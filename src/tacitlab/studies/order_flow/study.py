@@ -13,6 +13,7 @@ import numpy as np
 from tacitlab.markets.double_auction.theory import BilateralTrade, expected_surplus
 from tacitlab.measures.statistics import Estimate, mean_interval
 from tacitlab.studies.base import Claim, Finding, Player, Study, Verdict, between, less_than, more_than
+from tacitlab.studies.frame import compared
 from tacitlab.studies.order_flow.evidence import (
     EVERY,
     LAGS,
@@ -44,9 +45,7 @@ PUBLISHED: Mapping[str, tuple[str, float, float]] = {
 }
 
 NOTES = (
-    f"Facts are judged by returns over {EVERY} steps, about as many trades, of the middle between the best quotes: an "
-    "interval wholly on the right side says reproduced, one wholly on the wrong side not reproduced, else sessions are "
-    "too few.",
+    f"Facts are judged by returns over {EVERY} steps, about as many trades, of the middle between the best quotes.",
     f"Returns count as without memory if their first autocorrelation lies within {NEAR:g} of 0; volatility clusters "
     f"if the mean autocorrelation of absolute returns at lags {LATE} to {LAGS} exceeds {LASTING:g}; impact is concave "
     "if its power of the volume is below 1.",
@@ -129,6 +128,9 @@ def fact_claims(name: str, flow: Flow) -> Iterator[Claim]:
 # --- answer ----------------------------------------------------------------------------------------------------------
 
 
+ALPHA = "PPO: Smith's alpha"
+
+
 def answer(e: Evidence, claims: tuple[Claim, ...]) -> str:
     """The finding in words."""
     by_name = {claim.name: claim for claim in claims}
@@ -138,13 +140,17 @@ def answer(e: Evidence, claims: tuple[Claim, ...]) -> str:
         return f"{found.mean:{found.precision}} (95 % CI {found.interval})"
 
     theory = BilateralTrade().efficiency
+    nearer = compared(
+        by_name[f"{ALPHA} more than ZI-C"].measured, "nearer the competitive price",
+        "as near the competitive price, for all we see", "farther from the competitive price",
+    )  # fmt: skip
     return (
         f"In the double auction traders without intelligence, who quote anything that brings no loss, realise "
-        f"{shown('ZI-C: efficiency')} of the largest surplus, where the reference has .958. Where everybody quotes in "
-        f"each of {LESSONS} steps they realise {shown('ZI-C, everybody quotes: efficiency')}, and PPO "
-        f"{shown('PPO: efficiency')}: a difference of {shown('PPO: efficiency more than ZI-C')}. Learners trade nearer "
-        f"the competitive price: Smith's alpha is {shown('PPO: Smith' + chr(39) + 's alpha')}, that of ZI-C "
-        f"{e.rules[RULES[0]].last('alpha').mean():.3f}. In bilateral trade with private values they realise "
+        f"{shown('ZI-C: efficiency')} of the largest surplus, where the reference has {PUBLISHED['efficiency'][1]:g}. "
+        f"Where everybody quotes in each of {LESSONS} steps they realise "
+        f"{shown('ZI-C, everybody quotes: efficiency')}, and PPO {shown('PPO: efficiency')}: a difference of "
+        f"{shown('PPO: efficiency more than ZI-C')}. Learners trade {nearer}: Smith's alpha is {shown(ALPHA)}, that of "
+        f"ZI-C {e.rules[RULES[0]].last('alpha').mean():.3f}. In bilateral trade with private values they realise "
         f"{shown('bilateral trade, PPO: efficiency')}; the linear equilibrium has {theory:.3f}, and no equilibrium "
         f"more.\n\n{facts(claims)}"
     )

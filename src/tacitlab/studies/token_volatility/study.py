@@ -8,10 +8,9 @@ those who never trade have no volatility at all. Agents have private values that
 from collections.abc import Mapping
 from typing import ClassVar
 
-import numpy as np
-
 from tacitlab.measures.statistics import Estimate, mean_interval
 from tacitlab.studies.base import Claim, Finding, Player, Study, Verdict, paired_difference
+from tacitlab.studies.frame import compared
 from tacitlab.studies.token_volatility.evidence import STEADY, Evidence, OnCurve, gather, named
 from tacitlab.studies.token_volatility.play import PUBLISHED, SOURCE, Played, Size, reduction
 from tacitlab.studies.token_volatility.report import sections
@@ -120,10 +119,10 @@ def answer(e: Evidence, claims: tuple[Claim, ...]) -> str:
     )
     return (
         f"It depends on the baseline, on the reward and on when one looks: of {len(tested)} reductions that the paper "
-        f"could mean, {within} {'is' if within == 1 else 'are'} 30 % within two standard errors, and they run from "
-        f"{min(c.measured.mean for c in tested):.0f} % to {max(c.measured.mean for c in tested):.0f} %. Against random "
-        f"orders PPO for profit, which acts with randomness, makes prices {against(on, on.profit)}. If the same "
-        f"policies take their likeliest actions, prices are {against(on, on.steady)}; {most} makes them "
+        f"could mean, {within} {'is' if within == 1 else 'are'} {REDUCTION:g} % within two standard errors, and they "
+        f"run from {min(c.measured.mean for c in tested):.0f} % to {max(c.measured.mean for c in tested):.0f} %. "
+        f"Against random orders PPO for profit, which acts with randomness, makes prices {against(on, on.profit)}. If "
+        f"the same policies take their likeliest actions, prices are {against(on, on.steady)}; {most} makes them "
         f"{against(on, on.everybody[most])}.\n\n"
         f"Less volatility is less trade. Tokens traded in a step, and what an agent earns in an episode: {both}. "
         f"Nobody trading would be a reduction by 100 %: stability without volume and welfare beside it "
@@ -149,10 +148,10 @@ def gains(e: Evidence) -> str:
     """Where the learners' gains come from."""
     on = e.main
     ours, taking = on.profit.mean("supply"), on.rules["price-taking"].mean("supply")
-    service = on.profit.mean("welfare"), on.rules["price-taking"].mean("welfare")
-    more = "more" if np.mean(service[0]) > np.mean(service[1]) else "less"
+    service = on.profit.labelled("welfare"), on.rules["price-taking"].labelled("welfare")
+    more = compared(paired_difference(*service), "less", "as much", "more")
     return (
         f"Learners keep the supply at {ours.mean():.0f} tokens where price-takers hold {taking.mean():.0f}: the price "
-        f"that all pay interest on is lower, and holding serves {more} ({service[0].mean():.2f} a step, "
-        f"{service[1].mean():.2f} with price-takers)."
+        f"that all pay interest on is lower, and holding serves {more} ({float(service[0].mean()):.2f} a step, "
+        f"{float(service[1].mean()):.2f} with price-takers)."
     )
