@@ -151,6 +151,12 @@ def test_listing_and_showing_what_plays_with_tables_start_without_jax(command):
     assert done.returncode == 0, done.stderr
 
 
+def test_a_stage_game_is_prepared_without_jax():
+    code = "from tacitlab.lab.experiment import load; from tacitlab.lab.run import prepare; prepare(load('bertrand'));"
+    code += "import sys; sys.exit('jax' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
 def test_slow_tests_exist():
     """Lines of slow.txt that name nothing would hide that a test was renamed."""
     folder = Path(__file__).parent

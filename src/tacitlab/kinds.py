@@ -19,7 +19,8 @@ AS_CLASSES = {"kinds": "classes"}  # context of a dump that stays in this proces
 class OfKind:
     """Metadata of a field: plain data whose ``kind`` is one of the registry's, or an object of such a class.
 
-    It is open where a union of models would be closed, and tells mistakes in the same words and places.
+    It is open where a union of models would be closed, and tells mistakes in the same words and places. With ``among``
+    it takes those kinds and what descends from them.
 
     Examples
     --------
@@ -36,9 +37,11 @@ class OfKind:
     """
 
     rooms: tuple[str, ...]
+    among: tuple[str, ...]
 
-    def __init__(self, *rooms: str) -> None:
+    def __init__(self, *rooms: str, among: tuple[str, ...] = ()) -> None:
         object.__setattr__(self, "rooms", rooms)
+        object.__setattr__(self, "among", among)
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         shown = core_schema.plain_serializer_function_ser_schema(written, info_arg=True)
@@ -47,11 +50,17 @@ class OfKind:
     @property
     def kinds(self) -> list[str]:
         """All that have a name, in the order of the rooms."""
-        return [kind for room in self.rooms for kind in registry.entries(room)]
+        return list(self.among) or [kind for room in self.rooms for kind in registry.entries(room)]
+
+    @property
+    def parents(self) -> tuple[type[Any], ...]:
+        """What an object must descend from."""
+        named = tuple(registry.find(self.rooms, kind) for kind in self.among)
+        return named or registry.roots(self.rooms)
 
     def validated(self, value: Any) -> Any:
         """An object of one of the kinds."""
-        if isinstance(value, registry.roots(self.rooms)):
+        if isinstance(value, self.parents):
             return _with_kind(value)
         given = value if isinstance(value, Mapping) else vars(value) if isinstance(value, BaseModel) else None
         if given is None:
@@ -65,7 +74,7 @@ class OfKind:
         return _with_kind(_tagged(cls, tag).validate_python(rest))
 
     def _class_of(self, kind: Any) -> type[BaseModel]:
-        if isinstance(kind, type) and issubclass(kind, registry.roots(self.rooms)):
+        if isinstance(kind, type) and issubclass(kind, self.parents):
             return kind  # of a dump that never left this process
         if not (registry.is_place(kind) or kind in self.kinds):
             raise PydanticKnownError(
@@ -73,9 +82,12 @@ class OfKind:
                 {"discriminator": "'kind'", "tag": str(kind), "expected_tags": ", ".join(map(repr, self.kinds))},
             )
         try:
-            return registry.find(self.rooms, kind)
+            found = registry.find(self.rooms, kind)
         except TacitError as error:
             raise ValueError(str(error)) from None
+        if not issubclass(found, self.parents):
+            raise ValueError(f"kind: {kind!r} does not fit here; derive it from {', '.join(self.among)}")
+        return found
 
 
 @lru_cache(maxsize=512)

@@ -184,6 +184,14 @@ def test_a_learner_of_ones_own(place, tmp_path):
     made = load("mine/fish.yaml", ["learners={kind: 'mine/slow.py:SlowPPO'}"])
     assert isinstance(made.learners[0], PPO)
     assert made.dump()["learners"][0]["kind"] == f"{place / 'slow.py'}:SlowPPO"
+    one = load("mine/fish.yaml", ["learners={kind: centralised, learner: {kind: 'mine/slow.py:SlowPPO', rollout: 8}}"])
+    assert one.learners[0].learner == type(made.learners[0])(rollout=8)
+    with pytest.raises(TacitError, match=r"learners.learner.kind: .*Fishery' is a market where a learner is needed"):
+        load("mine/fish.yaml", ["learners={kind: centralised, learner: {kind: 'mine/fishery.py:Fishery'}}"])
+    with pytest.raises(
+        TacitError, match=r"learners.learner.kind: 'tacitlab.*' does not fit here; derive it from ppo, ac"
+    ):
+        load("mine/fish.yaml", ["learners={kind: centralised, learner: {kind: 'tacitlab.learners:Rule', rule: nash}}"])
     with pytest.raises(TacitError, match=r"learners.rat: no such field; did you mean 'rate'\?"):
         load("mine/fish.yaml", ["learners={kind: 'mine/slow.py:SlowPPO', rat: 1}"])
 

@@ -143,6 +143,8 @@ class Experiment(Spec):
             raise ValueError(f"copies: {alone[0]} learns from one market at a time; set copies=1")
         if self.steps >= 2**31:
             raise ValueError(f"length.episodes: {self.steps:.3g} steps are too many; at most 2^31")
+        for role, learner in self.seated():
+            learner.check(self.market, role)
         self.test_market()
 
     def _check_trace(self) -> None:

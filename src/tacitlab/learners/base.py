@@ -196,8 +196,24 @@ class Learner(Spec):
         TacitError
             If it cannot play markets, or not this one.
         """
+        raise self._in_games_only()
+
+    def check(self, market: "Market", role: "Role") -> None:
+        """Refuse a market, or a role in it, that it is not made for, as soon as it is seated there.
+
+        What only shows when the group is built, :meth:`group` refuses.
+
+        Raises
+        ------
+        TacitError
+            One line: field, problem, mend.
+        """
+        if type(self).group is Learner.group:
+            raise self._in_games_only()
+
+    def _in_games_only(self) -> TacitError:
         kind = type(self).model_fields["kind"].default
-        raise refuse("kind", f"{kind} plays stage games only", "choose another learner (`tacit list`)")
+        return refuse("kind", f"{kind} plays stage games only", "choose another learner (`tacit list`)")
 
 
 class TabularLearner(Learner):

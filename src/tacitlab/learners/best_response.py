@@ -13,7 +13,7 @@ from tacitlab.learners.base import Learner, MarketSeat, refuse
 from tacitlab.learners.parts.group import Group, Independent, LearnerState, Policy
 from tacitlab.learners.parts.scripted import Scripted
 from tacitlab.learners.parts.tabular import TabularQ
-from tacitlab.markets.base import Role
+from tacitlab.markets.base import Market, Role
 from tacitlab.markets.resource import response as trading_response
 from tacitlab.markets.resource.market import ResourceMarket
 from tacitlab.markets.token.market import TokenEconomy
@@ -41,12 +41,14 @@ class BestResponse(Learner):
     agent: int = param(0, "the trader of that run who is responded to", ge=0)
     shift: int = param(0, "how many sessions further", "sessions", ge=0)
 
-    def group(self, seat: MarketSeat) -> Group:
-        market = seat.market
-        if not isinstance(market, ResourceMarket) or seat.role.name not in ("responder", "spoofer"):
+    def check(self, market: Market, role: Role) -> None:
+        if not isinstance(market, ResourceMarket) or role.name not in ("responder", "spoofer"):
             raise refuse("kind", "best-response is an adversary in the resource market", "seat it as a responder")
         if market.traders != 1 or market.n_players != 2:
             raise refuse("kind", "a best response is to one trader alone", "set traders: 1 and one adversary")
+
+    def group(self, seat: MarketSeat) -> Group:
+        self.check(seat.market, seat.role)
         return Respond.of(self, seat)
 
 

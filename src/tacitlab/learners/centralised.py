@@ -2,13 +2,14 @@
 
 import math
 from dataclasses import replace
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
+from tacitlab.kinds import OfKind
 from tacitlab.learners.actor_critic import ActorCritic
 from tacitlab.learners.base import Learner, MarketSeat, refuse
 from tacitlab.learners.dqn import DQN
@@ -47,9 +48,9 @@ class Centralised(Learner):
     """
 
     kind: Literal["centralised"] = "centralised"
-    learner: PPO | ActorCritic | DQN | QLearning = param(
-        PPO(), "how the one that decides for all learns", discriminator="kind"
-    )
+    learner: Annotated[
+        PPO | ActorCritic | DQN | QLearning, OfKind("learner", among=("ppo", "actor-critic", "dqn", "q-learning"))
+    ] = param(PPO(), "how the one that decides for all learns")
 
     many_copies: ClassVar[bool] = True  # the inner learner is asked when the group is built
 

@@ -1,6 +1,6 @@
 """Scripted policies: the baselines that do not learn."""
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from tacitlab.schema import param
 
 if TYPE_CHECKING:
     from tacitlab.learners.parts.group import Group
+    from tacitlab.markets.base import Market, Role
     from tacitlab.markets.execution.market import Execution
 
 
@@ -55,15 +56,19 @@ class Rule(Learner):
     rule: str = param(..., "name of the rule")
     rate: float = param(1.0, "probability that a step follows the rule; otherwise the agent holds", ge=0, le=1)
 
-    def group(self, seat: MarketSeat) -> "Group":
-        from tacitlab.learners.parts.scripted import ActByRule
-
-        known = seat.market.rules_of(seat.role)
+    def check(self, market: "Market", role: "Role") -> None:
+        known = market.rules_of(role)
         if self.rule not in known:
-            where = "here" if len(seat.market.roles()) == 1 else f"to role {seat.role.name}"
+            where = "here" if len(market.roles()) == 1 else f"to role {role.name}"
             raise refuse("rule", f"{self.rule!r} is unknown {where}", f"choose from {', '.join(known) or 'none'}")
         if self.rate < 1 and "hold" not in known:
             raise refuse("rate", "this market does not say what holding is", "set rate: 1")
+
+    def group(self, seat: MarketSeat) -> "Group":
+        from tacitlab.learners.parts.scripted import ActByRule
+
+        self.check(seat.market, seat.role)
+        known = seat.market.rules_of(seat.role)
         which = list(known).index(self.rule)
         return ActByRule.of(seat.dynamics, seat.role, seat.agents, tuple(known), which, self.rate)
 
@@ -98,13 +103,16 @@ class FixedSchedule(Learner):
 
         return FollowSchedule.of(self.schedules(seat))
 
-    def schedules(self, seat: MarketSeat) -> NDArray[np.float64]:
-        """Trades of the agents that sit here, (agents, steps, assets)."""
+    def check(self, market: "Market", role: "Role") -> None:
         from tacitlab.markets.execution.market import Execution
 
-        market = seat.market
         if not isinstance(market, Execution):
             raise refuse("kind", "fixed-schedule trades in the execution game only", "use another learner")
+
+    def schedules(self, seat: MarketSeat) -> NDArray[np.float64]:
+        """Trades of the agents that sit here, (agents, steps, assets)."""
+        self.check(seat.market, seat.role)
+        market: Any = seat.market
         if isinstance(self.trades, tuple):
             wanted = market.steps * market.assets
             if len(self.trades) != wanted:

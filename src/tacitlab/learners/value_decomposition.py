@@ -46,7 +46,7 @@ from tacitlab.learners.parts.networks import (
     respond,
     unroll,
 )
-from tacitlab.markets.base import Role
+from tacitlab.markets.base import Market, Role
 from tacitlab.markets.motion import Dynamics
 from tacitlab.schema import param
 
@@ -113,6 +113,11 @@ class VDN(Learner):
             )
         return self
 
+    def check(self, market: Market, role: Role) -> None:
+        if not market.common_reward:
+            problem = f"{self.kind} learns a team's value, but these agents get rewards of their own"
+            raise refuse("kind", problem, "give all the same reward, or use independent learners, mappo or maddpg")
+
     def group(self, seat: MarketSeat) -> Group:
         return self._seated(seat, None)
 
@@ -124,9 +129,7 @@ class VDN(Learner):
         TacitError
             If agents may get different rewards, or have actions without candidates.
         """
-        if not seat.market.common_reward:
-            problem = f"{self.kind} learns a team's value, but these agents get rewards of their own"
-            raise refuse("kind", problem, "give all the same reward, or use independent learners, mappo or maddpg")
+        self.check(seat.market, seat.role)
         problem = f"{self.kind} chooses among candidates, and this market names none"
         number, size = candidate_shape(seat, refuse("kind", problem, "use mappo"))
         agents, world = seat.agents, state_size(seat)
