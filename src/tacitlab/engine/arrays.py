@@ -1,7 +1,7 @@
 """The plain arrays that the compiled loop reads and writes: one experiment, flattened.
 
 Agents and groups are rows of structured arrays: the loop then needs few base addresses, and what it needs of an agent
-lies together. All counters and indices are unsigned 64-bit (see :mod:`tacitlab.engine.rules`).
+lies together. All counters and indices are unsigned 64-bit (see :mod:`tacitlab.learners.tables`).
 """
 
 from collections.abc import Callable
@@ -47,13 +47,19 @@ AGENT = np.dtype(
     ]
 )
 
+NEEDS = ("nothing", "state", "action")  # of the next move, before a rule can learn
+FROZEN = ("greedy", "same", "random")  # how an agent plays that has stopped learning
+
 #: One group: consecutive agents that learn in the same way with the same numbers.
 GROUP = np.dtype(
     [
         ("start", "u8"),  # its agents are start ... stop - 1
         ("stop", "u8"),
-        ("choice", "i8"),
+        ("choice", "i8"),  # numbers of its rules: lines of the table, or beyond them
         ("rule", "i8"),
+        ("foreign", "u8"),  # one of them is not in the table
+        ("needs_next", "i8"),  # place in NEEDS
+        ("frozen", "i8"),  # place in FROZEN
         ("alpha", "f8"),
         ("gamma", "f8"),
         ("mixing", "f8"),  # EXP3's share of uniform play; UCB1's width
@@ -117,6 +123,29 @@ class Table(NamedTuple):
     targets: F64  # (actions,) scratch
     played: F64  # (agents, or 1 if anonymous, actions) times played since the sums were emptied
     earned: F64  # (agents or 1,) payoffs earned since then
+    numbers: F64  # (agents, most) constants of rules
+    memory: F64  # (agents, most) numbers of rules that change, fresh in every session
+
+
+class Keys(NamedTuple):
+    """Random streams of a session; see :mod:`tacitlab.engine.streams`."""
+
+    play: np.uint64
+    nature: np.uint64
+    choosing: np.uint64
+    learning: np.uint64
+
+
+class Turn(NamedTuple):
+    """What a rule sees beside game and table; see :class:`tacitlab.learners.base.TabularRule`."""
+
+    group: Any  # a row of GROUP
+    t: Any  # period
+    joint: Any  # joint action of the last period, 0 in a congestion game
+    regime: Any  # payoff regime of the last period
+    key: Any  # random stream of this turn
+    discount: Any  # in learning: gamma to the number of periods since the own last move
+    next_action: Any  # in learning: what the agent continues with
 
 
 class Scene(NamedTuple):

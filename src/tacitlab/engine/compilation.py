@@ -1,19 +1,23 @@
 """Where compiled code is kept between processes.
 
 Numba's cache notices a change in the file of the cached function only, not in the files it calls. Stale machine
-code would be wrong silently, so the cache folder carries a fingerprint of the engine's whole source.
+code would be wrong silently, so the cache folder carries a fingerprint of the whole source of the engine and the rules.
 """
 
 import hashlib
+import inspect
 import os
 import shutil
 import threading
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
+from types import FunctionType
 from typing import Any
+from weakref import WeakSet
 
 import numba
+from numba.extending import register_jitable
 
 KEPT_VERSIONS = 4  # older folders of compiled code are removed
 
@@ -38,16 +42,39 @@ def native(function: Callable[..., Any]) -> Any:
     Without numba's reference counting, reading an array out of a tuple costs nothing; with it the loop spent 95 %
     of its time counting references.
     """
-    options: dict[str, Any] = {"_nrt": False}
-    return numba.njit(**options)(function)
+    return numba.njit(**NATIVE)(with_parts(function))
 
 
 def inlined(function: Callable[..., Any]) -> Any:
     """Like :func:`native`, and always copied into the caller."""
-    options: dict[str, Any] = {"_nrt": False, "forceinline": True}
-    return numba.njit(**options)(function)
+    return numba.njit(**INLINED)(with_parts(function))
 
 
+def woven(function: Callable[..., Any]) -> Any:
+    """Like :func:`inlined`, but before types are known: quicker to compile where there are many arguments."""
+    return numba.njit(inline="always", **NATIVE)(with_parts(function))
+
+
+def with_parts(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same function, once numba knows that it may compile the plain functions that it calls, and so on."""
+    seen = inspect.getclosurevars(getattr(function, "py_func", function))
+    for part in [*seen.globals.values(), *seen.nonlocals.values()]:
+        if isinstance(part, FunctionType) and part not in _PARTS:
+            _PARTS.add(part)
+            register_jitable(**NATIVE)(with_parts(part))
+    return function
+
+
+def copied(*functions: Callable[..., Any]) -> None:
+    """Plain functions that are copied into whoever calls them."""
+    for function in functions:
+        _PARTS.add(function)
+        register_jitable(**INLINED)(with_parts(function))
+
+
+NATIVE: dict[str, Any] = {"_nrt": False}
+INLINED: dict[str, Any] = {**NATIVE, "forceinline": True}
+_PARTS: WeakSet[FunctionType] = WeakSet()
 _ONE_AT_A_TIME = threading.Lock()
 
 
@@ -60,8 +87,7 @@ def hook(function: Callable[..., Any], signature: Any) -> Any:
 @lru_cache(maxsize=64)
 def _hook(function: Callable[..., Any], signature: Any) -> Any:
     """It allocates nothing either, like :func:`native`; numba cannot keep it between processes."""
-    options: dict[str, Any] = {"_nrt": False}
-    return numba.cfunc(signature, **options)(getattr(function, "py_func", function))
+    return numba.cfunc(signature, **NATIVE)(with_parts(getattr(function, "py_func", function)))
 
 
 def ready() -> bool:
@@ -85,6 +111,7 @@ def cache_folder() -> Path:
 
 def _fingerprint() -> str:
     digest = hashlib.sha256(numba.__version__.encode())
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    here = Path(__file__).parent
+    for path in [*sorted(here.glob("*.py")), *sorted((here.parent / "learners").glob("*.py"))]:  # they hold rules
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

@@ -8,10 +8,11 @@ from numba import uint64
 
 from tacitlab.engine import rules
 from tacitlab.engine.compilation import inlined, native
-from tacitlab.engine.kernel import ONE, ZERO
+from tacitlab.engine.kernel import EVERYBODY, ONE, OWN, ZERO
 from tacitlab.engine.nature import advance_schedule
 from tacitlab.engine.session import deafness
 from tacitlab.engine.streams import uniform
+from tacitlab.learners.tables import assign, epsilon_greedy
 
 
 @native
@@ -34,9 +35,9 @@ def _steps(agent, rival):
     """By how many states an agent moves for each step of its own action, and for each of the rival's."""
     if agent.memory == ZERO:
         return ZERO, ZERO
-    if agent.observes == rules.EVERYBODY:
+    if agent.observes == EVERYBODY:
         return agent.stride, rival.stride
-    return (ONE, ZERO) if agent.observes == rules.OWN else (ZERO, ONE)
+    return (ONE, ZERO) if agent.observes == OWN else (ZERO, ONE)
 
 
 @inlined
@@ -46,12 +47,12 @@ def _learn(table, group, actions, state, was, chosen, payoff):
     old = table.values[place]
     continuation = table.values[state[0] + table.greedy[state[1]]]
     new = old + group.alpha * (payoff + group.gamma * continuation - old)
-    rules.assign(table.values, table.greedy, was[0], was[1], chosen, actions, new)
+    assign(table.values, table.greedy, was[0], was[1], chosen, actions, new)
 
 
 @inlined
 def _choose(table, group, actions, state, u):
-    return rules.epsilon_greedy(table.values, state[0], actions, table.greedy[state[1]], u, group.level, False)
+    return epsilon_greedy(table.values, state[0], actions, table.greedy[state[1]], u, group.level, False)
 
 
 @native

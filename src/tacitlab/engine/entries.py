@@ -19,7 +19,7 @@ from tacitlab.engine import tabular
 from tacitlab.engine.arrays import F64, U64, GameArrays, Rows
 from tacitlab.errors import TacitError
 from tacitlab.games.base import CongestionForm, NormalForm
-from tacitlab.learners.base import Behaviour, Rule, Seat, TabularLearner, refuse
+from tacitlab.learners.base import Behaviour, Seat, TabularLearner, TabularRule, refuse
 
 Trained = Callable[[str, int], tuple[NDArray[np.float64] | None, NDArray[np.int64]]]
 MOST_BANK = 60_000_000  # initial values of all strategies together: half a gigabyte
@@ -33,6 +33,8 @@ class Bank(NamedTuple):
     knots: F64  # (players or 1, strategies, knots, 4)
     place: U64  # (players or 1, strategies): where the initial values begin in `values`
     values: F64  # initial values, equal tables once
+    numbers: F64  # (players or 1, strategies, most): constants of rules
+    memory: F64  # (players or 1, strategies, most): what rules remember, as a session begins
 
 
 class Jobs(NamedTuple):
@@ -61,6 +63,7 @@ class EntryPlan:
     players: int
     room: tuple[int, int, int]  # values, cells and actions that the largest entry needs
     counted: bool
+    foreign: tabular.Numbered  # rules of strategies of which one is not in the table
     span: Span
 
     @property
@@ -111,11 +114,18 @@ def prepare(
     cells = np.array([[seat.states for seat in row] for row in rows])
     actions = max(seat.actions for seat in whole)
     copies = 1 if seats > 1 else players
-    bank = Bank(_agents(form, rows), _groups(behaviours), _knots(behaviours), place, values)
+    flat = [b for row in behaviours for b in row]
+    bank = Bank(
+        _agents(form, rows), _groups(behaviours, tabular.numbers_of(flat)), _knots(behaviours), place, values,
+        _own([[b.numbers for b in row] for row in behaviours]), _own([[b.memory for b in row] for row in behaviours]),
+    )  # fmt: skip
+    foreign = tabular.foreign_rules(flat)
+    tabular.compiled(foreign)  # a user's mistake shows before anything is played
     return EntryPlan(
         game=game, bank=bank, players=players,
         room=(int(sizes.max(axis=1).sum()) * copies, int(cells.max(axis=1).sum()) * copies, actions),
-        counted=bool((bank.groups["rule"] == Rule.AVERAGE).any()),
+        counted=any(b.rule.counts or b.choice.counts for b in flat),
+        foreign=foreign,
         span=Span(np.uint64(periods), np.uint64(late), exchange),
     )  # fmt: skip
 
@@ -131,8 +141,9 @@ def play(plan: EntryPlan, jobs: Jobs, sessions: int, stop: NDArray[np.bool_]) ->
     """
     from tacitlab.engine.entry_session import play_entries  # numba is imported only where something is played
 
-    paid = np.empty((len(jobs.own), sessions, 2, 2))
-    play_entries(plan.game, plan.bank, jobs, plan.players, plan.room, plan.counted, plan.span, stop, paid)
+    paid, foreign = np.empty((len(jobs.own), sessions, 2, 2)), tabular.compiled(plan.foreign)
+    game = plan.game if foreign is None else tabular.writable(plan.game)
+    play_entries(game, plan.bank, jobs, plan.players, plan.room, plan.counted, foreign, plan.span, stop, paid)
     return paid
 
 
@@ -184,8 +195,13 @@ def _agents(form: NormalForm | CongestionForm, rows: list[list[Seat]]) -> Rows:
     return agents
 
 
-def _groups(behaviours: list[list[Behaviour]]) -> Rows:
-    return np.stack([tabular.group_rows([0] * (len(row) + 1), row) for row in behaviours])
+def _groups(behaviours: list[list[Behaviour]], numbers: dict[TabularRule, int]) -> Rows:
+    return np.stack([tabular.group_rows([0] * (len(row) + 1), row, numbers) for row in behaviours])
+
+
+def _own(rows: list[list[tuple[float, ...]]]) -> F64:
+    flat = tabular.own_rows([numbers for row in rows for numbers in row])
+    return flat.reshape(len(rows), len(rows[0]), -1) if flat.size else np.zeros((len(rows), len(rows[0]), 0))
 
 
 def _knots(behaviours: list[list[Behaviour]]) -> F64:

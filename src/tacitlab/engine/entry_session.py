@@ -11,7 +11,7 @@ from tacitlab.engine.compilation import compiled, native
 from tacitlab.engine.duel import duel, is_duel
 from tacitlab.engine.kernel import ONE, ZERO, remember, settle
 from tacitlab.engine.nature import advance_schedule, next_regime
-from tacitlab.engine.session import begin, deafness, gather, move
+from tacitlab.engine.session import begin, deafness, gather, move_group
 from tacitlab.engine.streams import uniform
 
 
@@ -28,6 +28,8 @@ def _sit_down(table, bank, own, others):
         place, size = bank.place[row, k], agent.n_states * agent.n_actions
         for v in range(size):
             table.values[value + v] = bank.values[place + v]
+        for v in range(uint64(table.numbers.shape[1])):
+            table.numbers[i, v], table.memory[i, v] = bank.numbers[row, k, v], bank.memory[row, k, v]
         value, cell = value + size, cell + agent.n_states
     for g in range(uint64(2)):
         row, k = min(g, rows - ONE), own if g == ZERO else others
@@ -42,7 +44,7 @@ def _sit_down(table, bank, own, others):
 
 
 @native
-def _learn_and_earn(game, table, span, play_key, nature_key, joint, regime, stop, paid):
+def _learn_and_earn(game, table, foreign, span, keys, joint, regime, stop, paid):
     """All periods of a session; writes mean payoffs into ``paid`` (window, group), False if interrupted."""
     n = uint64(table.agents.size)
     random_nature = game.transition.shape[0] > 1
@@ -52,16 +54,7 @@ def _learn_and_earn(game, table, span, play_key, nature_key, joint, regime, stop
     for t in range(span.periods):
         for g in range(uint64(2)):
             advance_schedule(table, g, t)
-            group = table.groups[g]
-            for i in range(group.start, group.stop):
-                if game.sequential and i != t % n:
-                    continue
-                if random_nature and not game.active[regime, i]:
-                    table.agents[i].action = ZERO
-                    continue
-                u = uniform(play_key, t * n + i)
-                moved = table.agents[i].waiting != ZERO if game.gathering else t > ZERO
-                move(game, table, group, i, u, joint, last_regime, moved, True)
+            move_group(game, table, foreign, g, t, keys, joint, regime, last_regime, True, True)
         joint, _mean = settle(game, table, regime, False)
         mine, theirs = table.agents[0].payoff, 0.0
         for i in range(ONE, n):
@@ -75,7 +68,7 @@ def _learn_and_earn(game, table, span, play_key, nature_key, joint, regime, stop
             gather(table)
         last_regime = regime
         if random_nature:
-            regime = next_regime(game, regime, uniform(nature_key, t))
+            regime = next_regime(game, regime, uniform(keys.nature, t))
         remember(game, table, joint, regime)
         if t & deaf == deaf and stop[0]:
             return False
@@ -86,16 +79,16 @@ def _learn_and_earn(game, table, span, play_key, nature_key, joint, regime, stop
 
 
 @native
-def _play_entry(game, table, bank, own, others, span, nothing, seed, session, stop, paid):
+def _play_entry(game, table, foreign, bank, own, others, span, nothing, seed, session, stop, paid):
     swapped = span.exchange and session % uint64(2) == ONE
     if swapped:
         own, others = others, own
     _sit_down(table, bank, own, others)
-    play_key, nature_key, joint, regime = begin(game, table, nothing, seed, session)
+    keys, joint, regime = begin(game, table, nothing, seed, session)
     if is_duel(game, table):
-        finished = duel(game, table, span, play_key, stop, paid)
+        finished = duel(game, table, span, keys.play, stop, paid)
     else:
-        finished = _learn_and_earn(game, table, span, play_key, nature_key, joint, regime, stop, paid)
+        finished = _learn_and_earn(game, table, foreign, span, keys, joint, regime, stop, paid)
     if not finished:
         return False
     if swapped:
@@ -105,8 +98,11 @@ def _play_entry(game, table, bank, own, others, span, nothing, seed, session, st
 
 
 @compiled()
-def play_entries(game, bank, jobs, players, room, counted, span, stop, paid):
-    """Play ``paid.shape[1]`` sessions of every job; if ``stop[0]`` is set the call returns soon."""
+def play_entries(game, bank, jobs, players, room, counted, foreign, span, stop, paid):
+    """Play ``paid.shape[1]`` sessions of every job; if ``stop[0]`` is set the call returns soon.
+
+    ``foreign`` is the function of groups with rules that are not in the table, or None.
+    """
     values, cells, actions = room
     table = Table(
         np.zeros(players, bank.agents.dtype),
@@ -121,13 +117,15 @@ def play_entries(game, bank, jobs, players, room, counted, span, stop, paid):
         np.zeros(actions),
         np.zeros((1, actions)),
         np.zeros(1),
+        np.zeros((players, bank.numbers.shape[2])),
+        np.zeros((players, bank.memory.shape[2])),
     )
     nothing = np.zeros((1, 0))
     for job in range(jobs.own.size):
         for s in range(paid.shape[1]):
             session = jobs.first[job] + uint64(s)
             if not _play_entry(
-                game, table, bank, jobs.own[job], jobs.others[job], span, nothing, jobs.seed[job], session, stop,
-                paid[job, s],
+                game, table, foreign, bank, jobs.own[job], jobs.others[job], span, nothing, jobs.seed[job],
+                session, stop, paid[job, s],
             ):  # fmt: skip
                 return

@@ -3,10 +3,10 @@
 import numpy as np
 from numba import uint64
 
-from tacitlab.engine import rules
 from tacitlab.engine.compilation import inlined, native
 from tacitlab.engine.kernel import ONE, ZERO, remember, settle
 from tacitlab.engine.streams import uniform
+from tacitlab.learners.tables import first_maximum
 
 NEVER = np.uint64((1 << 64) - 1)
 
@@ -44,7 +44,7 @@ def initial_values(table, given, row, key):
             agent.row, agent.cell = agent.first_value, agent.first_cell
             for s in range(agent.n_states):
                 row_of_state = agent.first_value + s * agent.n_actions
-                table.greedy[agent.first_cell + s] = rules.first_maximum(table.values, row_of_state, agent.n_actions)
+                table.greedy[agent.first_cell + s] = first_maximum(table.values, row_of_state, agent.n_actions)
 
 
 @native

@@ -1,128 +1,108 @@
-"""How one agent chooses and learns: scalar steps, compiled into the engine's loop.
+"""The table of rules in the compiled loop: which function an agent's turn goes to.
 
-Every function works on one row of a flat value table: ``values[row + a]`` for the actions ``a`` of one agent in one
-state. Indices are unsigned: numba then leaves out the test for negative indices, which doubled the loop's speed.
-Each choice uses the agent's single uniform draw ``u`` of the period. Given ``u < epsilon``, ``u / epsilon`` is again
-uniform, so that one draw decides both whether and what to explore.
+The branch that picks it is written out from the table, as one would write it by hand: a branch that always goes the
+same way is free, and numba takes much longer over functions nested in each other.
 """
 
-import math
+from functools import lru_cache
+from importlib import import_module
 
 from numba import uint64
 
-from tacitlab.engine.compilation import inlined, native
-from tacitlab.learners.base import Choice, Observes, Rule
+from tacitlab.engine.arrays import FROZEN, NEEDS
+from tacitlab.engine.compilation import copied, native, woven
+from tacitlab.learners.base import TABLE, Rule
+from tacitlab.learners.tables import ONE, ZERO, assign, epsilon_greedy, first_maximum, scaled, teach
 
-# Plain integers: compiled code compares them faster than enumeration members.
-EPSILON_GREEDY, BOLTZMANN, EXP3_MIXTURE, UPPER_BOUND, FIXED, RANDOM, BEST_REPLY = (int(c) for c in Choice)
-NOTHING, Q_LEARNING, Q_COUNTERFACTUAL, SARSA, EXP3, AVERAGE = (int(r) for r in Rule)
-EVERYBODY, RIVALS, OWN, CROWD = (int(o) for o in Observes)
-
-
-@inlined
-def first_maximum(values, row, actions):
-    """The lowest action among those of greatest value."""
-    best, top = uint64(0), values[row]
-    for a in range(uint64(1), actions):
-        value = values[row + a]
-        if value > top:
-            best, top = a, value
-    return best
+EPSILON_GREEDY, Q_LEARNING = TABLE.index(Rule.EPSILON_GREEDY), TABLE.index(Rule.Q_LEARNING)
+GREEDY, RANDOM = FROZEN.index("greedy"), FROZEN.index("random")
+ACTION, NOTHING = NEEDS.index("action"), NEEDS.index("nothing")
 
 
-@inlined
-def assign(values, greedy, row, state, action, actions, new):
-    """Write a value and keep ``greedy[state]`` the first maximum of the row; True if that changed.
+copied(first_maximum, assign, teach, epsilon_greedy, scaled)
 
-    Only a fall of the greedy action's own value needs a new search.
+
+@lru_cache(maxsize=256)
+def _compiled(step):
+    """A function as a rule names it: ``module:function`` of the learners, or the function itself."""
+    if isinstance(step, str):
+        module, _, name = step.partition(":")
+        step = getattr(import_module(f"tacitlab.learners.{module}"), name)
+    return woven(getattr(step, "py_func", step))
+
+
+def _branch(name, last, field, functions, otherwise):
+    """``name(game, table, turn, i, last)``: the function whose number ``turn.group.field`` is."""
+    lines = [f"def {name}(game, table, turn, i, {last}):", f"    number = turn.group.{field}"]
+    for number in functions:
+        lines += [f"    if number == {number}:", f"        return _{number}(game, table, turn, i, {last})"]
+    space = {f"_{number}": function for number, function in functions.items()} | {"otherwise": otherwise}
+    exec("\n".join([*lines, f"    return otherwise(game, table, turn, i, {last})"]), space)
+    return space[name]
+
+
+def choices(numbered):
+    """``choose(game, table, turn, i, u)`` for rules with their numbers; a plain function."""
+    functions = {}
+    for number, rule in numbered:
+        if rule.choose is not None:
+            function = _compiled(rule.choose)
+            functions[number] = function if isinstance(rule.choose, str) else _possible(function)
+    return _branch("choose", "u", "choice", functions, _stays)
+
+
+@woven
+def _stays(game, table, turn, i, u):
+    return ZERO
+
+
+def _possible(function):
+    """Somebody else's choice, kept among the actions that there are: the loop checks no bounds."""
+
+    @woven
+    def choose(game, table, turn, i, u):
+        return min(uint64(function(game, table, turn, i, u)), table.agents[i].n_actions - ONE)
+
+    return choose
+
+
+def lessons(numbered, after):
+    """``learn(game, table, turn, i, reward)`` for rules with their numbers, True if a greedy action changed.
+
+    ``after``: for those that learn after they have chosen; otherwise for those that learn before.
     """
-    old = values[row + action]
-    values[row + action] = new
-    before = greedy[state]
-    if action == before:
-        if new >= old:
-            return False
-        best = first_maximum(values, row, actions)
-        greedy[state] = best
-        return best != before
-    top = values[row + before]
-    if new > top or (new == top and action < before):
-        greedy[state] = action
-        return True
+    functions = {}
+    for number, rule in numbered:
+        if rule.learn is not None and after == (rule.needs_next == "action"):
+            function = _compiled(rule.learn)
+            functions[number] = function if rule.teaches else _searched(function)
+    return _branch("learn", "reward", "rule", functions, _learns_nothing)
+
+
+@woven
+def _learns_nothing(game, table, turn, i, reward):
     return False
 
 
-@inlined
-def epsilon_greedy(values, row, actions, greedy, u, epsilon, random_ties):
-    """Uniform over all actions with probability epsilon, otherwise the greedy one."""
-    if u < epsilon:
-        return min(uint64(u / epsilon * actions), actions - uint64(1))
-    if random_ties:
-        return _random_maximum(values, row, actions, values[row + greedy], (u - epsilon) / (1.0 - epsilon))
-    return greedy
+def _searched(function):
+    """A rule that does not keep the greedy action itself: it is searched again where the agent made its last move."""
+
+    @woven
+    def learn(game, table, turn, i, reward):
+        function(game, table, turn, i, reward)
+        agent = table.agents[i]
+        best = first_maximum(table.values, agent.old_row, agent.n_actions)
+        changed = best != table.greedy[agent.old_cell]
+        table.greedy[agent.old_cell] = best
+        return changed
+
+    return learn
 
 
-@native
-def _random_maximum(values, row, actions, top, u):
-    ties = uint64(0)
-    for a in range(actions):
-        if values[row + a] == top:
-            ties += uint64(1)
-    rank = min(uint64(u * ties), ties - uint64(1))
-    for a in range(actions):
-        if values[row + a] == top:
-            if rank == uint64(0):
-                return a
-            rank -= uint64(1)
-    return uint64(0)
+def steps(numbered):
+    """The three functions of rules: ``learn`` before the choice, ``choose``, ``learn`` after it."""
+    return woven(lessons(numbered, after=False)), woven(choices(numbered)), woven(lessons(numbered, after=True))
 
 
-@native
-def boltzmann(values, row, actions, greedy, u, temperature):
-    """Probability proportional to exp(value / temperature); greedy at temperature 0."""
-    if temperature <= 0.0:
-        return greedy
-    top = values[row + greedy]
-    total = 0.0
-    for a in range(actions):
-        total += math.exp((values[row + a] - top) / temperature)
-    left = u * total
-    for a in range(actions):
-        left -= math.exp((values[row + a] - top) / temperature)
-        if left < 0.0:
-            return a
-    return actions - uint64(1)
-
-
-@native
-def exp3_probability(values, row, actions, greedy, action, mixing):
-    """Probability of an action under EXP3 with log weights ``values``."""
-    top = values[row + greedy]
-    total = 0.0
-    for a in range(actions):
-        total += math.exp(values[row + a] - top)
-    return (1.0 - mixing) * math.exp(values[row + action] - top) / total + mixing / actions
-
-
-@native
-def exp3_choice(values, row, actions, greedy, u, mixing):
-    """Auer, Cesa-Bianchi, Freund and Schapire (2002): exponential weights mixed with uniform play."""
-    if u < mixing:
-        return min(uint64(u / mixing * actions), actions - uint64(1))
-    return boltzmann(values, row, actions, greedy, (u - mixing) / (1.0 - mixing), 1.0)
-
-
-@native
-def upper_bound_choice(values, visits, row, actions, width):
-    """UCB1 of Auer, Cesa-Bianchi and Fischer (2002): untried actions first, then mean + sqrt(width ln t / tries)."""
-    total = 0.0
-    for a in range(actions):
-        if visits[row + a] == 0.0:
-            return a
-        total += visits[row + a]
-    best, top = uint64(0), -math.inf
-    for a in range(actions):
-        bound = values[row + a] + math.sqrt(width * math.log(total) / visits[row + a])
-        if bound > top:
-            best, top = a, bound
-    return best
+NUMBERED = tuple(enumerate(TABLE))
+scripted = native(choices([(number, rule) for number, rule in NUMBERED if rule.frozen != "greedy"]))

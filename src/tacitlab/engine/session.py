@@ -9,34 +9,65 @@ import numpy as np
 from numba import njit, uint64
 
 from tacitlab.engine import rules, streams
-from tacitlab.engine.arrays import Table
+from tacitlab.engine.arrays import Keys, Table, Turn
 from tacitlab.engine.compilation import compiled, inlined, native
-from tacitlab.engine.kernel import ONE, ZERO, choose, empty_sums, learn, learn_all, remember, settle
+from tacitlab.engine.kernel import ONE, ZERO, empty_sums, remember, settle
 from tacitlab.engine.limit import greedy_play
 from tacitlab.engine.nature import advance_schedule, first_regime, initial_state, initial_values, next_regime
-from tacitlab.engine.streams import stream_key, uniform
+from tacitlab.engine.streams import stream_key, substream, uniform
 
 LISTEN = np.uint64(2**20)  # an interruption is heard after about so many steps of agents
 
 
-@inlined
-def move(game, table, group, i, u, joint, regime, moved, choosing):
-    """Agent i learns from its last move, if it has moved, then chooses; True if a greedy action changed."""
-    agent, rule, changed = table.agents[i], group.rule, False
-    if moved and rule != rules.NOTHING and rule != rules.SARSA:
-        if rule == rules.Q_COUNTERFACTUAL:
-            changed = learn_all(game, table, group, i, joint, regime)
-        else:
-            changed = learn(game, table, group, i, table.greedy[agent.cell])
-    if choosing:
-        action = choose(game, table, group, i, u, joint, regime)
-        if moved and rule == rules.SARSA:
-            changed = learn(game, table, group, i, action)
-        agent.action = agent.chosen = action
-        agent.old_row, agent.old_cell = agent.row, agent.cell
-        if game.gathering:
-            agent.waiting, agent.gathered, agent.discount = ONE, 0.0, 1.0
-    return changed
+def mover(learn, choose, learn_after):
+    """What a group does in a period, given how rules choose and learn."""
+
+    @inlined
+    def move_group(game, table, foreign, g, t, keys, joint, regime, last_regime, learning, choosing):
+        """Everybody in group g whose turn it is in period t learns from its last move, if it has moved, then chooses.
+
+        ``foreign`` plays groups with rules that are not in the table; None: there are none. Returns whether a greedy
+        action has changed.
+        """
+        group, n, changed = table.groups[g], uint64(table.agents.size), False
+        if foreign is not None:
+            if group.foreign != ZERO:
+                return foreign(game, table, g, t, keys, joint, regime, last_regime, learning, choosing)
+        random_nature, needs_action = game.transition.shape[0] > 1, group.needs_next == rules.ACTION
+        for i in range(group.start, group.stop):
+            agent = table.agents[i]
+            if game.sequential and i != t % n:
+                continue
+            if random_nature and not game.active[regime, i]:
+                agent.action = ZERO
+                continue
+            moved, reward, discount = t > ZERO, agent.payoff, group.gamma
+            if game.gathering:
+                moved, reward, discount = agent.waiting != ZERO, agent.gathered, agent.discount
+            place, moved = t * n + i, moved and learning
+            if moved and not needs_action:
+                key = substream(keys.learning, place)
+                turn = Turn(group, t, joint, last_regime, key, discount, table.greedy[agent.cell])
+                if learn(game, table, turn, i, reward):
+                    changed = True
+            if choosing:
+                key = substream(keys.choosing, place)
+                turn = Turn(group, t, joint, last_regime, key, discount, ZERO)
+                action = choose(game, table, turn, i, uniform(keys.play, place))
+                if moved and needs_action:
+                    key = substream(keys.learning, place)
+                    if learn_after(game, table, Turn(group, t, joint, last_regime, key, discount, action), i, reward):
+                        changed = True
+                agent.action = agent.chosen = action
+                agent.old_row, agent.old_cell = agent.row, agent.cell
+                if game.gathering:
+                    agent.waiting, agent.gathered, agent.discount = ONE, 0.0, 1.0
+        return changed
+
+    return move_group
+
+
+move_group = mover(*rules.steps(rules.NUMBERED))
 
 
 @native
@@ -50,15 +81,25 @@ def deafness(n):
 
 @native
 def begin(game, table, given, seed, session):
-    """Values, memories and regime before the first period; the keys of play and of nature, joint action, regime."""
+    """Values, memories and regime before the first period; the keys of streams, joint action, regime."""
     initial_key = stream_key(seed, session, uint64(streams.INITIAL_STATE))
-    play_key = stream_key(seed, session, uint64(streams.PLAY))
-    nature_key = stream_key(seed, session, uint64(streams.NATURE))
+    keys = Keys(
+        stream_key(seed, session, uint64(streams.PLAY)),
+        stream_key(seed, session, uint64(streams.NATURE)),
+        stream_key(seed, session, uint64(streams.CHOOSING)),
+        stream_key(seed, session, uint64(streams.LEARNING)),
+    )
     value_key = stream_key(seed, session, uint64(streams.INITIAL_VALUES))
     initial_values(table, given, session % uint64(given.shape[0]), value_key)
     regime = first_regime(game, initial_key)
     joint = initial_state(game, table, initial_key, regime)
-    return play_key, nature_key, joint, regime
+    return keys, joint, regime
+
+
+@native
+def frozen_keys(keys, seed, session):
+    """Streams of play after learning; a rule's own go on, as periods do."""
+    return Keys(stream_key(seed, session, uint64(streams.GREEDY_PLAY)), keys.nature, keys.choosing, keys.learning)
 
 
 @native
@@ -72,7 +113,7 @@ def gather(table):
 
 
 @native
-def _learn_and_play(game, table, limits, play_key, nature_key, joint, regime, stop, trace):
+def _learn_and_play(game, table, foreign, limits, keys, joint, regime, stop, trace):
     """The loop over periods; returns periods played, whether play converged, and where it stands."""
     n, n_groups = uint64(table.agents.size), uint64(table.groups.size)
     frequency, payoff, square = trace
@@ -84,17 +125,8 @@ def _learn_and_play(game, table, limits, play_key, nature_key, joint, regime, st
         changed, choosing = False, t < limits.periods
         for g in range(n_groups):
             advance_schedule(table, g, t)
-            group = table.groups[g]
-            for i in range(group.start, group.stop):
-                if game.sequential and i != t % n:
-                    continue
-                if random_nature and not game.active[regime, i]:
-                    table.agents[i].action = ZERO
-                    continue
-                u = uniform(play_key, t * n + i)
-                moved = table.agents[i].waiting != ZERO if game.gathering else t > ZERO
-                if move(game, table, group, i, u, joint, last_regime, moved, choosing):
-                    changed = True
+            if move_group(game, table, foreign, g, t, keys, joint, regime, last_regime, True, choosing):
+                changed = True
         if t > ZERO:
             stable = ZERO if changed else stable + ONE
         converged = limits.stable_for > ZERO and stable >= limits.stable_for
@@ -107,7 +139,7 @@ def _learn_and_play(game, table, limits, play_key, nature_key, joint, regime, st
             gather(table)
         last_regime = regime
         if random_nature:
-            regime = next_regime(game, regime, uniform(nature_key, t))
+            regime = next_regime(game, regime, uniform(keys.nature, t))
         remember(game, table, joint, regime)
         t += ONE
         in_window += ONE
@@ -149,28 +181,26 @@ def keep(table, out, slot):
 
 
 @native
-def _play_session(game, table, limits, given, seed, session, stop, out, slot, trace):
+def _play_session(game, table, foreign, limits, given, seed, session, stop, out, slot, trace):
     """Play one session into row ``slot``; False if it was interrupted and its row is useless."""
-    play_key, nature_key, joint, regime = begin(game, table, given, seed, session)
-    periods, converged, joint, regime = _learn_and_play(
-        game, table, limits, play_key, nature_key, joint, regime, stop, trace
-    )
+    keys, joint, regime = begin(game, table, given, seed, session)
+    periods, converged, joint, regime = _learn_and_play(game, table, foreign, limits, keys, joint, regime, stop, trace)
     if stop[0]:
         return False
     leave_gaps(table, limits, periods, trace)
     out.periods[slot], out.converged[slot] = periods, converged
     for i in range(table.agents.size):
         table.agents[i].action = table.agents[i].last  # a converged session has drawn actions that it never played
-    keys = (stream_key(seed, session, uint64(streams.GREEDY_PLAY)), nature_key)
     out.cycle_length[slot] = greedy_play(
-        game, table, limits, periods, keys, joint, regime, out.limit_frequency, out.limit_payoff, uint64(slot)
-    )
+        game, table, foreign, limits, periods, frozen_keys(keys, seed, session), joint, regime, out.limit_frequency,
+        out.limit_payoff, uint64(slot),
+    )  # fmt: skip
     keep(table, out, slot)
     return True
 
 
 @njit
-def new_table(game, agents, groups, knots, given, counted, out):
+def new_table(game, agents, groups, knots, given, counted, numbers, memory, out):
     """What changes during a session, at its start; without reference counting the loop could not allocate it."""
     recorded, most = out.payoff.shape[2], out.frequency.shape[3]
     last = agents[agents.size - 1]
@@ -187,18 +217,23 @@ def new_table(game, agents, groups, knots, given, counted, out):
         np.zeros(most),
         np.zeros((recorded, most)),
         np.zeros(recorded),
+        numbers,
+        memory.copy(),
     )
 
 
 @compiled()
-def play_sessions(game, agents, groups, knots, limits, given, counted, seed, first, stop, out):
+def play_sessions(
+    game, agents, groups, knots, limits, given, counted, numbers, memory, foreign, seed, first, stop, out
+):  # fmt: skip
     """Play the sessions ``first``, ``first + 1``, ... that the record ``out`` has room for.
 
     ``given`` holds the initial values, one row for all sessions or one row a session; ``counted`` says whether a rule
-    counts its tries. If ``stop[0]`` is set the call returns soon and its record is useless.
+    counts its tries; ``numbers`` and ``memory`` are of :class:`tacitlab.engine.arrays.Table`; ``foreign`` plays groups
+    with rules that are not in the table. If ``stop[0]`` is set the call returns soon and its record is useless.
     """
     for slot in range(out.periods.size):
-        table = new_table(game, agents, groups, knots, given, counted, out)
+        table = new_table(game, agents, groups, knots, given, counted, numbers, memory, out)
         trace = (out.frequency[slot], out.payoff[slot], out.payoff_square[slot])
-        if not _play_session(game, table, limits, given, seed, first + uint64(slot), stop, out, slot, trace):
+        if not _play_session(game, table, foreign, limits, given, seed, first + uint64(slot), stop, out, slot, trace):
             return

@@ -10,50 +10,24 @@ intervention sees values as they are by then.
 """
 
 import numpy as np
-from numba import typeof, types, uint64
+from numba import uint64
 
 from tacitlab.engine import rules, streams
-from tacitlab.engine.arrays import AGENT, GROUP, GameArrays, Scene, Table
-from tacitlab.engine.compilation import compiled, hook, native
+from tacitlab.engine.arrays import Scene
+from tacitlab.engine.compilation import compiled, native
 from tacitlab.engine.kernel import ONE, ZERO, empty_sums, remember, settle
 from tacitlab.engine.limit import greedy_actions
 from tacitlab.engine.nature import advance_schedule, next_regime
-from tacitlab.engine.session import begin, deafness, keep, leave_gaps, move, new_table
+from tacitlab.engine.session import begin, deafness, frozen_keys, keep, leave_gaps, move_group, new_table
 from tacitlab.engine.streams import stream_key, uniform
-
-
-def _signatures():
-    """Types of the two functions, from arrays as the loop has them."""
-    whole, numbers = np.zeros(1, np.uint64), np.zeros(1)
-    square, cube = np.zeros((1, 1)), np.zeros((1, 1, 1))
-    game = GameArrays(False, False, False, False, cube, square, numbers, False, np.zeros((1, 1), np.bool_),
-                      np.zeros((1, 1), np.uint64), square, square, numbers)  # fmt: skip
-    table = Table(np.zeros(1, AGENT), np.zeros(1, GROUP), cube, numbers, numbers, whole, whole, whole, numbers, numbers,
-                  square, numbers)  # fmt: skip
-    scene = Scene(np.uint64(1), whole, numbers, numbers, whole, np.uint64(0))
-    three = typeof(game), typeof(table), typeof(scene)
-    return types.void(*three, types.uint64), types.void(*three, types.uint64, types.uint64, types.uint64)
-
-
-BEFORE, AFTER = _signatures()
-
-
-def before_hook(function):
-    """Compile a function ``(game, table, scene, t)`` for the loop."""
-    return hook(function, BEFORE)
-
-
-def after_hook(function):
-    """Compile a function ``(game, table, scene, t, joint, regime)`` for the loop."""
-    return hook(function, AFTER)
 
 
 @native
 def _learns_at_once(group):
     """Whether a transition teaches without its next state."""
-    if group.rule == rules.SARSA:
+    if group.needs_next == rules.ACTION:
         return False  # it learns when it chooses
-    return group.gamma == 0.0 or group.rule == rules.EXP3 or group.rule == rules.AVERAGE
+    return group.gamma == 0.0 or group.needs_next == rules.NOTHING
 
 
 @native
@@ -97,9 +71,7 @@ def _settle(game, table, scene, after, transfer, t, regime, recording):
 
 
 @native
-def _learn_and_play(
-    game, table, scene, before, after, transfer, limits, play_key, nature_key, joint, regime, stop, trace
-):
+def _learn_and_play(game, table, scene, before, after, transfer, foreign, limits, keys, joint, regime, stop, trace):
     """The loop over periods; returns periods played, whether play converged, and where it stands."""
     n, n_groups = uint64(table.agents.size), uint64(table.groups.size)
     frequency, payoff, square = trace
@@ -119,10 +91,9 @@ def _learn_and_play(
                     advance_schedule(table, g, t)
                 elif not at_once:
                     continue
-                moved, chooses = t > ZERO and at_once == (phase == 0), choosing and phase == 1
-                for i in range(group.start, group.stop):
-                    if move(game, table, group, i, uniform(play_key, t * n + i), joint, last_regime, moved, chooses):
-                        changed = True
+                learns, chooses = at_once == (phase == 0), choosing and phase == 1
+                if move_group(game, table, foreign, g, t, keys, joint, regime, last_regime, learns, chooses):
+                    changed = True
         if t > ZERO:
             stable = ZERO if changed else stable + ONE
         converged = limits.stable_for > ZERO and stable >= limits.stable_for
@@ -133,7 +104,7 @@ def _learn_and_play(
         squares += mean * mean
         last_regime = regime
         if game.transition.shape[0] > 1:
-            regime = next_regime(game, regime, uniform(nature_key, t))
+            regime = next_regime(game, regime, uniform(keys.nature, t))
         remember(game, table, joint, regime)
         t += ONE
         in_window += ONE
@@ -147,13 +118,13 @@ def _learn_and_play(
 
 
 @native
-def _greedy_play(game, table, scene, before, after, transfer, limits, t, keys, joint, regime, out, slot):
+def _greedy_play(game, table, scene, before, after, transfer, foreign, limits, t, keys, joint, regime, out, slot):
     """Average frozen policies, with the intervention going on, over ``limits.average_steps`` periods."""
     for _ in range(limits.average_steps):  # the first signals have been given
-        greedy_actions(game, table, t, keys, joint, regime)
+        greedy_actions(game, table, foreign, t, keys, joint, regime)
         joint, _mean = _settle(game, table, scene, after, transfer, t, regime, True)
         if game.transition.shape[0] > 1:
-            regime = next_regime(game, regime, uniform(keys[1], t))
+            regime = next_regime(game, regime, uniform(keys.nature, t))
         remember(game, table, joint, regime)
         t += ONE
         before(game, table, scene, t)
@@ -162,39 +133,43 @@ def _greedy_play(game, table, scene, before, after, transfer, limits, t, keys, j
 
 
 @native
-def _play_session(game, table, scene, before, after, transfer, limits, given, seed, session, stop, out, slot, trace):
+def _play_session(
+    game, table, scene, before, after, transfer, foreign, limits, given, seed, session, stop, out, slot, trace
+):
     """Play one session into row ``slot``; False if it was interrupted and its row is useless."""
-    play_key, nature_key, joint, regime = begin(game, table, given, seed, session)
+    keys, joint, regime = begin(game, table, given, seed, session)
     periods, converged, joint, regime = _learn_and_play(
-        game, table, scene, before, after, transfer, limits, play_key, nature_key, joint, regime, stop, trace
+        game, table, scene, before, after, transfer, foreign, limits, keys, joint, regime, stop, trace
     )
     if stop[0]:
         return False
     leave_gaps(table, limits, periods, trace)
     out.periods[slot], out.converged[slot] = periods, converged
-    keys = (stream_key(seed, session, uint64(streams.GREEDY_PLAY)), nature_key)
-    _greedy_play(game, table, scene, before, after, transfer, limits, periods, keys, joint, regime, out, uint64(slot))
+    keys = frozen_keys(keys, seed, session)
+    _greedy_play(
+        game, table, scene, before, after, transfer, foreign, limits, periods, keys, joint, regime, out, uint64(slot)
+    )
     keep(table, out, slot)
     return True
 
 
 @compiled()
 def play_steered(
-    game, agents, groups, knots, limits, given, counted, seed, first, stop, out, signals, numbers, memory, places,
-    before, after, transfer,
+    game, agents, groups, knots, limits, given, counted, numbers, memory, foreign, seed, first, stop, out,
+    signals, constants, notes, places, before, after, transfer,
 ):  # fmt: skip
     """Like :func:`tacitlab.engine.session.play_sessions`, with an intervention.
 
-    ``signals``, ``numbers``, ``memory`` and ``places`` are of :class:`tacitlab.engine.arrays.Scene`; with ``transfer``
+    ``signals``, ``constants``, ``notes`` and ``places`` are of :class:`tacitlab.engine.arrays.Scene`; with ``transfer``
     what is recorded are payoffs without the intervention, which only moves money.
     """
     for slot in range(out.periods.size):
         session = first + uint64(slot)
-        table = new_table(game, agents, groups, knots, given, counted, out)
+        table = new_table(game, agents, groups, knots, given, counted, numbers, memory, out)
         key = stream_key(seed, session, uint64(streams.INTERVENTION))
-        scene = Scene(signals, np.zeros(agents.size, np.uint64), numbers, memory.copy(), places.copy(), key)
+        scene = Scene(signals, np.zeros(agents.size, np.uint64), constants, notes.copy(), places.copy(), key)
         trace = (out.frequency[slot], out.payoff[slot], out.payoff_square[slot])
         if not _play_session(
-            game, table, scene, before, after, transfer, limits, given, seed, session, stop, out, slot, trace
+            game, table, scene, before, after, transfer, foreign, limits, given, seed, session, stop, out, slot, trace
         ):
             return

@@ -3,20 +3,31 @@
 :func:`prepare` flattens games and learners into plain arrays, :func:`play` plays sessions in one compiled call.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tacitlab.engine.arrays import AGENT, GROUP, GameArrays, Limits, Record, Rows, Steering
+from tacitlab.engine.arrays import AGENT, FROZEN, GROUP, NEEDS, GameArrays, Limits, Record, Rows, Steering
 from tacitlab.errors import TacitError
 from tacitlab.games.base import CongestionForm, NormalForm
-from tacitlab.learners.base import Behaviour, Observes, Rule, Seat, TabularLearner, group_sizes, refuse
+from tacitlab.learners.base import (
+    TABLE,
+    Behaviour,
+    Observes,
+    Seat,
+    TabularLearner,
+    TabularRule,
+    group_sizes,
+    refuse,
+)
 
 MOST_VALUES = 250_000_000  # table entries of one session: 2 GB of values
 LIMIT_STEPS = 1_000_000  # longest search for a limit cycle, periods
+Numbered = tuple[tuple[int, TabularRule], ...]
 AVERAGE_STEPS = 10_000  # greedy periods averaged where play is random
 STEERED_STEPS = 1_000  # greedy periods averaged where an intervention goes on
 
@@ -33,6 +44,10 @@ class Plan:
     given: NDArray[np.float64]
     windows: int
     keep_values: bool
+    counted: bool  # a rule counts its tries
+    numbers: NDArray[np.float64]  # (agents, most) constants of rules
+    memory: NDArray[np.float64]  # (agents, most) what rules remember, as a session begins
+    foreign: Numbered  # rules of groups of which one is not in the table
     steering: Steering | None = None
 
     @property
@@ -100,22 +115,30 @@ def prepare(
         if sum(seat.states * seat.actions for seat in seats + group) > MOST_VALUES:
             raise refuse("memory", f"{group[0].states} states an agent need too much memory", "lower memory or actions")
         made = [learner.behaviour(seat) for seat in (group if isinstance(form, NormalForm) else group[:1])]
-        tables += [b.values for b in made] * (count if len(made) == 1 else 1)
-        behaviours += made if len(made) == count else made * count
+        made = made if len(made) == count else made * count
+        tables += [b.values for b in made]
+        behaviours += made
         seats += group
     starts, merged = _merge(behaviours)
+    numbers = numbers_of(behaviours)
     average = AVERAGE_STEPS if steering is None else STEERED_STEPS
+    foreign = foreign_rules(behaviours)
     if steering is not None:
         _hooks(steering)  # a user's mistake shows before anything is played
+    compiled(foreign)
     return Plan(
         game=game_arrays(form, alternating, seats),
         agents=agent_rows(form, seats),
-        groups=group_rows(starts, merged),
+        groups=group_rows(starts, merged, numbers),
         knots=knot_rows(merged),
         limits=Limits(*(np.uint64(x) for x in (periods, stable_for, max(window, 1), LIMIT_STEPS, average))),
         given=_join(tables, sessions),
         windows=windows,
         keep_values=keep_values,
+        counted=any(b.rule.counts or b.choice.counts for b in merged),
+        numbers=own_rows([b.numbers for b in behaviours]),
+        memory=own_rows([b.memory for b in behaviours]),
+        foreign=foreign,
         steering=steering,
     )
 
@@ -126,10 +149,10 @@ def play(plan: Plan, seed: int, first: int, count: int, stop: NDArray[np.bool_])
     The record of a session depends on ``(plan, seed, session)`` alone. If another thread sets ``stop[0]``, the call
     returns soon and its record must be dropped.
     """
-    record = new_record(plan, count)
+    record, foreign = new_record(plan, count), compiled(plan.foreign)
     everything = (
-        plan.game, plan.agents, plan.groups, plan.knots, plan.limits, plan.given,
-        bool((plan.groups["rule"] == Rule.AVERAGE).any()), np.uint64(seed), np.uint64(first), stop, record,
+        plan.game if foreign is None else writable(plan.game), plan.agents, plan.groups, plan.knots, plan.limits,
+        plan.given, plan.counted, plan.numbers, plan.memory, foreign, np.uint64(seed), np.uint64(first), stop, record,
     )  # fmt: skip
     if plan.steering is None:
         from tacitlab.engine.session import play_sessions  # numba is imported only where something is played
@@ -144,31 +167,49 @@ def _steer(steering: Steering, everything: tuple[Any, ...]) -> None:
     from tacitlab.engine.steered import play_steered
 
     before, after = _hooks(steering)
-    writable = type(everything[0])(*(_writable(part) for part in everything[0]))
+    own = (_writable(part) for part in (steering.numbers, steering.memory, steering.places))
     play_steered(
-        writable, *everything[1:], np.uint64(steering.signals), _writable(steering.numbers), _writable(steering.memory),
-        _writable(steering.places), before, after, steering.transfer,
-    )  # fmt: skip
+        writable(everything[0]), *everything[1:], np.uint64(steering.signals), *own, before, after, steering.transfer
+    )
 
 
 def _hooks(steering: Steering) -> tuple[Any, Any]:
     """The two functions of an intervention, compiled."""
+    from tacitlab.engine.hooks import after_hook, before_hook
+
+    with _told("intervention: its", "docs/interventions.md"):
+        return before_hook(steering.before), after_hook(steering.after)
+
+
+def compiled(foreign: Numbered) -> Any:
+    """What groups do whose rules are not all in the table, compiled; None if there are none."""
+    if not foreign:
+        return None
+    from tacitlab.engine.hooks import rules_hook
+
+    with _told("learners: their", "TabularRule (tacitlab.learners.base)"):
+        return rules_hook(foreign)
+
+
+@contextmanager
+def _told(whose: str, where: str) -> Iterator[None]:
+    """A mistake in a user's function as one line."""
     from numba.core.errors import NumbaError
 
-    from tacitlab.engine.steered import after_hook, before_hook
-
     try:
-        return before_hook(steering.before), after_hook(steering.after)
+        yield
     except NumbaError as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         cause = next((line for line in lines if not line.startswith("Failed in")), lines[0])
-        raise TacitError(
-            f"intervention: its functions cannot be compiled ({cause}); see docs/interventions.md"
-        ) from None
+        raise TacitError(f"{whose} functions cannot be compiled ({cause}); see {where}") from None
+
+
+def writable(game: GameArrays) -> GameArrays:
+    """A game of the one type that functions called by their addresses are compiled for."""
+    return GameArrays(*(_writable(part) for part in game))
 
 
 def _writable(part: Any) -> Any:
-    """An array of the one type that the functions of an intervention are compiled for."""
     return np.require(part, requirements=["C", "W"]) if isinstance(part, np.ndarray) else part
 
 
@@ -229,7 +270,7 @@ def _merge(behaviours: list[Behaviour]) -> tuple[list[int], list[Behaviour]]:
 
     def numbers(b: Behaviour) -> tuple[object, ...]:
         return (b.choice, b.rule, b.alpha, b.gamma, b.mixing, b.fixed, b.random_ties, b.uniform_values,
-                b.knots.tobytes(), b.payoff_range if b.rule in (Rule.EXP3, Rule.AVERAGE) else None)  # fmt: skip
+                b.knots.tobytes(), b.payoff_range if b.rule.scales or b.choice.scales else None)  # fmt: skip
 
     starts = [i for i, b in enumerate(behaviours) if i == 0 or numbers(b) != numbers(behaviours[i - 1])]
     return [*starts, len(behaviours)], [behaviours[i] for i in starts]
@@ -277,12 +318,40 @@ def _cumulated(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
     return total
 
 
-def group_rows(starts: list[int], behaviours: list[Behaviour]) -> Rows:
+def numbers_of(behaviours: Sequence[Behaviour]) -> dict[TabularRule, int]:
+    """The number of every rule in the compiled loop: its line of the table, and after those the others."""
+    return {
+        rule: k for k, rule in enumerate(dict.fromkeys([*TABLE, *(r for b in behaviours for r in (b.choice, b.rule))]))
+    }
+
+
+def foreign_rules(behaviours: Sequence[Behaviour]) -> Numbered:
+    """All rules, with their numbers, of groups of which one is not in the table."""
+    numbers = numbers_of(behaviours)
+    mine = {rule for b in behaviours if _foreign(b) for rule in (b.choice, b.rule)}
+    return tuple((number, rule) for rule, number in numbers.items() if rule in mine)
+
+
+def _foreign(behaviour: Behaviour) -> bool:
+    return not {behaviour.choice, behaviour.rule} <= set(TABLE)
+
+
+def own_rows(rows: Sequence[Sequence[float]]) -> NDArray[np.float64]:
+    """Lists of numbers one below the other, the shorter ones filled with zeros."""
+    filled = np.zeros((len(rows), max(len(row) for row in rows)))
+    for place, row in zip(filled, rows, strict=True):
+        place[: len(row)] = row
+    return filled
+
+
+def group_rows(starts: list[int], behaviours: list[Behaviour], numbers: dict[TabularRule, int]) -> Rows:
     """Behaviours as rows of groups; group g has the agents ``starts[g]`` to before ``starts[g + 1]``."""
     rows = np.zeros(len(behaviours), GROUP)
     for row, start, stop, b in zip(rows, starts, starts[1:], behaviours, strict=False):
         low, high = b.payoff_range
-        row["start"], row["stop"], row["choice"], row["rule"] = start, stop, b.choice, b.rule
+        row["start"], row["stop"], row["choice"], row["rule"] = start, stop, numbers[b.choice], numbers[b.rule]
+        row["foreign"], row["needs_next"] = _foreign(b), NEEDS.index(b.rule.needs_next)
+        row["frozen"] = FROZEN.index(b.choice.frozen)
         row["alpha"], row["gamma"], row["mixing"] = b.alpha, b.gamma, b.mixing
         row["low"], row["scale"] = low, 1.0 / (high - low if high > low else 1.0)
         row["fixed"], row["random_ties"] = b.fixed, b.random_ties

@@ -1,8 +1,12 @@
 """Bandit algorithms: exponential weights (EXP3) and optimism in the face of uncertainty (UCB1)."""
 
-from typing import Literal
+import math
+from typing import Any, Literal
+
+import numpy as np
 
 from tacitlab.learners.base import Behaviour, Choice, Rule, Seat, WithMemory, blank
+from tacitlab.learners.tables import ONE, ZERO, boltzmann, scaled, teach
 from tacitlab.schema import param
 
 
@@ -26,6 +30,29 @@ class Exp3(WithMemory):
         return Behaviour(Choice.EXP3, Rule.EXP3, blank(seat), mixing=self.mixing, payoff_range=seat.payoff_range())
 
 
+def choose_exp3(game: Any, table: Any, turn: Any, i: Any, u: Any) -> Any:
+    """Exponential weights mixed with uniform play; remembers the probability of what it chose."""
+    agent, mixing = table.agents[i], turn.group.mixing
+    row, actions, greedy = agent.row, agent.n_actions, table.greedy[agent.cell]
+    if u < mixing:
+        action = min(np.uint64(u / mixing * actions), actions - ONE)
+    else:
+        action = boltzmann(table.values, row, actions, greedy, (u - mixing) / (1.0 - mixing), 1.0)
+    top, total = table.values[row + greedy], 0.0
+    for a in range(actions):
+        total += math.exp(table.values[row + a] - top)
+    agent.probability = (1.0 - mixing) * math.exp(table.values[row + action] - top) / total + mixing / actions
+    return action
+
+
+def learn_exp3(game: Any, table: Any, turn: Any, i: Any, reward: Any) -> Any:
+    """The logarithm of the weight moves by the payoff over its probability."""
+    agent = table.agents[i]
+    old = table.values[agent.old_row + agent.chosen]
+    step = turn.group.mixing / agent.n_actions * scaled(turn, reward) / agent.probability
+    return teach(table, agent, agent.chosen, old + step)
+
+
 class Ucb1(WithMemory):
     """The action of greatest ``mean + sqrt(width * ln t / tries)`` (Auer, Cesa-Bianchi and Fischer 2002).
 
@@ -43,3 +70,28 @@ class Ucb1(WithMemory):
 
     def behaviour(self, seat: Seat) -> Behaviour:
         return Behaviour(Choice.UCB1, Rule.AVERAGE, blank(seat), mixing=self.width, payoff_range=seat.payoff_range())
+
+
+def choose_ucb1(game: Any, table: Any, turn: Any, i: Any, u: Any) -> Any:
+    """Untried actions first, then the greatest upper bound."""
+    agent, total = table.agents[i], 0.0
+    for a in range(agent.n_actions):
+        if table.visits[agent.row + a] == 0.0:
+            return a
+        total += table.visits[agent.row + a]
+    best, top = ZERO, -math.inf
+    for a in range(agent.n_actions):
+        tries = table.visits[agent.row + a]
+        bound = table.values[agent.row + a] + math.sqrt(turn.group.mixing * math.log(total) / tries)
+        if bound > top:
+            best, top = a, bound
+    return best
+
+
+def learn_average(game: Any, table: Any, turn: Any, i: Any, reward: Any) -> Any:
+    """The mean of an action's payoffs, scaled."""
+    agent = table.agents[i]
+    place = agent.old_row + agent.chosen
+    old = table.values[place]
+    table.visits[place] += 1.0
+    return teach(table, agent, agent.chosen, old + (scaled(turn, reward) - old) / table.visits[place])

@@ -4,7 +4,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,27 +19,121 @@ if TYPE_CHECKING:
     from tacitlab.markets.motion import Dynamics
 
 
-class Choice(IntEnum):
-    """How an agent chooses; scripted policies come last, from FIXED on."""
+@dataclass(frozen=True)
+class TabularRule:
+    """How an agent with a table chooses, what it learns from a payoff, or both: functions for the compiled loop.
 
-    EPSILON_GREEDY = 0
-    BOLTZMANN = 1
-    EXP3 = 2
-    UCB1 = 3
-    FIXED = 4
-    RANDOM = 5
-    BEST_REPLY = 6
+    The functions are plain Python within what numba compiles; so may be the functions that they call. They allocate
+    nothing. ``choose(game, table, turn, i, u)`` returns the action of agent i, a whole number from 0 on.
+    ``learn(game, table, turn, i, reward)`` is called when agent i is about to move again; ``reward`` is what it has
+    been paid since its last move (discounted to it, where agents do not move in every period). They see
+
+    ========================  =========================================================================================
+    ``table.agents[i]``       ``row``, ``cell``: its present state; ``old_row``, ``old_cell``: that of its last move;
+                              ``chosen``: the action of that move; ``n_actions``, ``n_states``, ``first_value``; ...
+    ``table.values[row + a]`` what it thinks of action a. Once it has stopped learning it plays the greatest
+    ``table.greedy[cell]``    the action of greatest value, the first of equals
+    ``table.visits[row + a]`` zeros at first, where the rule ``counts``
+    ``table.memory[i, k]``    its own numbers that change, at first ``Behaviour.memory``
+    ``table.numbers[i, k]``   its constants, ``Behaviour.numbers``
+    ``turn.group``            ``alpha``, ``gamma``, ``level`` (exploration in this period), ``low`` and ``scale``
+    ``turn.t``                the period
+    ``turn.joint, .regime``   of the last period: joint action (0 in a congestion game), payoff regime
+    ``turn.key``              a random stream of its own, below
+    ``turn.discount``         in ``learn``: gamma to the number of periods since its last move
+    ``turn.next_action``      in ``learn``: the greedy action of the present state, or what the rule ``needs_next``
+    ``game``                  the payoffs (:class:`tacitlab.engine.arrays.GameArrays`)
+    ========================  =========================================================================================
+
+    and may write values, visits and memory of agent i alone. All numbers that change must lie there, and not in
+    variables of the module. Indices are unsigned: count with ``np.uint64``. Steps that rules share are in
+    :mod:`tacitlab.learners.tables`.
+
+    **Random numbers.** ``u`` is one uniform draw of the agent in the period, the same that built-in rules use. Whoever
+    needs more takes draw 0, 1, 2, ... of ``uniform(turn.key, np.uint64(k))`` (:mod:`tacitlab.engine.streams`). The key
+    comes from (seed, session, purpose, period, agent), and choosing and learning have different ones. So a draw depends
+    on no thread, worker or interruption, and must never come from ``numpy.random``.
+
+    Parameters
+    ----------
+    choose, learn : function, or str
+        A text names a function of this package as ``module:function``. None: the rule does not say.
+    needs_next : {"nothing", "state", "action"}
+        What ``learn`` reads of the move to come: an intervention gives its signal only after those have learned that
+        need nothing (or whose gamma is 0).
+    counts : bool
+        It needs ``table.visits``.
+    scales : bool
+        It scales payoffs to [0, 1] (:func:`tacitlab.learners.tables.scaled`) by ``Behaviour.payoff_range``.
+    frozen : {"greedy", "same", "random"}
+        How an agent plays once it has stopped learning: by its greedy actions; or as it chooses (a scripted policy),
+        which ``random`` says may differ from time to time in the same situation.
+    teaches : bool
+        ``learn`` writes by :func:`tacitlab.learners.tables.teach` alone and returns whether the greedy action of that
+        state has changed. Otherwise the engine searches it again in the state of the last move.
+
+    Examples
+    --------
+    The gradient bandit of Sutton and Barto (2018, section 2.8), without a baseline:
+
+    >>> import math
+    >>> from typing import Literal
+    >>> import tacitlab
+    >>> from tacitlab.learners.base import Behaviour, TabularLearner, TabularRule, blank
+    >>> from tacitlab.learners.tables import boltzmann
+    >>> def choose(game, table, turn, i, u):
+    ...     agent = table.agents[i]
+    ...     return boltzmann(table.values, agent.row, agent.n_actions, table.greedy[agent.cell], u, 1.0)
+    >>> def learn(game, table, turn, i, reward):
+    ...     agent, total = table.agents[i], 0.0
+    ...     for a in range(agent.n_actions):
+    ...         total += math.exp(table.values[agent.old_row + a])
+    ...     for a in range(agent.n_actions):
+    ...         place = agent.old_row + a
+    ...         here = 1.0 if a == agent.chosen else 0.0
+    ...         table.values[place] += turn.group.alpha * reward * (here - math.exp(table.values[place]) / total)
+    >>> GRADIENT = TabularRule(choose, learn, needs_next="nothing")
+    >>> class GradientBandit(TabularLearner):
+    ...     kind: Literal["gradient-bandit"] = "gradient-bandit"
+    ...     alpha: float = 0.1
+    ...     def behaviour(self, seat):
+    ...         return Behaviour(GRADIENT, GRADIENT, blank(seat), alpha=self.alpha)
+    """
+
+    choose: "Callable[..., Any] | str | None" = None
+    learn: "Callable[..., Any] | str | None" = None
+    needs_next: Literal["nothing", "state", "action"] = "state"
+    counts: bool = False
+    scales: bool = False
+    frozen: Literal["greedy", "same", "random"] = "greedy"
+    teaches: bool = False
 
 
-class Rule(IntEnum):
-    """What an agent learns from a transition."""
+class Rule:
+    """The table of rules that the loop is compiled with: from it the engine takes all that it knows of them.
 
-    NOTHING = 0
-    Q_LEARNING = 1
-    Q_COUNTERFACTUAL = 2
-    SARSA = 3
-    EXP3 = 4
-    AVERAGE = 5
+    A rule that is not here plays too, with the same bits: its functions are compiled when they are first used, and
+    called by their addresses. A line here puts them into the loop.
+    """
+
+    EPSILON_GREEDY = TabularRule("exploration:choose_epsilon_greedy")
+    BOLTZMANN = TabularRule("exploration:choose_boltzmann")
+    EXP3 = TabularRule("bandits:choose_exp3", "bandits:learn_exp3", "nothing", scales=True, teaches=True)
+    UCB1 = TabularRule("bandits:choose_ucb1")
+    AVERAGE = TabularRule(None, "bandits:learn_average", "nothing", counts=True, scales=True, teaches=True)
+    FIXED = TabularRule("scripted:choose_fixed", frozen="same")
+    RANDOM = TabularRule("scripted:choose_random", frozen="random")
+    BEST_REPLY = TabularRule("scripted:choose_best_reply", frozen="same")
+    NOTHING = TabularRule()
+    Q_LEARNING = TabularRule(None, "q_learning:learn_values", teaches=True)
+    Q_COUNTERFACTUAL = TabularRule(None, "q_learning:learn_all_values", teaches=True)
+    SARSA = TabularRule(None, "q_learning:learn_values", "action", teaches=True)
+
+
+Choice = Rule  # a line of the table says how to choose, how to learn, or both
+
+#: The lines of the table; the place of a line is its number in the compiled loop.
+TABLE: tuple[TabularRule, ...] = tuple(rule for rule in vars(Rule).values() if isinstance(rule, TabularRule))
 
 
 class Observes(IntEnum):
@@ -121,16 +215,20 @@ class Behaviour:
 
     Attributes
     ----------
+    choice, rule : TabularRule
+        How it chooses and how it learns: of the table (:class:`Rule`), or rules of its own, also one of each.
     values : (sessions or 1, states, actions) array
         Initial values; ignored where ``uniform_values`` is given.
     uniform_values : (low, high) or None
         Initial values drawn uniformly by the engine, for every agent and session anew.
     knots : (knots, 4) array
         Exploration schedule: from period ``time`` on, level = ``value``, then level * ``factor`` + ``step``.
+    numbers, memory : tuple of float
+        Constants for a rule of its own, and numbers that change as they are when a session begins.
     """
 
-    choice: Choice
-    rule: Rule
+    choice: TabularRule
+    rule: TabularRule
     values: NDArray[np.float64]
     alpha: float = 0.0
     gamma: float = 0.0
@@ -140,6 +238,8 @@ class Behaviour:
     uniform_values: tuple[float, float] | None = None
     knots: NDArray[np.float64] = field(default_factory=lambda: np.array([[0.0, 0.0, 1.0, 0.0]]))
     payoff_range: tuple[float, float] = (0.0, 1.0)
+    numbers: tuple[float, ...] = ()
+    memory: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,30 @@
 """Q-learning (Watkins 1989), the learner of the algorithmic collusion and congestion literatures; and SARSA (1994)."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from tacitlab.learners.base import Behaviour, Choice, MarketSeat, Rule, Seat, WithMemory, refuse
+from tacitlab.learners.base import (
+    Behaviour,
+    Choice,
+    MarketSeat,
+    Observes,
+    Rule,
+    Seat,
+    TabularRule,
+    WithMemory,
+    refuse,
+)
 from tacitlab.learners.exploration import Boltzmann, Constant, Exploration
 from tacitlab.learners.initial import Initial, UniformRivals
+from tacitlab.learners.tables import ONE, ZERO, payoff_if, teach
 from tacitlab.schema import param
 
 if TYPE_CHECKING:
     from tacitlab.learners.parts.group import Group
 
 Bins = Annotated[int, Field(ge=1, le=10_000)]
+EVERYBODY, OWN = int(Observes.EVERYBODY), int(Observes.OWN)
 
 
 class ValueLearner(WithMemory):
@@ -24,7 +36,7 @@ class ValueLearner(WithMemory):
     initial: Initial = param(UniformRivals(), "initial values, Q_0")
     ties: Literal["first", "random"] = param("first", "which of several best actions is greedy")
 
-    def _behaviour(self, seat: Seat, rule: Rule) -> Behaviour:
+    def _behaviour(self, seat: Seat, rule: TabularRule) -> Behaviour:
         if self.gamma == 1:
             raise refuse("gamma", "1 has no meaning in a game without end", "it must be below 1")
         values, uniform = self.initial.values(seat, self.gamma)
@@ -93,3 +105,33 @@ class Sarsa(ValueLearner):
 
     def behaviour(self, seat: Seat) -> Behaviour:
         return self._behaviour(seat, Rule.SARSA)
+
+
+def learn_values(game: Any, table: Any, turn: Any, i: Any, reward: Any) -> Any:
+    """Q-learning's update, and SARSA's: they continue with different actions."""
+    agent = table.agents[i]
+    old = table.values[agent.old_row + agent.chosen]
+    continuation = table.values[agent.row + turn.next_action]
+    return teach(table, agent, agent.chosen, old + turn.group.alpha * (reward + turn.discount * continuation - old))
+
+
+def learn_all_values(game: Any, table: Any, turn: Any, i: Any, reward: Any) -> Any:
+    """Every action's value moves as if it had been played.
+
+    The hypothetical action also changes what agent i would remember, wherever it sees its own action.
+    """
+    agent, group, place, changed = table.agents[i], turn.group, ZERO, False
+    if agent.memory > ZERO:
+        if agent.observes == EVERYBODY:
+            place = agent.stride
+        elif agent.observes == OWN:
+            place = ONE
+    for a in range(agent.n_actions):
+        step = (a - agent.last) * place  # unsigned: wraps around and back
+        best = table.values[agent.row + step * agent.n_actions + table.greedy[agent.cell + step]]
+        table.targets[a] = payoff_if(game, table, i, a, turn.joint, turn.regime) + group.gamma * best
+    for a in range(agent.n_actions):
+        old = table.values[agent.old_row + a]
+        if teach(table, agent, a, old + group.alpha * (table.targets[a] - old)):
+            changed = True
+    return changed

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from tacitlab.errors import TacitError
 from tacitlab.learners.base import Behaviour, Choice, Learner, MarketSeat, Seat, TabularLearner, blank, refuse
 from tacitlab.learners.base import Rule as Learning
+from tacitlab.learners.tables import ONE, ZERO, payoff_if
 from tacitlab.schema import param
 
 if TYPE_CHECKING:
@@ -155,3 +156,24 @@ def _check_allowed(market: "Execution", trades: NDArray[np.float64], left: NDArr
         verb = "buys" if trades.flat[against.argmax()] < 0 else "sells"
         problem = f"step {step + 1} {verb} {against.max():g} against the inventory"
         raise refuse("trades", problem, "trade one way only, or set environment.buying=true")
+
+
+def choose_fixed(game: Any, table: Any, turn: Any, i: Any, u: Any) -> Any:
+    """Always the same action."""
+    return turn.group.fixed
+
+
+def choose_random(game: Any, table: Any, turn: Any, i: Any, u: Any) -> Any:
+    """Any action."""
+    n_actions = table.agents[i].n_actions
+    return min(np.uint64(u * n_actions), n_actions - ONE)
+
+
+def choose_best_reply(game: Any, table: Any, turn: Any, i: Any, u: Any) -> Any:
+    """Best action against the others' last play, the first of equals."""
+    best, top = ZERO, payoff_if(game, table, i, ZERO, turn.joint, turn.regime)
+    for a in range(ONE, table.agents[i].n_actions):
+        value = payoff_if(game, table, i, a, turn.joint, turn.regime)
+        if value > top:
+            best, top = a, value
+    return best
