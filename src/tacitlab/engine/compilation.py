@@ -74,7 +74,7 @@ def copied(*functions: Callable[..., Any]) -> None:
 
 NATIVE: dict[str, Any] = {"_nrt": False}
 INLINED: dict[str, Any] = {**NATIVE, "forceinline": True}
-_PARTS: WeakSet[FunctionType] = WeakSet()
+_PARTS: WeakSet[Any] = WeakSet()
 _ONE_AT_A_TIME = threading.Lock()
 
 

@@ -22,13 +22,17 @@ ACTION, NOTHING = NEEDS.index("action"), NEEDS.index("nothing")
 copied(first_maximum, assign, teach, epsilon_greedy, scaled)
 
 
-@lru_cache(maxsize=256)
-def _compiled(step):
+def function_of(step):
     """A function as a rule names it: ``module:function`` of the learners, or the function itself."""
     if isinstance(step, str):
         module, _, name = step.partition(":")
-        step = getattr(import_module(f"tacitlab.learners.{module}"), name)
-    return woven(getattr(step, "py_func", step))
+        return getattr(import_module(f"tacitlab.learners.{module}"), name)
+    return getattr(step, "py_func", step)
+
+
+@lru_cache(maxsize=256)
+def _compiled(step):
+    return woven(function_of(step))
 
 
 def _branch(name, last, field, functions, otherwise):

@@ -18,6 +18,7 @@ from tacitlab.interventions import OwnIntervention
 from tacitlab.kinds import AS_CLASSES
 from tacitlab.lab.experiment import Experiment, from_mapping
 from tacitlab.lab.imports import ARRAYS, PACKAGE, closure, file_of, imports, own_files
+from tacitlab.learners.base import RULE_MODULES, TabularLearner
 from tacitlab.markets.base import Market
 from tacitlab.schema import Spec
 from tacitlab.store.folder import RunFolder
@@ -160,6 +161,8 @@ def program(experiment: Experiment, devices: str = "") -> Program:
                 roots.add(module)
             elif place := _place(base):
                 own[place[0]] = place[1]
+                if issubclass(base, TabularLearner):  # it may use any rule of the table
+                    roots |= {f"learners.{name}" for name in RULE_MODULES}
     return of_roots(frozenset(roots), own, market, devices)
 
 

@@ -116,24 +116,29 @@ class Rule:
     called by their addresses. A line here puts them into the loop.
     """
 
-    EPSILON_GREEDY = TabularRule("exploration:choose_epsilon_greedy")
-    BOLTZMANN = TabularRule("exploration:choose_boltzmann")
-    EXP3 = TabularRule("bandits:choose_exp3", "bandits:learn_exp3", "nothing", scales=True, teaches=True)
-    UCB1 = TabularRule("bandits:choose_ucb1")
-    AVERAGE = TabularRule(None, "bandits:learn_average", "nothing", counts=True, scales=True, teaches=True)
+    EPSILON_GREEDY = TabularRule("tables:choose_epsilon_greedy")
+    BOLTZMANN = TabularRule("tables:choose_boltzmann")
+    EXP3 = TabularRule("bandits:choose_exp3", "bandits:learn_exp3", needs_next="nothing", scales=True, teaches=True)
+    UCB1 = TabularRule("bandits:choose_ucb1", counts=True)
+    AVERAGE = TabularRule(learn="bandits:learn_average", needs_next="nothing", counts=True, scales=True, teaches=True)
     FIXED = TabularRule("scripted:choose_fixed", frozen="same")
     RANDOM = TabularRule("scripted:choose_random", frozen="random")
     BEST_REPLY = TabularRule("scripted:choose_best_reply", frozen="same")
     NOTHING = TabularRule()
-    Q_LEARNING = TabularRule(None, "q_learning:learn_values", teaches=True)
-    Q_COUNTERFACTUAL = TabularRule(None, "q_learning:learn_all_values", teaches=True)
-    SARSA = TabularRule(None, "q_learning:learn_values", "action", teaches=True)
+    Q_LEARNING = TabularRule(learn="q_learning:learn_values", teaches=True)
+    Q_COUNTERFACTUAL = TabularRule(learn="q_learning:learn_all_values", teaches=True)
+    SARSA = TabularRule(learn="q_learning:learn_values", needs_next="action", teaches=True)
 
 
 Choice = Rule  # a line of the table says how to choose, how to learn, or both
 
 #: The lines of the table; the place of a line is its number in the compiled loop.
 TABLE: tuple[TabularRule, ...] = tuple(rule for rule in vars(Rule).values() if isinstance(rule, TabularRule))
+
+#: Modules of this folder in which functions of the table are.
+RULE_MODULES = frozenset(
+    step.partition(":")[0] for rule in TABLE for step in (rule.choose, rule.learn) if isinstance(step, str)
+)
 
 
 class Observes(IntEnum):

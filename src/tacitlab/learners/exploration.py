@@ -2,14 +2,13 @@
 
 import itertools
 import math
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from tacitlab.errors import TacitError
-from tacitlab.learners.tables import ZERO, boltzmann, epsilon_greedy
 from tacitlab.schema import Spec, param
 
 Knots = NDArray[np.float64]
@@ -167,16 +166,3 @@ def _decay(start: float, rate: float, floor: float) -> Knots:
         if reached < NEVER:
             rows.append([max(1.0, reached), floor, 1.0, 0.0])
     return np.array(rows)
-
-
-def choose_epsilon_greedy(game: Any, table: Any, turn: Any, i: Any, u: Any) -> Any:
-    """Uniform with probability ``turn.group.level``, otherwise a best action."""
-    agent, ties = table.agents[i], turn.group.random_ties != ZERO
-    greedy = table.greedy[agent.cell]
-    return epsilon_greedy(table.values, agent.row, agent.n_actions, greedy, u, turn.group.level, ties)
-
-
-def choose_boltzmann(game: Any, table: Any, turn: Any, i: Any, u: Any) -> Any:
-    """At temperature ``turn.group.level``."""
-    agent = table.agents[i]
-    return boltzmann(table.values, agent.row, agent.n_actions, table.greedy[agent.cell], u, turn.group.level)

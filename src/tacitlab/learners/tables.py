@@ -106,3 +106,16 @@ def payoff_if(game: Any, table: Any, i: Any, action: Any, joint: Any, regime: An
         load = table.loads[f] - game.incidence[f, agent.last] + game.incidence[f, action]
         value += game.weights[action, f] * game.values[f, load]
     return value
+
+
+def choose_epsilon_greedy(game: Any, table: Any, turn: Any, i: Any, u: Any) -> Any:
+    """Uniform with probability ``turn.group.level``, otherwise a best action."""
+    agent, ties = table.agents[i], turn.group.random_ties != ZERO
+    greedy = table.greedy[agent.cell]
+    return epsilon_greedy(table.values, agent.row, agent.n_actions, greedy, u, turn.group.level, ties)
+
+
+def choose_boltzmann(game: Any, table: Any, turn: Any, i: Any, u: Any) -> Any:
+    """At temperature ``turn.group.level``."""
+    agent = table.agents[i]
+    return boltzmann(table.values, agent.row, agent.n_actions, table.greedy[agent.cell], u, turn.group.level)
