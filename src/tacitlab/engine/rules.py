@@ -12,14 +12,23 @@ from numba import uint64
 from tacitlab.engine.arrays import FROZEN, NEEDS
 from tacitlab.engine.compilation import copied, native, woven
 from tacitlab.learners.base import TABLE, Rule
-from tacitlab.learners.tables import ONE, ZERO, assign, epsilon_greedy, first_maximum, scaled, teach
+from tacitlab.learners.tables import (
+    ONE,
+    ZERO,
+    assign,
+    boltzmann,
+    epsilon_greedy,
+    first_maximum,
+    scaled,
+    teach,
+)
 
 EPSILON_GREEDY, Q_LEARNING = TABLE.index(Rule.EPSILON_GREEDY), TABLE.index(Rule.Q_LEARNING)
 GREEDY, RANDOM = FROZEN.index("greedy"), FROZEN.index("random")
 ACTION, NOTHING = NEEDS.index("action"), NEEDS.index("nothing")
 
 
-copied(first_maximum, assign, teach, epsilon_greedy, scaled)
+copied(first_maximum, assign, teach, epsilon_greedy, boltzmann, scaled)
 
 
 def function_of(step):
