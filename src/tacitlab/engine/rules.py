@@ -19,6 +19,7 @@ from tacitlab.learners.tables import (
     boltzmann,
     epsilon_greedy,
     first_maximum,
+    payoff_if,
     scaled,
     teach,
 )
@@ -28,7 +29,7 @@ GREEDY, RANDOM = FROZEN.index("greedy"), FROZEN.index("random")
 ACTION, NOTHING = NEEDS.index("action"), NEEDS.index("nothing")
 
 
-copied(first_maximum, assign, teach, epsilon_greedy, boltzmann, scaled)
+copied(first_maximum, assign, teach, epsilon_greedy, boltzmann, scaled, payoff_if)
 
 
 def function_of(step):

@@ -60,7 +60,7 @@ def rule_tape(seed: int, session: int, purpose: int, place: int, draws: int) -> 
     Examples
     --------
     >>> rule_tape(seed=1, session=0, purpose=CHOOSING, place=0, draws=2).round(4)
-    array([0.1234, 0.1234])
+    array([0.2989, 0.8032])
     """
     key = _draw(_key(seed, session, purpose), place)
     return np.array([_at(key, draw) for draw in range(draws)])

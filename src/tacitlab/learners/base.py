@@ -28,22 +28,22 @@ class TabularRule:
     ``learn(game, table, turn, i, reward)`` is called when agent i is about to move again; ``reward`` is what it has
     been paid since its last move (discounted to it, where agents do not move in every period). They see
 
-    ========================  =========================================================================================
-    ``table.agents[i]``       ``row``, ``cell``: its present state; ``old_row``, ``old_cell``: that of its last move;
-                              ``chosen``: the action of that move; ``n_actions``, ``n_states``, ``first_value``; ...
-    ``table.values[row + a]`` what it thinks of action a. Once it has stopped learning it plays the greatest
-    ``table.greedy[cell]``    the action of greatest value, the first of equals
-    ``table.visits[row + a]`` zeros at first, where the rule ``counts``
-    ``table.memory[i, k]``    its own numbers that change, at first ``Behaviour.memory``
-    ``table.numbers[i, k]``   its constants, ``Behaviour.numbers``
-    ``turn.group``            ``alpha``, ``gamma``, ``level`` (exploration in this period), ``low`` and ``scale``
-    ``turn.t``                the period
-    ``turn.joint, .regime``   of the last period: joint action (0 in a congestion game), payoff regime
-    ``turn.key``              a random stream of its own, below
-    ``turn.discount``         in ``learn``: gamma to the number of periods since its last move
-    ``turn.next_action``      in ``learn``: the greedy action of the present state, or what the rule ``needs_next``
-    ``game``                  the payoffs (:class:`tacitlab.engine.arrays.GameArrays`)
-    ========================  =========================================================================================
+    =========================  =======================================================================================
+    ``table.agents[i]``        ``row``, ``cell``: its present state; ``old_row``, ``old_cell``: that of its last move;
+                               ``chosen``: the action of that move; ``n_actions``, ``n_states``, ``first_value``
+    ``table.values[row + a]``  what it thinks of action a; once it has stopped learning it plays the greatest
+    ``table.greedy[cell]``     the action of greatest value, the first of equals
+    ``table.visits[row + a]``  zeros at first, where the rule ``counts``
+    ``table.memory[i, k]``     its own numbers that change, at first ``Behaviour.memory``
+    ``table.numbers[i, k]``    its constants, ``Behaviour.numbers``
+    ``turn.group``             ``alpha``, ``gamma``, ``level`` (exploration in this period), ``low`` and ``scale``
+    ``turn.t``                 the period
+    ``turn.joint, .regime``    of the last period: joint action (0 in a congestion game), payoff regime
+    ``turn.key``               a random stream of its own, below
+    ``turn.discount``          in ``learn``: gamma to the number of periods since its last move
+    ``turn.next_action``       in ``learn``: the greedy action of the present state, or what the rule ``needs_next``
+    ``game``                   the payoffs (:class:`tacitlab.engine.arrays.GameArrays`)
+    =========================  =======================================================================================
 
     and may write values, visits and memory of agent i alone. All numbers that change must lie there, and not in
     variables of the module. Indices are unsigned: count with ``np.uint64``. Steps that rules share are in
@@ -57,7 +57,8 @@ class TabularRule:
     Parameters
     ----------
     choose, learn : function, or str
-        A text names a function of this package as ``module:function``. None: the rule does not say.
+        A text names a function of this package as ``module:function``. None: the rule does not say. They are compiled
+        anew for every function object, so they are functions of a module, not made in ``behaviour``.
     needs_next : {"nothing", "state", "action"}
         What ``learn`` reads of the move to come: an intervention gives its signal only after those have learned that
         need nothing (or whose gamma is 0).
@@ -98,6 +99,14 @@ class TabularRule:
     ...     alpha: float = 0.1
     ...     def behaviour(self, seat):
     ...         return Behaviour(GRADIENT, GRADIENT, blank(seat), alpha=self.alpha)
+
+    It plays wherever a learner of the package does; both prisoners learn to defect:
+
+    >>> dilemma = tacitlab.games.PrisonersDilemma()
+    >>> length = tacitlab.Length(periods=5_000)
+    >>> played = tacitlab.run(tacitlab.Experiment(environment=dilemma, learners=GradientBandit(), length=length))
+    >>> played.data["limit_payoff"].values.tolist() == [[1.0, 1.0]] * 10
+    True
     """
 
     choose: "Callable[..., Any] | str | None" = None
