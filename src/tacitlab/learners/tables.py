@@ -97,7 +97,10 @@ def scaled(turn: Any, reward: Any) -> Any:
 
 
 def payoff_if(game: Any, table: Any, i: Any, action: Any, joint: Any, regime: Any) -> Any:
-    """What agent i would have earned with another action against the same play of the others."""
+    """What agent i would have earned with another action against the same play of the others.
+
+    It knows the game alone, and not what an intervention pays.
+    """
     agent = table.agents[i]
     if not game.congestion:
         return game.payoffs[regime, joint + (action - agent.last) * agent.stride, i]
