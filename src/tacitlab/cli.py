@@ -1,4 +1,4 @@
-"""The command line: run, sweep, list, show, study, metagame, report, measure, export."""
+"""The command line: run, sweep, list, show, study, metagame, report, measure, export, check, new."""
 
 import sys
 from collections.abc import Callable
@@ -245,6 +245,22 @@ def metagame(
     typer.echo(f"data    {folder}/data.zarr")
     if not no_report:
         typer.echo(f"report  {page.write(metagame_page.build(result), folder / 'report.html')}")
+
+
+@app.command()
+def check(
+    name: Annotated[str, typer.Argument(help="FILE.py:CLASS, or a kind that `tacit list` shows")],
+) -> None:
+    """Try whether a game, market, learner, intervention, measure or study keeps what all others rely on."""
+    from tacitlab.testing import battery
+
+    battery.compile_quickly()
+    try:
+        room = battery.check(name)
+    except AssertionError as broken:
+        typer.echo(str(broken))
+        raise typer.Exit(1) from None
+    typer.echo(f"{name}: a {room} that keeps its promises".replace("a intervention", "an intervention"))
 
 
 def _on_the_side(line: str) -> None:

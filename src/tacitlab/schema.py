@@ -57,6 +57,11 @@ class Spec(BaseModel, metaclass=_Plain):
             del new.__dict__[name]
         return new
 
+    @classmethod
+    def example(cls) -> Self:
+        """One that the conformance battery tries: all defaults, unless the class needs more or something smaller."""
+        return cls()
+
     def __eq__(self, other: object) -> bool:
         """Whether the fields are equal: what was cached, arrays perhaps, says nothing of its own."""
         if not isinstance(other, Spec) or type(self) is not type(other):

@@ -299,6 +299,8 @@ class Learner(Spec):
 
     learns: ClassVar[bool] = True  # False: a scripted or frozen policy
     many_copies: ClassVar[bool] = False  # can learn from several copies of a market at the same time
+    private: ClassVar[bool] = True  # False: one policy decides for all agents, and may use what any of them sees
+    alike: ClassVar[bool] = True  # False: agents share something in training that depends on their order: one critic
 
     agents: int | None = param(None, "how many consecutive agents learn this way; none: all that are left", ge=1)
 

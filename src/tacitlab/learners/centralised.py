@@ -53,6 +53,8 @@ class Centralised(Learner):
     ] = param(PPO(), "how the one that decides for all learns")
 
     many_copies: ClassVar[bool] = True  # the inner learner is asked when the group is built
+    private: ClassVar[bool] = False
+    alike: ClassVar[bool] = False
 
     def group(self, seat: MarketSeat) -> Group:
         agents, inner = seat.agents, self.learner

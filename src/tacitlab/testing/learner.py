@@ -9,17 +9,21 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from tacitlab.errors import TacitError
 from tacitlab.games import PrisonersDilemma
-from tacitlab.learners.base import Learner, MarketSeat
+from tacitlab.learners.base import Learner, MarketSeat, TabularLearner
 from tacitlab.learners.parts.group import Group, Transition
+from tacitlab.markets import Execution, RepeatedGame, ResourceMarket, TeamGame
 from tacitlab.markets.base import Discrete, Market, Role
-from tacitlab.markets.repeated_game import RepeatedGame
 from tacitlab.testing.experience import Taught, answer, learn, lives, respond, teach
 from tacitlab.testing.promises import Promises, said
+from tacitlab.testing.tabular import check_tabular
 
 CLOSE: dict[str, Any] = {"rtol": 1e-3, "atol": 1e-3}  # between two ways of computing the same in single precision
 SESSIONS = 2  # taught side by side
 COPIES = 2  # of the market, for learners that learn from several
+LENGTHS = (32, 256, 2048)  # steps to learn from, where nobody says how many
+REPEATED = RepeatedGame(game=PrisonersDilemma(), horizon_periods=4)
 
 _answer, _respond = (eqx.filter_jit(function) for function in (answer, respond))
 
@@ -28,14 +32,17 @@ def check_learner(
     learner: Learner,
     market: Market | None = None,
     *,
-    steps: int = 32,
+    steps: int | None = None,
     copies: int | None = None,
-    private: bool = True,
-    alike: bool = True,
+    private: bool | None = None,
+    alike: bool | None = None,
     trained: Callable[[str, int, int], tuple[Any, Any, Role]] | None = None,
     seed: int = 0,
 ) -> None:
     """Let a learner learn from random play of a market and raise an error about the first promise that it breaks.
+
+    Learners with a table play two stage games first (:func:`tacitlab.testing.tabular.check_tabular`): what they have
+    learned is finite, and the same however many threads and sessions there are.
 
     What is checked: arrays are arrays, and shapes and kinds of numbers stay what they were; something is learned, and
     what acts afterwards is finite and can be stored; actions are feasible; the same keys give the same bits; sessions
@@ -50,15 +57,13 @@ def check_learner(
     learner : Learner
         Small enough to learn within the steps: short rollouts, small batches.
     market : Market, optional
-        Whose first role learns; a repeated prisoner's dilemma if none is given.
-    steps : int
-        How long it learns.
+        Whose first role learns; if none is given, the first of some small ones that it can play.
+    steps : int, optional
+        How long it learns; if left out, until all agents have learned something.
     copies : int, optional
         Copies of the market to learn from; two if the learner can.
-    private : bool
-        False: one policy decides for all agents, and may use what any of them sees.
-    alike : bool
-        False: agents share something in training that depends on their order, such as one central critic.
+    private, alike : bool, optional
+        In place of what the learner says itself.
     trained : callable, optional
         For policies of an earlier run; see ``MarketSeat``.
     seed : int
@@ -76,21 +81,29 @@ def check_learner(
     >>> from tacitlab.learners import Random
     >>> check_learner(Random(), steps=4)
     """
-    market = market or RepeatedGame(game=PrisonersDilemma(), horizon_periods=4)
+    private = learner.private if private is None else private
+    alike = learner.alike if alike is None else alike
     copies = copies or (COPIES if learner.many_copies else 1)
-    name = getattr(learner, "kind", type(learner).__name__)
+    check = Promises(getattr(learner, "kind", type(learner).__name__))
+    if isinstance(learner, TabularLearner) and market is None:
+        check_tabular(check, learner, seed)
+        if type(learner).group is Learner.group:
+            return  # it plays stage games only
+    market = market or _playable(learner, copies, trained)
 
-    def build() -> MarketSeat:
-        dynamics = market.dynamics()
-        role = dynamics.roles[0]
-        return MarketSeat(market, dynamics, role, 0, role.agents, steps, True, copies, trained)
+    def build(steps: int) -> MarketSeat:
+        return _seat(market, steps, copies, trained)
 
-    check, seat = Promises(name), build()
-    group = _check_shapes(check, seat, learner, steps)
-    again: Any = jax.tree.structure(learner.group(build()))
-    check(again == jax.tree.structure(group), "its group has other static fields each time, so that all compiles anew")
-    case = Case.of(seat, group, steps, seed)
-    taught = _check_sessions(check, case)
+    for length in (steps,) if steps else _lengths(learner.group(build(LENGTHS[0])).update_every):
+        seat = build(length)
+        group = _check_shapes(check, seat, learner, length)
+        again: Any = jax.tree.structure(learner.group(build(length)))
+        problem = "its group has other static fields each time, so that all compiles anew"
+        check(again == jax.tree.structure(group), problem)
+        case = Case.of(seat, group, length, seed)
+        taught = _check_sessions(check, case)
+        if not learner.learns or (np.asarray(taught.health.loss) >= 0).any(axis=0).all():
+            break
     _check_learned(check, case, taught, learner.learns)
     _check_eager(check, case, taught)
     if private:
@@ -99,6 +112,33 @@ def check_learner(
         _check_part(check, case, taught)
     if alike and seat.role.agents > 1:
         _check_order(check, case, taught)
+
+
+def _seat(market: Market, steps: int, copies: int, trained: Any) -> MarketSeat:
+    dynamics = market.dynamics()
+    role = dynamics.roles[0]
+    return MarketSeat(market, dynamics, role, 0, role.agents, steps, True, copies, trained)
+
+
+def _playable(learner: Learner, copies: int, trained: Any) -> Market:
+    """The first of some small markets that a learner can play."""
+    traders = Execution(inventories=(8.0, 5.0), steps=4, trades="parts", parts=3)
+    markets = (REPEATED, TeamGame(horizon_steps=4), traders, ResourceMarket(steps=4))
+    for market in markets:
+        try:
+            learner.group(_seat(market, LENGTHS[0], copies, trained))
+        except TacitError as error:
+            if market is markets[-1]:
+                raise error
+            continue
+        return market
+    raise AssertionError("unreachable")
+
+
+def _lengths(update_every: int) -> tuple[int, ...]:
+    """Steps to learn from, until something is learned: two updates at least."""
+    least = next((k for k in LENGTHS if k >= 2 * update_every), 2 * update_every)
+    return tuple(sorted({least, *(k for k in LENGTHS if k > least)}))
 
 
 @dataclass(frozen=True)

@@ -22,11 +22,11 @@ Trace = dict[str, Any]  # what happened in an episode, each entry with a leading
 def check_market(market: Market, *, seed: int = 0) -> None:
     """Play a market at random and raise an error about the first promise that it breaks.
 
-    What is checked: the description is consistent (roles, horizon, quantities); everything has the announced shape
-    and a kind of number that the next step can go on with, with 64-bit numbers switched on and off; rewards,
-    observations and recorded quantities are finite; ``admissible`` accepts what it returned; candidates are finite,
-    and at least one is feasible; episodes end at the horizon or earlier; the same key gives the same episode; and
-    compiled, vectorised play is play step by step.
+    What is checked: the description is consistent (roles, horizon, quantities) and survives being stored; everything
+    has the announced shape and a kind of number that the next step can go on with, with 64-bit numbers switched on and
+    off; rewards, observations and recorded quantities are finite; ``admissible`` accepts what it returned; candidates
+    are finite, and at least one is feasible; episodes end at the horizon or earlier; the same key gives the same
+    episode; and compiled, vectorised play is play step by step.
 
     Parameters
     ----------
@@ -51,6 +51,7 @@ def check_market(market: Market, *, seed: int = 0) -> None:
     """
     name = type(market).__name__
     _check_description(Promises(name), market)
+    Promises(name).stored(market)
     with jax.enable_x64(True):
         _check_shapes(Promises(f"{name}, with 64-bit numbers"), market, market.dynamics())
     check, dynamics = Promises(name), market.dynamics()
