@@ -24,6 +24,10 @@ class OwnIntervention(Intervention):
     source: str = param(..., "where the class is: FILE.py:NAME, or MODULE:NAME", pattern=r"^[^:]+:[A-Za-z_][\w.]*$")
     options: dict[str, Any] = param({}, "the parameters of the class")
 
+    @classmethod
+    def example(cls) -> "OwnIntervention":
+        return cls(source="tacitlab.interventions.toll:Toll")
+
     def check(self, environment: Environment, learners: Sequence[Learner], timing: str) -> None:
         """What the class itself checks; a run stays readable when the class is gone, so that shows in playing only."""
         super().check(environment, learners, timing)

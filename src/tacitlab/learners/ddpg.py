@@ -190,6 +190,12 @@ class MADDPG(DDPG):
     update_every: int = param(100, "how often networks learn", "steps", ge=1, le=1_000_000)
     target_blend: float = param(0.01, "share of the networks that enters their targets", gt=0, le=1)
 
+    alike: ClassVar[bool] = False
+
+    @classmethod
+    def example(cls) -> "MADDPG":
+        return cls(batch=4, hidden=(6,), memory=16, warmup=4, update_every=2)
+
     def group(self, seat: MarketSeat) -> Group:
         return self._seated(Maddpg, seat, state_size(seat))
 

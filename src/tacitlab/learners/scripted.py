@@ -57,6 +57,10 @@ class Rule(Learner):
     rule: str = param(..., "name of the rule")
     rate: float = param(1.0, "probability that a step follows the rule; otherwise the agent holds", ge=0, le=1)
 
+    @classmethod
+    def example(cls) -> "Rule":
+        return cls(rule="random")
+
     def check(self, market: "Market", role: "Role") -> None:
         known = market.rules_of(role)
         if self.rule not in known:

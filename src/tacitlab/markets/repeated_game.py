@@ -13,6 +13,7 @@ from pydantic import model_validator
 
 from tacitlab.environment import Words
 from tacitlab.games.base import CongestionForm, NormalForm, StageGame
+from tacitlab.games.prisoners_dilemma import PrisonersDilemma
 from tacitlab.kinds import OfKind
 from tacitlab.markets.base import Discrete, Market, Quantity, Role
 from tacitlab.markets.motion import Actions, Dynamics, Outcome, built
@@ -69,6 +70,10 @@ class RepeatedGame(Market):
     game: AnyGame = param(..., "the stage game")
     memory: int = param(1, "periods remembered", "periods", ge=0, le=8)
     horizon_periods: int = param(1000, "length of an episode", "periods", ge=1)
+
+    @classmethod
+    def example(cls) -> "RepeatedGame":
+        return cls(game=PrisonersDilemma(), horizon_periods=3)
 
     @model_validator(mode="after")
     def _equal_choices(self) -> "RepeatedGame":

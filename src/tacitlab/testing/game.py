@@ -80,7 +80,7 @@ def _check_table(check: Promises, form: NormalForm) -> None:
     check(good, f"payoffs are {said(table)}; make them float64{wanted}, C-contiguous (see NormalForm.from_tensor)")
     check(np.isfinite(table).all(), f"{np.sum(~np.isfinite(table))} payoffs are not finite; make them numbers")
     chain = form.transition
-    good = chain.shape == (regimes, regimes) and (chain >= 0).all() and np.allclose(chain.sum(axis=1), 1)
+    good = chain.shape == (regimes, regimes) and bool((chain >= 0).all()) and np.allclose(chain.sum(axis=1), 1)
     check(good, "transition is no Markov chain; make its rows of probabilities add up to 1")
     wanted = [regimes, form.players]
     check(list(form.active.shape) == wanted, f"active is {said(form.active)}; make it bool{wanted}")
@@ -113,7 +113,8 @@ def _check_actions(check: Promises, game: StageGame, form: NormalForm | Congesti
         f"actions().values are {said(values)}; make them {[rows, count]}, as form() has players and actions",
     )
     check(actions.name, "actions() have no name; say what is chosen, for example 'price'")
-    labels = actions.labels
+    labels: Any = actions.labels
+    check(isinstance(labels, tuple | list), f"labels are {labels!r}; make them a tuple of texts")
     check(not labels or len(labels) == count, f"there are {len(labels)} labels for {count} actions; give one each")
     check(len(set(labels)) == len(labels), f"labels {labels} are not all different; name actions apart")
 
@@ -145,8 +146,9 @@ def _check_profile(check: Promises, form: NormalForm | CongestionForm, profile: 
         return  # off the grid, or played otherwise in each regime: nothing in the table says so
     tensor, slack = form.tensor(), _range(form) * ROUNDING + profile.error
     reached = np.array([_expected(tensor[..., i], strategies) for i in range(form.players)])
-    for i in np.flatnonzero(np.abs(reached - payoffs) > slack):
-        check(False, f"{name} pays player {i} {reached[i]:.6g}, not {payoffs[i]:.6g}; take payoffs from form()")
+    for i in range(form.players):
+        told = f"{name} pays player {i} {reached[i]:.6g}, not {payoffs[i]:.6g}; take payoffs from form()"
+        check(abs(reached[i] - payoffs[i]) <= slack[i], told)
     if profile.concept in ("nash", "mixed-nash"):
         for i in range(form.players):
             gain = _replies(tensor[..., i], strategies, i).max() - reached[i]

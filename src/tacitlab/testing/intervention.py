@@ -41,8 +41,8 @@ def check_intervention(intervention: Intervention, game: StageGame | None = None
     """
     check = Promises(type(intervention).__name__)
     game = game or _fitting(check, intervention)
+    _check_steering(check, intervention, game)
     together(
-        lambda: _check_steering(check, intervention, game),
         lambda: check.stored(intervention),
         lambda: check_play(check, game, LEARNER, seed, intervention=intervention) and None,
     )

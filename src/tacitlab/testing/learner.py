@@ -102,7 +102,7 @@ def check_learner(
         check(again == jax.tree.structure(group), problem)
         case = Case.of(seat, group, length, seed)
         taught = _check_sessions(check, case)
-        if not learner.learns or (np.asarray(taught.health.loss) >= 0).any(axis=0).all():
+        if not learner.learns or (np.asarray(taught.metrics.loss) >= 0).any(axis=0).all():
             break
     _check_learned(check, case, taught, learner.learns)
     _check_eager(check, case, taught)

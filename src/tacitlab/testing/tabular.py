@@ -21,7 +21,12 @@ def check_tabular(check: Promises, learner: TabularLearner, seed: int = 0) -> No
     What it has learned must be finite and the same on one thread and two, and a session the same whatever sessions
     there are beside it.
     """
-    together(lambda: check.stored(learner), *(lambda game=game: _play(check, learner, game, seed) for game in GAMES))
+
+    def play() -> None:
+        for game in GAMES:
+            _play(check, learner, game, seed)
+
+    together(lambda: check.stored(learner), play)
 
 
 def _play(check: Promises, learner: TabularLearner, game: StageGame, seed: int) -> None:
@@ -54,7 +59,8 @@ def _check_learned(check: Promises, where: str, found: Result) -> None:
 def _same(one: Result, other: Result, sessions: int) -> bool:
     pairs = [(one.data[name], other.data[name]) for name in one.data]
     pairs = [(a.isel(session=slice(sessions)) if "session" in a.dims else a, b) for a, b in pairs]
-    tables = zip(one.values() or (), other.values() or (), strict=True)
-    plays = zip(one.strategies(), other.strategies(), strict=True)
-    same = all(np.array_equal(a[:sessions], b) for a, b in (*tables, *plays))
+    tables = all(np.array_equal(a[:sessions], b) for a, b in zip(one.values() or (), other.values() or (), strict=True))
+    same = tables and all(
+        np.array_equal(a[:sessions], b) for a, b in zip(one.strategies(), other.strategies(), strict=True)
+    )
     return same and all(np.array_equal(a.values, b.values, equal_nan=a.dtype.kind == "f") for a, b in pairs)
