@@ -41,7 +41,13 @@ def test_every_sort_has_a_battery():
 
 # --- members that do not -------------------------------------------------------------------------------------------
 
-HEAD = "from functools import cached_property\nfrom typing import Literal\nfrom pydantic import field_serializer\nimport numpy as np\nimport xarray as xr\n"
+HEAD = """
+from functools import cached_property
+from typing import Literal
+import numpy as np
+import xarray as xr
+from pydantic import field_serializer
+"""
 GAME = (
     HEAD
     + '''
