@@ -126,7 +126,9 @@ def _playable(learner: Learner, copies: int, trained: Any) -> Market:
     markets = (REPEATED, TeamGame(horizon_steps=4), traders, ResourceMarket(steps=4))
     for market in markets:
         try:
-            learner.group(_seat(market, LENGTHS[0], copies, trained))
+            seat = _seat(market, LENGTHS[0], copies, trained)
+            learner.check(market, seat.role)
+            learner.group(seat)
         except TacitError as error:
             if market is markets[-1]:
                 raise error
