@@ -176,6 +176,35 @@ def test_a_market_of_an_installed_package(place, tmp_path, monkeypatch, capsys):
     sys.modules.pop("fisheries")
 
 
+STUDY = """
+import tacitlab
+from tacitlab.measures.statistics import mean_interval
+from tacitlab.studies.base import Claim, Finding, Study, at_least
+
+
+class Hares(Study):
+    name = "hares"
+    question = "do hunters who toss coins earn two hares?"
+    source = "arithmetic: (3 + 3 + 0 + 5) / 4"
+
+    def find(self, preset, play):
+        hunt = tacitlab.load_scenario("mine/hunt.yaml", ["learners={kind: random}", "sessions=8", "name=coins"])
+        payoffs = play(hunt).data["payoff"].mean(["time", "agent"])
+        return Finding("They do.", (Claim("mean payoff (hares)", mean_interval(payoffs), margin=at_least(2.0)),))
+"""
+
+
+def test_a_study_of_ones_own(place, tmp_path, capsys):
+    (place / "hares.py").write_text(STUDY)
+    assert tacit("study", "mine/hares.py") == 0
+    assert "verdict: reproduced" in capsys.readouterr().out
+    assert (tmp_path / "runs" / "study-hares-quick" / "claims.json").is_file()
+    assert tacit("show", "mine/hares.py:Hares") == 0
+    assert "hares: do hunters who toss coins earn two hares?" in capsys.readouterr().out
+    assert tacit("study", "mine/hares.py:Hare", "--preset", "quick") == 2
+    assert "has no class 'Hare'; did you mean 'Hares'?" in capsys.readouterr().err
+
+
 def test_a_learner_of_ones_own(place, tmp_path):
     (place / "slow.py").write_text(
         "from typing import Literal\nfrom tacitlab.learners import PPO\n\nclass SlowPPO(PPO):\n"
