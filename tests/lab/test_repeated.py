@@ -111,5 +111,5 @@ def test_a_network_plays_and_the_answer_says_how(tmp_path):
     result = tacitlab.run(made, tmp_path / "run")
     assert result.data["test_payoff"].shape == (1, 2, 2, 2) or result.data["test_payoff"].shape == (2, 2, 2)
     assert tacitlab.load(tmp_path / "run").experiment == made
-    told = "1 episodes of 60 periods in training; players see the last 1 of the past periods"
+    told = "1 episode of 60 periods in training; players see the last period"
     assert any(told in note for note in answer(result).notes)

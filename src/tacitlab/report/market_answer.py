@@ -53,8 +53,13 @@ def _played(found: Tested) -> tuple[str, ...]:
     if not isinstance(found.market, RepeatedGame):
         return ()
     market, length = found.market, found.experiment.length
-    seen = "nothing of the past" if not market.memory else f"the last {market.memory} of the past periods"
-    told = f"{length.episodes:,} episodes of {market.horizon:,} periods in training; players see {seen}"
+    episodes = "1 episode" if length.episodes == 1 else f"{length.episodes:,} episodes"
+    seen = (
+        ("nothing of the past", "the last period")[market.memory]
+        if market.memory < 2
+        else (f"the last {market.memory} periods")
+    )
+    told = f"{episodes} of {market.horizon:,} periods in training; players see {seen}"
     return (f"the stage game was played as a repeated game: {told}",)
 
 
