@@ -5,10 +5,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from tacitlab.markets.glosten_milgrom.theory import Customers
-from tacitlab.measures.statistics import curve_interval, mean_interval
+from tacitlab.measures.statistics import mean_interval
 from tacitlab.plot.chart import Axis, Chart, HLine, Line, Mark, Points
 from tacitlab.plot.panels import Panel, Panels
 from tacitlab.report.page import Cell, Section, Table
+from tacitlab.studies.frame import curve
 from tacitlab.studies.insider_trading.claims import WORDS
 from tacitlab.studies.insider_trading.evidence import Auctions, Evidence, Floats
 
@@ -128,8 +129,7 @@ def learning(e: Evidence) -> Chart:
 
 
 def _curve(time: Floats, values: Floats, name: str, *, dash: bool = False) -> Line:
-    band = curve_interval(values)
-    return Line(time, band.centre, name, low=band.low, high=band.high, dash=dash)
+    return curve(time, values, name, dash=dash)
 
 
 def scatter(e: Evidence) -> Chart:

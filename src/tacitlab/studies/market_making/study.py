@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from tacitlab.measures.statistics import Estimate, mean_interval
 from tacitlab.studies.base import Claim, Finding, Player, Study, Verdict, at_least, between, judge, paired_difference
-from tacitlab.studies.frame import compared, percent, say
+from tacitlab.studies.frame import bare, compared, percent, say
 from tacitlab.studies.market_making.evidence import PAID, Evidence, Learned, Repeated, gather
 from tacitlab.studies.market_making.report import sections
 from tacitlab.studies.market_making.settings import SIZES, Size
@@ -69,8 +69,7 @@ def alone_claims(e: Evidence) -> Iterator[Claim]:
         found = mean_interval(one.share)
         bar = at_least(BAR) if name.startswith("PPO") else None
         yield Claim(f"1 alone, {name}: utility, exact (share of the optimum)", found, None, TARGET, margin=bar)
-        worst = float(one.share.min())
-        least = Estimate(worst, math.nan, math.nan, math.nan, len(one.share))
+        least = bare(one.share.min(), len(one.share))
         yield Claim(f"1 alone, {name}: the worst session (share of the optimum)", least)
     ppo = e.alone["PPO"]
     off = mean_interval(ppo.simulated - ppo.payoffs)

@@ -7,7 +7,7 @@ import numpy as np
 
 from tacitlab.measures.statistics import Estimate, mean_interval, proportion
 from tacitlab.studies.base import Claim, Finding, at_least, more_than, named, paired_difference, together
-from tacitlab.studies.frame import percent, say
+from tacitlab.studies.frame import exact, percent, say
 from tacitlab.studies.marl_paradigms.figures import sections
 from tacitlab.studies.marl_paradigms.plays import CLIMBING, DARE, TWO_STEP, Played
 
@@ -115,9 +115,9 @@ def _crowds(found: "Evidence") -> Iterator[Claim]:
 
 def _memory(found: "Evidence") -> Iterator[Claim]:
     plain, kept = found.hidden["PPO without memory"], found.hidden["PPO with memory"]
-    exact = known(plain)
-    for name, value in exact.items():
-        yield Claim(f"noisy signals, theory: {name}", Estimate(value, value, value, 0.0, 1))
+    theory = known(plain)
+    for name, value in theory.items():
+        yield Claim(f"noisy signals, theory: {name}", exact(value))
     for name, played in found.hidden.items():
         yield Claim(f"noisy signals, {name}: utility of the team", played.estimate())
     yield larger("noisy signals: PPO with memory less PPO without", kept, plain)

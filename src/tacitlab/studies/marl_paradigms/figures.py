@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tacitlab.measures.statistics import curve_interval
 from tacitlab.plot.chart import Axis, Bars, Chart, HLine, Line, Mark
 from tacitlab.report.page import Section, Table
+from tacitlab.studies.frame import curve
 from tacitlab.studies.marl_paradigms.plays import Played
 
 if TYPE_CHECKING:
@@ -72,9 +72,8 @@ def _bars(played: Mapping[str, Played], name: str = "") -> Bars:
 
 def _curve(played: Played, name: str, agent: int | None = None) -> Line:
     """Payoff while learning, mean over sessions with intervals."""
-    curve = played.curve.mean(axis=2) if agent is None else played.curve[:, :, agent]
-    band = curve_interval(curve)
-    return Line(np.asarray(played.result.data["time"]), band.centre, name, band.low, band.high)
+    values = played.curve.mean(axis=2) if agent is None else played.curve[:, :, agent]
+    return curve(np.asarray(played.result.data["time"]), values, name)
 
 
 def drift(found: "Evidence") -> Chart:

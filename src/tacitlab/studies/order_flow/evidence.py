@@ -12,12 +12,13 @@ from tacitlab.lab.result import Result
 from tacitlab.learners import PPO, Rule
 from tacitlab.learners.base import Learner
 from tacitlab.markets import DoubleAuction, OrderBook
-from tacitlab.measures.statistics import Estimate, curve_interval
+from tacitlab.measures.statistics import Estimate
 from tacitlab.measures.stylised_facts import PriceImpact, autocorrelation, excess_kurtosis, price_impact, signature
 from tacitlab.plot.chart import Line
 from tacitlab.report.answer import cell_data
 from tacitlab.report.market_tested import Tested, outcome_of
 from tacitlab.studies.base import Player, by_session, paired_difference
+from tacitlab.studies.frame import curve
 
 Floats = NDArray[np.float64]
 
@@ -115,8 +116,7 @@ class Auctions:
     def learning(self, largest: float, name: str) -> Line:
         """Sum of all gains over the largest surplus, window by window."""
         gains = self.found.data["payoff"].astype(np.float64).sum("agent").transpose("session", "time").values
-        band = curve_interval(gains / largest)
-        return Line(self.found.data["time"].values, band.centre, name, low=band.low, high=band.high)
+        return curve(self.found.data["time"].values, gains / largest, name)
 
 
 @dataclass(frozen=True, eq=False)

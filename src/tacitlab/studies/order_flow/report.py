@@ -5,10 +5,11 @@ from statistics import NormalDist
 
 import numpy as np
 
-from tacitlab.measures.statistics import curve_interval, mean_interval
+from tacitlab.measures.statistics import mean_interval
 from tacitlab.measures.stylised_facts import hill_tail_index
 from tacitlab.plot.chart import Axis, Chart, HLine, Line, Mark, Points
 from tacitlab.report.page import Cell, Section, Table
+from tacitlab.studies.frame import curve
 from tacitlab.studies.order_flow.evidence import EVERY, LAGS, RULES, Evidence, Floats, Flow, auction
 
 INTERVALS = (1, 2, 5, 10, 20, 50, 100, 200)
@@ -104,8 +105,7 @@ def _distribution(e: Evidence) -> Chart:
 def _memory(e: Evidence, of: Callable[[Flow], Floats], words: str) -> Chart:
     lags, marks = EVERY * np.arange(1, LAGS + 1), list[Mark]()
     for name, flow in e.flows.items():
-        band = curve_interval(of(flow))
-        marks.append(Line(lags, band.centre, name, low=band.low, high=band.high))
+        marks.append(curve(lags, of(flow), name))
     marks.append(HLine(0.0))
     axes = Axis("lag", "steps", log=True), Axis("autocorrelation")
     return Chart(f"Memory of {words}", *axes, marks, f"Returns over {EVERY} steps. {BAND}")
@@ -130,8 +130,7 @@ def _signature(e: Evidence) -> Chart:
     marks: list[Mark] = []
     for name, flow in e.flows.items():
         known = tuple(h for h in INTERVALS if h < flow.mid.shape[1])
-        band = curve_interval(flow.signature(known))
-        marks.append(Line(known, band.centre, name, low=band.low, high=band.high))
+        marks.append(curve(known, flow.signature(known), name))
     caption = f"Flat for a random walk; falling where prices come back. {BAND}"
     axes = Axis("sampling interval", "steps", log=True), Axis("volatility", "ticks per root of a step", log=True)
     return Chart("Signature plot", *axes, marks, caption)

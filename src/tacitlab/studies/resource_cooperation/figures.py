@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from tacitlab.measures.coordination import Floats
-from tacitlab.measures.statistics import curve_interval
 from tacitlab.plot.chart import Axis, Bars, Chart, HeatMap, Histogram, HLine, Line, Mark
 from tacitlab.plot.panels import Panel, Panels
+from tacitlab.studies.frame import curve
 from tacitlab.studies.resource_cooperation.claims import estimate
 from tacitlab.studies.resource_cooperation.evidence import Arena, Attack, Played
 from tacitlab.studies.resource_cooperation.settings import DECAY
@@ -41,8 +41,7 @@ def learning_chart(arena: Arena) -> Chart:
 
 
 def _curve(played: Played, values: Floats, name: str, *, dash: bool = False) -> Line:
-    band = curve_interval(values)
-    return Line(played.time, band.centre, name, low=band.low, high=band.high, dash=dash)
+    return curve(played.time, values, name, dash=dash)
 
 
 def coordination_panels(arenas: Sequence[Arena]) -> Panels:

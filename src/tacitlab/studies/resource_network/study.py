@@ -18,12 +18,12 @@ from tacitlab.markets.base import Quantity
 from tacitlab.markets.token import utilisation
 from tacitlab.markets.token.curves import Sigmoid
 from tacitlab.markets.token.parts import Resource
-from tacitlab.measures.statistics import Estimate, curve_interval, mean_interval
+from tacitlab.measures.statistics import mean_interval
 from tacitlab.plot.chart import Axis, Chart, HeatMap, HLine, Line, Mark, Points
 from tacitlab.report.market_paths import heat_map
 from tacitlab.report.page import Cell, Section, Table
 from tacitlab.studies.base import Claim, Finding, Player, Study
-from tacitlab.studies.frame import cell
+from tacitlab.studies.frame import cell, curve, exact
 from tacitlab.studies.token_volatility.play import LEARNER, PUBLISHED, SOURCE, Floats, Played, Size, cells
 
 AGENTS, CAPACITY, STEPS = 100, 50.0, 100
@@ -163,11 +163,6 @@ def examine(e: Evidence) -> Finding:
 
 
 # --- claims ------------------------------------------------------------------------------------------------------
-
-
-def exact(value: float) -> Estimate:
-    """A number without sampling error."""
-    return Estimate(value, value, value, 0.0, 1)
 
 
 def exact_claims(theory: Theory) -> tuple[Claim, ...]:
@@ -327,8 +322,7 @@ def _gains(e: Evidence) -> Chart:
     marks: list[Mark] = []
     for rho, played in e.learned.items():
         data = played.found.data["payoff"].mean("agent").transpose("session", "time").values / (1 + rho)
-        band = curve_interval(data)
-        marks.append(Line(played.found.data["time"].values, band.centre, named(rho), band.low, band.high))
+        marks.append(curve(played.found.data["time"].values, data, named(rho)))
     marks += [HLine(float(e.rules[name].payoff.mean()), name) for name in ("price-taking", "hold")]
     caption = "Own gains of the average agent, mean over sessions with pointwise 95 % intervals; rules in the test."
     axes = Axis("training episode"), Axis("own gain", "currency/episode")

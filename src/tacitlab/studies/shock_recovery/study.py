@@ -13,12 +13,12 @@ from typing import ClassVar
 import numpy as np
 
 from tacitlab.measures.resilience import BAND, HOLD, Recovery, ar1_recovery
-from tacitlab.measures.statistics import curve_interval, mean_interval
+from tacitlab.measures.statistics import mean_interval
 from tacitlab.plot.chart import Axis, Chart, HLine, Line, Mark, VLine
 from tacitlab.plot.panels import Panel, Panels
 from tacitlab.report.page import Cell, Section, Table
 from tacitlab.studies.base import Claim, Finding, Player, Study, Verdict, at_most, by_session, paired
-from tacitlab.studies.frame import cell, exact
+from tacitlab.studies.frame import cell, curve, exact
 from tacitlab.studies.shock_recovery.evidence import (
     CHANNELS,
     DEMAND,
@@ -205,8 +205,7 @@ def _responses(e: Evidence) -> Panels:
     for channel in CHANNELS:
         marks: list[Mark] = []
         for name, pair in e.pairs[channel.key].items():
-            band = curve_interval(100 * pair.effect[:, :SHOWN])
-            marks.append(Line(x, band.centre, name, band.low, band.high))
+            marks.append(curve(x, 100 * pair.effect[:, :SHOWN], name))
         marks += [HLine(100 * BAND), HLine(-100 * BAND), VLine(STEPS)]
         panels.append(Panel(channel.words, marks))
     caption = (
@@ -220,8 +219,7 @@ def _responses(e: Evidence) -> Panels:
 def _answers(e: Evidence) -> Chart:
     marks: list[Mark] = []
     for name, pair in e.main.items():
-        band = curve_interval(pair.answer[:, :SHOWN])
-        marks.append(Line(np.arange(SHOWN), band.centre, name, band.low, band.high))
+        marks.append(curve(np.arange(SHOWN), pair.answer[:, :SHOWN], name))
     caption = "Supply with the spike less that without it: below 0 agents have sold. Where the factor moves the price."
     axes = Axis("steps since the spike", whole=True), Axis("effect on the supply", "tokens")
     return Chart("What agents do about it", *axes, marks, caption)

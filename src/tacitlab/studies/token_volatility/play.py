@@ -15,11 +15,12 @@ from tacitlab.learners.base import Learner
 from tacitlab.markets import TokenEconomy
 from tacitlab.measures.concentration import lorenz
 from tacitlab.measures.price_entropy import level_entropy, permutation_entropy
-from tacitlab.measures.statistics import Estimate, curve_interval, mean_interval
+from tacitlab.measures.statistics import Estimate, mean_interval
 from tacitlab.measures.volatility import returns
 from tacitlab.plot.chart import Line
 from tacitlab.report.market_tested import Tested, outcome_of
 from tacitlab.studies.base import by_session, paired
+from tacitlab.studies.frame import curve
 
 Floats = NDArray[np.float64]
 
@@ -160,8 +161,7 @@ class Played:
         """Means over windows of learning with intervals over sessions; ``payoff`` is the mean reward."""
         data = self.found.data[name if name == "payoff" else f"learning_{name}"].astype(np.float64)
         data = data.mean("agent") if "agent" in data.dims else data
-        band = curve_interval(data.transpose("session", "time").values)
-        return Line(self.found.data["time"].values, band.centre, low=band.low, high=band.high)
+        return curve(self.found.data["time"].values, data.transpose("session", "time").values)
 
 
 def cells(result: Result) -> tuple[Played, ...]:
