@@ -11,7 +11,7 @@ import numpy as np
 
 from tacitlab.engine.streams import INITIAL_STATE, INITIAL_VALUES, NATURE, PLAY, tape, tape_at
 from tacitlab.games.base import NormalForm
-from tacitlab.learners.base import Behaviour, Choice, Rule
+from tacitlab.learners.base import Behaviour, Rules
 
 
 @dataclass
@@ -134,12 +134,12 @@ class Play:
                     following[i] = 0
                     continue
                 state, b = self.state(i), agent.behaviour
-                if agent.waiting and b.rule != Rule.SARSA:
+                if agent.waiting and b.rule != Rules.SARSA:
                     self.learn(i, state, agent.greedy(state))
                 if t == self.periods:
                     continue
                 action = self.choose(i, state, tape_at(self.seed, self.session, PLAY, t * self.n + i), t)
-                if agent.waiting and b.rule == Rule.SARSA:
+                if agent.waiting and b.rule == Rules.SARSA:
                     self.learn(i, state, action)
                 following[i] = agent.action = action
                 agent.old_state, agent.waiting, agent.rewards = state, True, []
@@ -162,15 +162,15 @@ class Play:
     def choose(self, i, state, u, t):
         agent, b = self.agents[i], self.agents[i].behaviour
         row, m = agent.q[state], agent.q.shape[1]
-        if b.choice == Choice.EPSILON_GREEDY:
+        if b.choice == Rules.EPSILON_GREEDY:
             epsilon = level(b.knots, t)
             if u < epsilon:
                 return int(u / epsilon * m)
             best = np.flatnonzero(row == row.max())
             return int(best[int((u - epsilon) / (1 - epsilon) * len(best))]) if b.random_ties else int(best[0])
-        if b.choice == Choice.BOLTZMANN:
+        if b.choice == Rules.BOLTZMANN:
             return inverse(softmax(row, level(b.knots, t)), u)
-        if b.choice == Choice.EXP3:
+        if b.choice == Rules.EXP3:
             p = [(1 - b.mixing) * x + b.mixing / m for x in softmax(row, 1.0)]
             if u < b.mixing:
                 action = int(u / b.mixing * m)
@@ -178,14 +178,14 @@ class Play:
                 action = inverse(softmax(row, 1.0), (u - b.mixing) / (1 - b.mixing))
             agent.probability = p[action]
             return action
-        if b.choice == Choice.UCB1:
+        if b.choice == Rules.UCB1:
             tries = agent.visits[state]
             if (tries == 0).any():
                 return int(np.argmax(tries == 0))
             return int(np.argmax(row + np.sqrt(b.mixing * math.log(tries.sum()) / tries)))
-        if b.choice == Choice.FIXED:
+        if b.choice == Rules.FIXED:
             return b.fixed
-        if b.choice == Choice.RANDOM:
+        if b.choice == Rules.RANDOM:
             return int(u * m)
         return int(np.argmax([self.instead(i, a) for a in range(m)]))
 
@@ -199,14 +199,14 @@ class Play:
         q, s, a = agent.q, agent.old_state, agent.action
         low, high = b.payoff_range
         scaled = (reward - low) / (high - low)
-        if b.rule in (Rule.Q_LEARNING, Rule.SARSA):
+        if b.rule in (Rules.Q_LEARNING, Rules.SARSA):
             q[s, a] += b.alpha * (reward + discount * q[state, next_action] - q[s, a])
-        elif b.rule == Rule.EXP3:
+        elif b.rule == Rules.EXP3:
             q[s, a] += b.mixing / q.shape[1] * scaled / agent.probability
-        elif b.rule == Rule.AVERAGE:
+        elif b.rule == Rules.AVERAGE:
             agent.visits[s, a] += 1
             q[s, a] += (scaled - q[s, a]) / agent.visits[s, a]
-        elif b.rule == Rule.Q_COUNTERFACTUAL:
+        elif b.rule == Rules.Q_COUNTERFACTUAL:
             targets = []
             for x in range(q.shape[1]):
                 hypothetical = state

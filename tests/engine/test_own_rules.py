@@ -14,7 +14,7 @@ from tacitlab.engine import tabular
 from tacitlab.engine.streams import CHOOSING, INITIAL_STATE, PLAY, rule_tape, tape, tape_at
 from tacitlab.errors import TacitError
 from tacitlab.learners import QLearning
-from tacitlab.learners.base import RULE_MODULES, TABLE, Behaviour, Rule, TabularLearner, TabularRule, blank
+from tacitlab.learners.base import RULE_MODULES, TABLE, Behaviour, Rules, TabularLearner, TabularRule, blank
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "learners"))
 from own_bandits import GradientBandit, Thompson
@@ -30,7 +30,7 @@ def abroad(rule):
     found = dataclasses.replace(
         rule, **{name: step and function_of(step) for name in ("choose", "learn") if (step := getattr(rule, name))}
     )
-    assert found not in TABLE or rule == Rule.NOTHING
+    assert found not in TABLE or rule == Rules.NOTHING
     return found
 
 
@@ -196,7 +196,7 @@ def test_actions_that_do_not_exist_are_the_last():
     assert record.cycle_length[0] == 0
 
 
-@pytest.mark.parametrize("rule", [TabularRule(allocates), TabularRule(abroad(Rule.RANDOM).choose, lost)])
+@pytest.mark.parametrize("rule", [TabularRule(allocates), TabularRule(abroad(Rules.RANDOM).choose, lost)])
 def test_mistakes_are_told_in_one_line(rule):
     with pytest.raises(TacitError, match="learners: their functions cannot be compiled") as error:
         plan_of(DUEL, [Bad(rule=rule)])

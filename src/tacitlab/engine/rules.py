@@ -11,7 +11,7 @@ from numba import uint64
 
 from tacitlab.engine.arrays import FROZEN, NEEDS
 from tacitlab.engine.compilation import copied, native, woven
-from tacitlab.learners.base import TABLE, Rule
+from tacitlab.learners.base import TABLE, Rules
 from tacitlab.learners.tables import (
     ONE,
     ZERO,
@@ -24,7 +24,7 @@ from tacitlab.learners.tables import (
     teach,
 )
 
-EPSILON_GREEDY, Q_LEARNING = TABLE.index(Rule.EPSILON_GREEDY), TABLE.index(Rule.Q_LEARNING)
+EPSILON_GREEDY, Q_LEARNING = TABLE.index(Rules.EPSILON_GREEDY), TABLE.index(Rules.Q_LEARNING)
 GREEDY, RANDOM = FROZEN.index("greedy"), FROZEN.index("random")
 ACTION, NOTHING = NEEDS.index("action"), NEEDS.index("nothing")
 

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tacitlab.learners.base import Behaviour, Choice, Rule, Seat, WithMemory, blank
+from tacitlab.learners.base import Behaviour, Rules, Seat, WithMemory, blank
 from tacitlab.learners.tables import ONE, ZERO, boltzmann, scaled, teach
 from tacitlab.schema import param
 
@@ -27,7 +27,7 @@ class Exp3(WithMemory):
     mixing: float = param(0.1, "share of uniform play, gamma in the paper", gt=0, le=1)
 
     def behaviour(self, seat: Seat) -> Behaviour:
-        return Behaviour(Choice.EXP3, Rule.EXP3, blank(seat), mixing=self.mixing, payoff_range=seat.payoff_range())
+        return Behaviour(Rules.EXP3, Rules.EXP3, blank(seat), mixing=self.mixing, payoff_range=seat.payoff_range())
 
 
 def choose_exp3(game: Any, table: Any, turn: Any, i: Any, u: Any) -> Any:
@@ -69,7 +69,7 @@ class Ucb1(WithMemory):
     width: float = param(2.0, "factor under the root", ge=0)
 
     def behaviour(self, seat: Seat) -> Behaviour:
-        return Behaviour(Choice.UCB1, Rule.AVERAGE, blank(seat), mixing=self.width, payoff_range=seat.payoff_range())
+        return Behaviour(Rules.UCB1, Rules.AVERAGE, blank(seat), mixing=self.width, payoff_range=seat.payoff_range())
 
 
 def choose_ucb1(game: Any, table: Any, turn: Any, i: Any, u: Any) -> Any:

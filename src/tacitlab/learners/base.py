@@ -118,11 +118,11 @@ class TabularRule:
     teaches: bool = False
 
 
-class Rule:
+class Rules:
     """The table of rules that the loop is compiled with: from it the engine takes all that it knows of them.
 
-    A rule that is not here plays too, with the same bits: its functions are compiled when they are first used, and
-    called by their addresses. A line here puts them into the loop.
+    A line says how to choose, how to learn, or both. A rule that is not here plays too, with the same bits: its
+    functions are compiled when they are first used, and called by their addresses. A line here puts them into the loop.
     """
 
     EPSILON_GREEDY = TabularRule("tables:choose_epsilon_greedy")
@@ -139,10 +139,8 @@ class Rule:
     SARSA = TabularRule(learn="q_learning:learn_values", needs_next="action", teaches=True)
 
 
-Choice = Rule  # a line of the table says how to choose, how to learn, or both
-
 #: The lines of the table; the place of a line is its number in the compiled loop.
-TABLE: tuple[TabularRule, ...] = tuple(rule for rule in vars(Rule).values() if isinstance(rule, TabularRule))
+TABLE: tuple[TabularRule, ...] = tuple(rule for rule in vars(Rules).values() if isinstance(rule, TabularRule))
 
 #: Modules of this folder in which functions of the table are.
 RULE_MODULES = frozenset(
@@ -230,7 +228,7 @@ class Behaviour:
     Attributes
     ----------
     choice, rule : TabularRule
-        How it chooses and how it learns: of the table (:class:`Rule`), or rules of its own, also one of each.
+        How it chooses and how it learns: of the table (:class:`Rules`), or rules of its own, also one of each.
     values : (sessions or 1, states, actions) array
         Initial values; ignored where ``uniform_values`` is given.
     uniform_values : (low, high) or None

@@ -6,10 +6,9 @@ from pydantic import Field
 
 from tacitlab.learners.base import (
     Behaviour,
-    Choice,
     MarketSeat,
     Observes,
-    Rule,
+    Rules,
     Seat,
     TabularRule,
     WithMemory,
@@ -42,7 +41,7 @@ class ValueLearner(WithMemory):
         values, uniform = self.initial.values(seat, self.gamma)
         boltzmann = isinstance(self.exploration, Boltzmann)
         return Behaviour(
-            choice=Choice.BOLTZMANN if boltzmann else Choice.EPSILON_GREEDY,
+            choice=Rules.BOLTZMANN if boltzmann else Rules.EPSILON_GREEDY,
             rule=rule,
             values=values,
             uniform_values=uniform,
@@ -82,7 +81,7 @@ class QLearning(ValueLearner):
             raise refuse(
                 "observes", "'crowd' with updates: all is not defined", "use observes: own, or updates: chosen"
             )
-        return self._behaviour(seat, Rule.Q_LEARNING if self.updates == "chosen" else Rule.Q_COUNTERFACTUAL)
+        return self._behaviour(seat, Rules.Q_LEARNING if self.updates == "chosen" else Rules.Q_COUNTERFACTUAL)
 
     def group(self, seat: MarketSeat) -> "Group":
         from tacitlab.learners.parts.tabular import build
@@ -104,7 +103,7 @@ class Sarsa(ValueLearner):
     kind: Literal["sarsa"] = "sarsa"
 
     def behaviour(self, seat: Seat) -> Behaviour:
-        return self._behaviour(seat, Rule.SARSA)
+        return self._behaviour(seat, Rules.SARSA)
 
 
 def learn_values(game: Any, table: Any, turn: Any, i: Any, reward: Any) -> Any:

@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tacitlab.errors import TacitError
-from tacitlab.learners.base import Behaviour, Choice, Learner, MarketSeat, Seat, TabularLearner, blank, refuse
-from tacitlab.learners.base import Rule as Learning
+from tacitlab.learners.base import Behaviour, Learner, MarketSeat, Rules, Seat, TabularLearner, blank, refuse
 from tacitlab.learners.tables import ONE, ZERO, payoff_if
 from tacitlab.schema import param
 
@@ -27,7 +26,7 @@ class Fixed(TabularLearner):
     def behaviour(self, seat: Seat) -> Behaviour:
         if self.action >= seat.actions:
             raise refuse("action", f"{self.action} is too large", f"the game has actions 0 to {seat.actions - 1}")
-        return Behaviour(Choice.FIXED, Learning.NOTHING, blank(seat), fixed=self.action)
+        return Behaviour(Rules.FIXED, Rules.NOTHING, blank(seat), fixed=self.action)
 
 
 class Random(TabularLearner):
@@ -37,7 +36,7 @@ class Random(TabularLearner):
     kind: Literal["random"] = "random"
 
     def behaviour(self, seat: Seat) -> Behaviour:
-        return Behaviour(Choice.RANDOM, Learning.NOTHING, blank(seat))
+        return Behaviour(Rules.RANDOM, Rules.NOTHING, blank(seat))
 
     def group(self, seat: MarketSeat) -> "Group":
         from tacitlab.learners.parts.scripted import ActRandomly
@@ -85,7 +84,7 @@ class BestReply(TabularLearner):
     kind: Literal["best-reply"] = "best-reply"
 
     def behaviour(self, seat: Seat) -> Behaviour:
-        return Behaviour(Choice.BEST_REPLY, Learning.NOTHING, blank(seat))
+        return Behaviour(Rules.BEST_REPLY, Rules.NOTHING, blank(seat))
 
 
 class FixedSchedule(Learner):

@@ -6,10 +6,9 @@ import numpy as np
 
 from tacitlab.learners.base import (
     Behaviour,
-    Choice,
     MarketSeat,
     ObservesName,
-    Rule,
+    Rules,
     Seat,
     WithMemory,
     check_stored,
@@ -46,7 +45,7 @@ class Trained(WithMemory):
         check_stored(seat, len(greedy))
         values = np.zeros((len(greedy), seat.states, seat.actions))
         np.put_along_axis(values, np.roll(greedy, -self.shift, axis=0)[..., None], 1.0, axis=2)
-        return Behaviour(Choice.EPSILON_GREEDY, Rule.NOTHING, values)
+        return Behaviour(Rules.EPSILON_GREEDY, Rules.NOTHING, values)
 
     def group(self, seat: MarketSeat) -> "Group":
         from tacitlab.learners.parts.scripted import Frozen
