@@ -3,6 +3,7 @@
 import inspect
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import numpy as np
@@ -15,9 +16,11 @@ from tacitlab.environment import Environment
 from tacitlab.errors import TacitError
 from tacitlab.kinds import OfKind
 from tacitlab.lab.experiment import Experiment, _set, load, parse_overrides
+from tacitlab.lab.stored import described
 from tacitlab.listing import console, listing, table
 from tacitlab.markets.base import Market
 from tacitlab.schema import Spec, param, validate
+from tacitlab.store.folder import MANIFEST, RunFolder
 from tacitlab.theory.benchmarks import Benchmarks, Profile
 
 MOST_NUMBERS = 12  # of an array that is shown
@@ -40,6 +43,9 @@ def print_one(name: str, overrides: list[str]) -> None:
         If nothing has that name.
     """
     out = console()
+    if (Path(name) / MANIFEST).is_file():
+        _print_run(out, Path(name), overrides)
+        return
     if name in descriptions() or name.endswith((".yaml", ".yml")):
         experiment = _scenario(name, overrides)
         out.print(f"{experiment.name}: {experiment.description}\n")
@@ -60,6 +66,16 @@ def print_one(name: str, overrides: list[str]) -> None:
     _print_parameters(out, model if built is None else built)
     if isinstance(built, Environment):
         _print_benchmarks(out, built)
+
+
+def _print_run(out: Console, folder: Path, overrides: list[str]) -> None:
+    """What a stored run was played with, as it says itself: nothing of the user's is executed."""
+    if overrides:
+        raise TacitError(f"{overrides[0]}: {folder} is shown as it was played; leave it out")
+    experiment, cells, _ = described(RunFolder(folder))
+    out.print(f"{experiment.name}: {experiment.description}\n")
+    _print_parameters(out, experiment)
+    _print_benchmarks(out, (cells or [experiment])[0].judged_in())
 
 
 def _named(name: str) -> type[Any]:
@@ -115,6 +131,10 @@ def _print_parameters(out: Console, about: BaseModel | type[BaseModel]) -> None:
 
 
 def _rows(model: BaseModel, prefix: str) -> Iterator[tuple[str, str, str, str, str]]:
+    if (written := getattr(model, "written_as", None)) is not None:  # a description in a stored run
+        said = {name: model.said_of(name) for name in written}  # type: ignore[attr-defined]
+        yield from ((f"{prefix}{n}", _short(value), said[n][0], "", said[n][1]) for n, value in written.items())
+        return
     for name, field in type(model).model_fields.items():
         value, path = getattr(model, name), f"{prefix}{name}"
         if isinstance(value, BaseModel):

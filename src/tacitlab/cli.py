@@ -227,6 +227,7 @@ def metagame(
     scenario: Annotated[str, typer.Argument(help="a name from `tacit list`, or a YAML file")],
     overrides: Overrides = None,
     out: Annotated[Path | None, typer.Option(help="folder; one that is not finished is continued")] = None,
+    anyway: Anyway = False,
     threads: Threads = None,
     no_report: Annotated[bool, typer.Option("--no-report", help="write no report.html")] = False,
 ) -> None:
@@ -239,7 +240,7 @@ def metagame(
     game = load_metagame(scenario, overrides or [])
     folder = out or terminal.free_folder(Path("runs"), game.name)
     with terminal.progress(game.name) as report:
-        result = estimate(game, folder, threads=threads, progress=report)
+        result = estimate(game, folder, threads=threads, progress=report, anyway=anyway)
     for line in metagame_page.lines(result):
         typer.echo(line)
     typer.echo(f"data    {folder}/data.zarr")

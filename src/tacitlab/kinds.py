@@ -106,6 +106,8 @@ def _with_kind(value: Any) -> Any:
 
 def written(value: Any, info: SerializationInfo) -> dict[str, Any]:
     """Plain data of a member, whose kind is what the registry finds its class by."""
+    if info.context != AS_CLASSES and hasattr(value, "written_as"):  # a description of one, read from a stored run
+        return dict(value.written_as)
     plain: dict[str, Any] = value.model_dump(
         mode=info.mode, context=info.context, exclude_unset=info.exclude_unset, exclude_none=info.exclude_none,
         exclude_defaults=info.exclude_defaults,

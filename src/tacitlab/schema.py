@@ -75,6 +75,12 @@ class Spec(BaseModel, metaclass=_Plain):
         except PydanticSerializationError as error:
             raise (error.__cause__ if isinstance(error.__cause__, TacitError) else error) from None
 
+    def said_of(self, name: str) -> tuple[str, str]:
+        """Unit and meaning of a field; empty where they are not known."""
+        field = type(self).model_fields.get(name)
+        extra = field.json_schema_extra if field and isinstance(field.json_schema_extra, dict) else {}
+        return str(extra.get("unit", "") or ""), (field.description or "") if field else ""
+
     @model_validator(mode="before")
     @classmethod
     def _no_booleans_for_numbers(cls, data: Any) -> Any:

@@ -44,7 +44,9 @@ def test_an_object_acts_and_is_written_down(tmp_path):
     assert from_object.dump()["intervention"] == {"kind": f"{Path(__file__).resolve()}:Gifts", "size": 3.0}
     plain, paid = tacitlab.run(from_mapping(TREE)), tacitlab.run(from_object, tmp_path / "run")
     np.testing.assert_allclose(paid.data["payoff"], plain.data["payoff"] + 3.0 / 6, atol=1e-12)
-    assert tacitlab.load(tmp_path / "run").experiment.intervention == Gifts(size=3.0)
+    read = tacitlab.load(tmp_path / "run").experiment
+    assert read.dump() == from_object.dump()
+    assert read.intervention.size == 3.0
     own = {"kind": "own", "source": "test_own:Gifts", "options": {"size": 3.0}}
     assert tacitlab.run(from_mapping({**TREE, "intervention": own})).data.equals(paid.data)
     swept = from_mapping(from_object.dump(), [("sweep", {"intervention.size": [0.0, 3.0]})])

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tacitlab.cli import app, guarded
+from tacitlab.documents import METAGAMES, descriptions
 from tacitlab.errors import Interrupted, TacitError
 from tacitlab.games import Bertrand, Braess, PrisonersDilemma
 from tacitlab.lab.experiment import from_mapping
@@ -13,7 +14,7 @@ from tacitlab.lab.run import run
 from tacitlab.metagame import page as metagame_page
 from tacitlab.metagame import run as metagame_run
 from tacitlab.metagame.analysis import Analysis
-from tacitlab.metagame.game import is_symmetric, load_metagame, metagame_from, shipped_metagames
+from tacitlab.metagame.game import is_symmetric, load_metagame, metagame_from
 from tacitlab.metagame.run import estimate, load, play_entries
 from tacitlab.plot import paper as printed
 from tacitlab.report import page
@@ -193,7 +194,7 @@ def test_an_analysis_and_its_page(result, tmp_path):
 
 
 def test_the_command(tmp_path, capsys):
-    assert set(shipped_metagames()) == {"bertrand-designers", "drivers-designers"}
+    assert set(descriptions(METAGAMES)) == {"bertrand-designers", "drivers-designers"}
     assert load_metagame("bertrand-designers").size == 29
     words = [
         "metagame",

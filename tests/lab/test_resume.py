@@ -145,3 +145,31 @@ def test_a_run_from_before_goes_on_with_a_note(duopoly, tmp_path):
 def test_a_run_that_was_interrupted_says_nothing_of_it(duopoly, tmp_path):
     interrupted(duopoly, tmp_path / "run")
     assert "anyway" not in tacitlab.resume(tmp_path / "run").manifest
+
+
+def test_a_metagame_does_not_go_on_with_another_program(tmp_path, monkeypatch):
+    from tacitlab.games import PrisonersDilemma
+    from tacitlab.learners import QLearning
+    from tacitlab.metagame import run as metagame
+    from tacitlab.metagame.game import MetaGame
+
+    monkeypatch.setattr(metagame, "BLOCK", 10_000)  # many blocks
+    game = MetaGame(environment=PrisonersDilemma(), learner=QLearning(), grid={"alpha": [0.1, 0.5, 0.9]}, periods=500,
+                    sessions=20)  # fmt: skip
+    whole = metagame.estimate(game)
+
+    def stop(done, total):
+        if done > total / 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted):
+        metagame.estimate(game, tmp_path / "m", threads=1, progress=stop)
+    with monkeypatch.context() as other:
+        known = program._version
+        other.setattr(program, "_version", lambda name: "9.9" if name == "numba" else known(name))
+        with pytest.raises(TacitError, match=r"played by another program \(numba [0-9.]+, now 9.9\); bring that back"):
+            metagame.estimate(game, tmp_path / "m")
+        mixed = metagame.estimate(game, tmp_path / "m", anyway=True)
+    assert np.array_equal(mixed.game.row.mean, whole.game.row.mean)  # its version number is all that differs
+    assert "numba" in json.loads((tmp_path / "m/manifest.json").read_text())["anyway"][0]["differs"]
+    assert np.array_equal(metagame.estimate(game, tmp_path / "m").game.row.mean, whole.game.row.mean)  # read

@@ -33,9 +33,9 @@ def trained(folder: str, first: int, count: int) -> "tuple[Group, Policy, Role]"
         If the run is no complete run of a market, or these agents did not learn together in it.
     """
     from tacitlab.lab.deep_play import table_of
-    from tacitlab.lab.stored import load
+    from tacitlab.lab.stored import playable
 
-    earlier = load(folder)
+    earlier = playable(folder)
     experiment = next(iter(earlier.experiment.cells()))
     if not isinstance(experiment.environment, Market):
         raise TacitError(f"learners.run: {folder} is a stage game; name the run of a market")

@@ -222,7 +222,7 @@ class Experiment(Spec):
         for path, value in self.test.environment.items():
             _set(tree, path.split("."), value, path)
         try:
-            found = validate(type(self.market), tree)
+            found = self.market.changed(tree)
         except TacitError as error:
             raise TacitError(f"test.environment.{error}") from None
         if found.roles() != self.market.roles() or found.quantities() != self.market.quantities():
@@ -281,9 +281,7 @@ def described(experiment: Experiment, path: str) -> tuple[str, str]:
         else:
             node = getattr(node, part, None)
     node = node[0] if isinstance(node, tuple) and node else node
-    field = type(node).model_fields.get(last) if isinstance(node, Spec) else None
-    extra = field.json_schema_extra if field and isinstance(field.json_schema_extra, dict) else {}
-    return str(extra.get("unit", "")), (field.description or "") if field else ""
+    return node.said_of(last) if isinstance(node, Spec) else ("", "")
 
 
 def load(source: str, overrides: Sequence[str] = ()) -> Experiment:

@@ -7,7 +7,7 @@ versions of the numerical libraries, and in markets the devices, on which sums a
 import hashlib
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import metadata
@@ -16,9 +16,10 @@ from typing import Any
 
 from tacitlab.interventions import OwnIntervention
 from tacitlab.kinds import AS_CLASSES
-from tacitlab.lab.experiment import Experiment, from_mapping
+from tacitlab.lab.experiment import Experiment
 from tacitlab.lab.imports import ARRAYS, PACKAGE, closure, file_of, imports, own_files
 from tacitlab.learners.base import RULE_MODULES, TabularLearner
+from tacitlab.lab.user_files import to_play
 from tacitlab.markets.base import Market
 from tacitlab.schema import Spec
 from tacitlab.store.folder import RunFolder
@@ -151,19 +152,40 @@ def program(experiment: Experiment, devices: str = "") -> Program:
     devices : str
         What a market is played on.
     """
-    market = isinstance(experiment.environment, Market)
-    roots: set[str] = {MARKET if market else STAGE}
+    market, tree = isinstance(experiment.environment, Market), experiment.model_dump(context=AS_CLASSES)
+    return of_members((experiment,), MARKET if market else STAGE, tree, market, devices)
+
+
+def of_members(
+    members: Iterable[Spec], entry: str, tree: Mapping[str, Any], arrays: bool = False, devices: str = ""
+) -> Program:
+    """What plays something else than an experiment.
+
+    Parameters
+    ----------
+    members : iterable of Spec
+        What it consists of.
+    entry : str
+        The module of the package that plays it.
+    tree : dict
+        All of it as plain data, where earlier runs are named.
+    arrays : bool
+        Whether JAX is used.
+    devices : str
+        What it is played on, if that matters.
+    """
+    roots: set[str] = {entry}
     own: dict[Path, Path] = {}
-    for one in (experiment, *_earlier_experiments(experiment)):
-        for base in {base for found in _classes(one) for base in found.__mro__ if issubclass(base, Spec)}:
-            top, _, module = base.__module__.partition(".")
-            if top == PACKAGE:
-                roots.add(module)
-            elif place := _place(base):
-                own[place[0]] = place[1]
-                if issubclass(base, TabularLearner):  # it may use any rule of the table
-                    roots |= {f"learners.{name}" for name in RULE_MODULES}
-    return of_roots(frozenset(roots), own, market, devices)
+    classes = {found for one in (*members, *_earlier_experiments(tree)) for found in _classes(one)}
+    for base in {base for found in classes for base in found.__mro__ if issubclass(base, Spec)}:
+        top, _, module = base.__module__.partition(".")
+        if top == PACKAGE:
+            roots.add(module)
+        elif place := _place(base):
+            own[place[0]] = place[1]
+            if issubclass(base, TabularLearner):  # it may use any rule of the table
+                roots |= {f"learners.{name}" for name in RULE_MODULES}
+    return of_roots(frozenset(roots), own, arrays, devices)
 
 
 def of_roots(roots: frozenset[str], own: Mapping[Path, Path], arrays: bool, devices: str = "") -> Program:
@@ -240,6 +262,18 @@ def _classes(node: Any) -> Iterator[type]:
             yield from _classes(item)
 
 
+def is_foreign(member: Spec) -> bool:
+    """Whether a member, or anything in it, does not come with the package.
+
+    Examples
+    --------
+    >>> from tacitlab.games import Braess
+    >>> is_foreign(Braess())
+    False
+    """
+    return any(found.__module__.partition(".")[0] != PACKAGE for found in _classes(member))
+
+
 def _place(made: type) -> tuple[Path, Path] | None:
     """The file of a user's class, and the folder that its imports are looked up in."""
     module = sys.modules.get(made.__module__)
@@ -267,15 +301,15 @@ def earlier_runs(tree: Any) -> Iterator[str]:
             yield from earlier_runs(value)
 
 
-def _earlier_experiments(experiment: Experiment) -> Iterator[Experiment]:
+def _earlier_experiments(tree: Mapping[str, Any]) -> Iterator[Experiment]:
     """The experiments of the earlier runs: their code turns what was learned there into actions here."""
-    for run in earlier_runs(experiment.model_dump(context=AS_CLASSES)["learners"]):
+    for run in earlier_runs(tree):
         folder = RunFolder(run)
         earlier = _experiment_of(run, str(folder.manifest["scenario"]))
         yield earlier
-        yield from _earlier_experiments(earlier)
+        yield from _earlier_experiments(earlier.model_dump(context=AS_CLASSES))
 
 
 @lru_cache(maxsize=256)
 def _experiment_of(run: str, scenario: str) -> Experiment:
-    return from_mapping(RunFolder(run).scenario())
+    return to_play(RunFolder(run))

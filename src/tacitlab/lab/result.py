@@ -1,7 +1,7 @@
 """The result of an experiment: labelled data of all sessions, the learned policies, the benchmarks."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,10 @@ class Result:
         Arrays of one cell's learned policies, by cell number; see :meth:`strategies`.
     folder : Path or None
         Where the run lies, if it was stored.
+    experiments : tuple of Experiment
+        Those of the cells, where they have been read; else they follow from ``experiment``.
+    known : dict
+        What a stored run says of its environments: see :mod:`tacitlab.lab.described`.
     """
 
     experiment: Experiment
@@ -43,17 +47,30 @@ class Result:
     manifest: Mapping[str, Any]
     policy_reader: Callable[[int], Policies]
     folder: Path | None = None
+    experiments: tuple[Experiment, ...] = ()
+    known: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def cells(self) -> list[Experiment]:
         """The experiments of the sweep's cells, last field fastest; one where nothing is swept."""
-        return list(self.experiment.cells())
+        return list(self.experiments or self.experiment.cells())
 
     def benchmarks(self, cell: int = 0) -> Benchmarks:
         """What theory predicts for the environment of a cell; that of the test, where a market is tested in another."""
         if cell >= len(self.cells):
             raise TacitError(f"cell: {cell} is too large; the sweep has {len(self.cells)} cells, counted from 0")
+        if stored := self._stored_benchmarks(cell):
+            from tacitlab.lab.described import benchmarks_from
+
+            return benchmarks_from(stored)
         return benchmarks_of(self.cells[cell].judged_in())
+
+    def _stored_benchmarks(self, cell: int) -> Any:
+        """Those that were stored with the run, as plain data."""
+        if not self.known.get("experiment"):
+            return None
+        entry = self.known["cells"][cell] if "cells" in self.known else self.known["experiment"]
+        return self.known["members"][entry["tested_in"]].get("benchmarks")
 
     def measure(self, name: str) -> xr.DataArray:
         """What a measure (``tacit list`` has them; or ``FILE.py:Class``) finds, by session and where it differs agent.

@@ -1,11 +1,13 @@
 """Play an experiment: all sessions on all cores, shard by shard, into memory or into a run folder."""
 
+import hashlib
+import json
 import os
 import platform
 import shutil
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -14,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from tacitlab.errors import Interrupted, TacitError
-from tacitlab.lab import sources
+from tacitlab.lab import described, user_files
+from tacitlab.lab.described import describe
 from tacitlab.lab.experiment import Experiment, from_mapping
 from tacitlab.lab.playing import CAUSES, Work
 from tacitlab.lab.program import Program, difference, program
@@ -71,8 +74,13 @@ def run(
     if folder is None:
         return job.in_memory(threads, progress)
     path, played_by = Path(folder), job.program(threads)
-    facts = {**_facts(experiment, job.work), "program": played_by.record(), "sources": sources.record(played_by)}
-    store = create(path, experiment.dump(), job.layout, facts, sources.copies(played_by))
+    said = json.dumps(describe(experiment), indent=1).encode()
+    facts = {
+        **_facts(experiment, job.work), "program": played_by.record(), "sources": user_files.record(played_by.own),
+        "description": hashlib.sha256(said).hexdigest(),
+    }  # fmt: skip
+    files = {**user_files.copies(played_by.own), described.FILE: said}
+    store = create(path, experiment.dump(), job.layout, facts, files)
     return job.in_folder(store, threads, progress)
 
 
@@ -82,7 +90,7 @@ def resume(
     threads: int | None = None,
     progress: Progress | None = None,
     anyway: bool = False,
-    tell: sources.Tell = lambda line: None,
+    tell: user_files.Tell = lambda line: None,
 ) -> Result:
     """Finish a run that was interrupted; the result has the bytes of an uninterrupted one.
 
@@ -106,7 +114,7 @@ def resume(
     store = RunFolder(folder)
     if store.manifest["status"] == "complete" and not store.lacking():
         return load(folder)  # nothing is played, so nothing is executed
-    found = sources.placed(store.path, store.manifest.get("sources", []), store.scenario())
+    found = user_files.placed(store.path, store.manifest.get("sources", []), store.scenario())
     if found.differs and not anyway:
         raise _other_program(store, found.differs)
     for line in found.told:
@@ -119,7 +127,7 @@ def resume(
     return job.in_folder(store, threads, progress)
 
 
-def _compare(store: RunFolder, now: Program, anyway: bool, tell: sources.Tell) -> None:
+def _compare(store: RunFolder, now: Program, anyway: bool, tell: user_files.Tell) -> None:
     """Refuse to go on with another program than that of the beginning, or enter that it happened."""
     before = store.manifest.get("program")
     differs = "unknown: it began before programs were recorded" if before is None else difference(before, now)
@@ -187,7 +195,7 @@ class Job:
         with store.locked():
             store.clean()
             self._play_into(store, threads, progress)
-        return result_of(store, self.experiment)
+        return replace(result_of(store), experiment=self.experiment, experiments=())
 
     def _play_into(self, store: RunFolder, threads: int | None, progress: Progress | None) -> None:
         began, todo = time.perf_counter(), store.lacking()

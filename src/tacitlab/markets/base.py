@@ -1,10 +1,12 @@
 """What a market says about itself: roles, parameters, benchmarks; its dynamics, in the same file, say how it moves."""
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from tacitlab.environment import Environment
+from tacitlab.schema import validate
 
 if TYPE_CHECKING:
     from tacitlab.markets.motion import Dynamics
@@ -97,6 +99,10 @@ class Market(Environment):
     def rules_of(self, role: Role) -> dict[str, str]:
         """Those of the ``rules`` that agents of a role can follow; all of them unless the market says otherwise."""
         return self.rules()
+
+    def changed(self, tree: Mapping[str, Any]) -> Self:
+        """The same market with other values of its fields, all of which are given as plain data."""
+        return validate(type(self), tree)
 
     @abstractmethod
     def dynamics(self) -> "Dynamics":

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,10 @@ from numpy.typing import NDArray
 
 from tacitlab.engine import entries
 from tacitlab.errors import Interrupted, TacitError
+from tacitlab.kinds import AS_CLASSES
+from tacitlab.lab import user_files
 from tacitlab.lab.playing import cores
+from tacitlab.lab.program import Program, difference, of_members
 from tacitlab.metagame.allocation import next_entries
 from tacitlab.metagame.estimated_game import EstimatedGame, PayoffTable
 from tacitlab.metagame.game import MetaGame, metagame_from
@@ -89,6 +93,7 @@ def estimate(
     *,
     threads: int | None = None,
     progress: Progress | None = None,
+    anyway: bool = False,
 ) -> MetaResult:
     """Estimate the payoffs of all strategies against each other.
 
@@ -104,6 +109,8 @@ def estimate(
         All cores that this process may use, if left out.
     progress : callable, optional
         Called with the sessions done and in all (as far as is known).
+    anyway : bool
+        Continue although code, files or libraries differ from those at the beginning; the manifest says so then.
 
     Raises
     ------
@@ -123,7 +130,7 @@ def estimate(
            [5., 1.]])
     """
     path = None if folder is None else Path(folder)
-    if path is not None and _open(metagame, path):
+    if path is not None and _open(metagame, path, anyway):
         return load(path)
     start, work = time.perf_counter(), _Work.of(metagame)
     stop = np.zeros(1, np.bool_)
@@ -299,18 +306,51 @@ def load(folder: str | Path) -> MetaResult:
     return MetaResult(metagame, games, crowd, path, manifest["facts"])
 
 
-def _open(metagame: MetaGame, path: Path) -> bool:
-    """Make the folder, or check that it holds this meta-game; True if it is complete."""
+def _open(metagame: MetaGame, path: Path, anyway: bool) -> bool:
+    """Make the folder, or check that it holds this meta-game, played by this program; True if it is complete."""
     with atomic.explained(path, "creating the folder of the meta-game", "name a folder that can be written"):
         (path / "blocks").mkdir(parents=True, exist_ok=True)
-    manifest = _manifest(path)
+    manifest, now = _manifest(path), played_by(metagame)
     if manifest is None:
+        for name, content in user_files.copies(now.own).items():
+            (path / name).parent.mkdir(parents=True, exist_ok=True)
+            atomic.write(path / name, content)
         atomic.write(path / "scenario.yaml", yaml.safe_dump(metagame.dump(), sort_keys=False).encode())
-        _write_manifest(path, {"status": "running", "metagame": metagame.dump()})
+        sources = user_files.record(now.own)
+        _write_manifest(
+            path, {"status": "running", "metagame": metagame.dump(), "program": now.record(), "sources": sources}
+        )
         return False
     if metagame_from(manifest["metagame"]).dump() != metagame.dump():
         raise TacitError(f"{path}: holds another meta-game; name another folder with --out, or remove it")
-    return bool(manifest.get("status") == "complete")
+    complete = bool(manifest.get("status") == "complete")
+    differs = _differs(manifest, now, complete)
+    if differs and not anyway:
+        mend = "" if complete else ", or mix both with --anyway"
+        raise TacitError(
+            f"{path}: it was played by another program ({differs}); bring that back, or name another folder with "
+            f"--out{mend}"
+        )
+    if differs and not complete:
+        entry = {"when": datetime.now(UTC).isoformat(timespec="seconds"), "differs": differs}
+        entries = [*manifest.get("anyway", []), entry]
+        _write_manifest(path, {**manifest, "program": now.record(), "anyway": entries})
+    return complete
+
+
+def played_by(metagame: MetaGame) -> Program:
+    """What plays a meta-game."""
+    return of_members((metagame, *metagame.strategies()), __name__.partition(".")[2], metagame.model_dump(context=AS_CLASSES))
+
+
+def _differs(manifest: dict[str, Any], now: Program, complete: bool) -> str:
+    """How the program of what is stored differs; of what is complete, only files of the user's count."""
+    before = manifest.get("program")
+    if before is None:  # it began before programs were recorded
+        return ""
+    if complete:
+        before = {**now.record(), "own": before["own"]}
+    return difference(before, now)
 
 
 def _save(result: MetaResult, path: Path) -> None:
@@ -337,7 +377,8 @@ def _save(result: MetaResult, path: Path) -> None:
     data.to_zarr(draft, mode="w", consolidated=False)
     shutil.rmtree(path / "data.zarr", ignore_errors=True)
     draft.rename(path / "data.zarr")
-    _write_manifest(path, {"status": "complete", "metagame": result.metagame.dump(), "facts": result.facts})
+    manifest = {**(_manifest(path) or {}), "metagame": result.metagame.dump()}
+    _write_manifest(path, {**manifest, "status": "complete", "facts": result.facts})
     shutil.rmtree(path / "blocks", ignore_errors=True)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from tacitlab.environment import Words
+from tacitlab.lab.experiment import described
 from tacitlab.lab.result import Result
 from tacitlab.markets.base import Market
 from tacitlab.measures import outcome
@@ -266,18 +267,8 @@ def _swept(result: Result, name: str) -> tuple[str, str]:
     """Meaning and unit of a swept parameter, as its schema gives them."""
     experiment = result.experiment
     path = list(experiment.sweep)[list(experiment.sweep_dimensions()).index(name)]
-    node: Any = result.cells[0]
-    for part in path.split(".")[:-1]:
-        if isinstance(node, tuple) and not part.isdigit():
-            node = node[0]
-        node = node[int(part)] if part.isdigit() else getattr(node, part, None)
-    if isinstance(node, tuple) and node:
-        node = node[0]
-    field = getattr(type(node), "model_fields", {}).get(path.split(".")[-1])
-    if field is None or not field.description:
-        return name, ""
-    extra = field.json_schema_extra or {}
-    return field.description, str(extra.get("unit", "") or "")
+    unit, meaning = described(result.cells[0], path)
+    return (meaning, unit) if meaning else (name, "")
 
 
 def _gain_of(one: Answer) -> Finding:
@@ -391,6 +382,7 @@ def provenance(result: Result) -> Section:
     manifest, keys = result.manifest, ("seed", "sessions", "seconds", "started", "content_hash")
     rows = [(key, _cell_text(manifest[key])) for key in keys if key in manifest]
     rows += [(name, version) for name, version in manifest.get("versions", {}).items()]
+    rows += [("went on with another program", f"{e['when']}: {e['differs']}") for e in manifest.get("anyway", [])]
     if result.folder is not None:
         rows.append(("data", f"{result.folder.name}/data.zarr"))
     return Section("Provenance", table=Table(("", ""), tuple(rows)))

@@ -109,6 +109,18 @@ class RunFolder:
             raise TacitError(f"{self.path}: {SCENARIO} was changed after the run began; {mend}")
         return dict(yaml.safe_load(content.decode()))
 
+    def kept(self, name: str, entry: str) -> dict[str, Any] | None:
+        """A JSON file that is kept with the run, whose SHA-256 is an entry of the manifest; None if it has none."""
+        if entry not in self.manifest:
+            return None
+        try:
+            content = (self.path / name).read_bytes()
+        except OSError:
+            raise self._damaged(name) from None
+        if hashlib.sha256(content).hexdigest() != self.manifest[entry]:
+            raise self._damaged(name)
+        return dict(json.loads(content))
+
     def finished(self) -> dict[int, str]:
         """Shards that are complete, with their digests; a torn last line does not count."""
         done: dict[int, str] = {}

@@ -15,7 +15,7 @@ from tacitlab.lab.design import FIXED, Scalar
 from tacitlab.lab.experiment import Experiment, from_mapping
 from tacitlab.lab.program import Program, earlier_runs, program
 from tacitlab.lab.run import prepare
-from tacitlab.lab.sources import unplaced
+from tacitlab.lab.user_files import unplaced
 from tacitlab.markets.base import Market
 from tacitlab.store.layout import Arrays, Variable
 from tacitlab.sweep.cells import MOST_BYTES, pack

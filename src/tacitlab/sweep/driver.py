@@ -1,5 +1,7 @@
 """The driver of a sweep: hands cells to workers, stores what comes back, and keeps the table up to date."""
 
+import hashlib
+import json
 import math
 import platform
 import time
@@ -13,6 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tacitlab.errors import Interrupted, TacitError
+from tacitlab.lab import user_files
+from tacitlab.lab.described import FILE, describe
 from tacitlab.lab.design import short_names
 from tacitlab.lab.experiment import Experiment, described
 from tacitlab.lab.playing import cores
@@ -74,16 +78,20 @@ def begin(path: Path, sweep: Sweep, cells: Any = None) -> SweepFolder:
     """
     probe(sweep)
     known = programs(sweep)
+    said = json.dumps(describe(sweep.experiment, whole=False), indent=1).encode()
+    own = user_files.of_programs(known.values())
     facts = {
         "name": sweep.name,
         "cells": sweep.design.size,
         "computes": ", ".join(known),
         "programs": [one.record() for one in known.values()],
+        "sources": user_files.record(own),
+        "description": hashlib.sha256(said).hexdigest(),
         "store": CELLS if cells is None else str(Path(cells).resolve()),
         "versions": {"tacitlab": metadata.version("tacitlab"), "python": platform.python_version()},
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    return create(path, sweep.model_dump(mode="json"), facts)
+    return create(path, sweep.model_dump(mode="json"), facts, {**user_files.copies(own), FILE: said})
 
 
 class Driver:

@@ -23,6 +23,7 @@ import yaml
 from numpy.typing import NDArray
 
 from tacitlab.errors import TacitError
+from tacitlab.lab.described import FILE
 from tacitlab.store import atomic
 from tacitlab.sweep.cells import connect, said_plainly
 
@@ -31,8 +32,10 @@ FORMAT = 1
 WAITING, FINISHED, FAILED = range(3)
 
 
-def create(path: Path, sweep: Mapping[str, Any], facts: Mapping[str, Any]) -> "SweepFolder":
-    """Lay out an empty sweep.
+def create(
+    path: Path, sweep: Mapping[str, Any], facts: Mapping[str, Any], files: Mapping[str, bytes] | None = None
+) -> "SweepFolder":
+    """Lay out an empty sweep, with files that are kept beside it.
 
     Raises
     ------
@@ -43,6 +46,9 @@ def create(path: Path, sweep: Mapping[str, Any], facts: Mapping[str, Any]) -> "S
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise TacitError(f"{path}: exists already and holds no sweep; name another folder")
         path.mkdir(parents=True, exist_ok=True)
+        for name, kept in (files or {}).items():
+            (path / name).parent.mkdir(parents=True, exist_ok=True)
+            atomic.write(path / name, kept)
         content = yaml.safe_dump(dict(sweep), sort_keys=False).encode()
         atomic.write(path / SWEEP, content)
         with said_plainly(path, "creating the sweep's folder", "name a folder that can be written"):
@@ -105,6 +111,16 @@ class SweepFolder:
                 f"{self.path}: {SWEEP} was changed after the sweep began; undo that, or run it into another folder"
             )
         return dict(yaml.safe_load(content.decode()))
+
+    def description(self) -> dict[str, Any] | None:
+        """What is said of the experiment before a cell's settings; None in a sweep from before that was kept."""
+        if "description" not in self.manifest:
+            return None
+        with atomic.explained(self.path, f"reading {FILE}", self.mend):
+            content = (self.path / FILE).read_bytes()
+        if hashlib.sha256(content).hexdigest() != self.manifest["description"]:
+            raise TacitError(f"{self.path}: {FILE} was changed after the sweep began; undo that")
+        return dict(json.loads(content))
 
     def finish(self, facts: Mapping[str, Any]) -> None:
         """Enter facts, such as the status, into the manifest."""

@@ -7,10 +7,11 @@ from typing import Any
 
 from tacitlab.errors import TacitError
 from tacitlab.lab.design import Design, Listed, Range, Scalar
+from tacitlab.lab.experiment import from_mapping
 from tacitlab.lab.program import Program, difference
 from tacitlab.sweep.cell import program_of
 from tacitlab.sweep.folder import SweepFolder
-from tacitlab.sweep.sweep import Sweep, from_mapping
+from tacitlab.sweep.sweep import Sweep, other_program
 
 
 def programs(sweep: Sweep) -> dict[str, Program]:
@@ -74,10 +75,7 @@ def compare(folder: SweepFolder, sweep: Sweep, anyway: bool) -> None:
     else:
         differs = f"{folder.manifest['computes']}; now {', '.join(now)}"
     if not anyway:
-        raise TacitError(
-            f"{folder.path}: it was begun with other code or libraries ({differs}); bring those back, run it into "
-            "another folder, or mix both with --anyway"
-        )
+        raise other_program(folder, differs)
     entry = {"when": datetime.now(UTC).isoformat(timespec="seconds"), "differs": differs}
     folder.finish({"anyway": [*folder.manifest.get("anyway", []), entry], "programs": records,
                    "computes": ", ".join(now)})  # fmt: skip

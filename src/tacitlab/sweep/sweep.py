@@ -15,8 +15,11 @@ from pydantic import model_validator
 from tacitlab import documents, registry
 from tacitlab.documents import read
 from tacitlab.errors import TacitError
+from tacitlab.kinds import AS_CLASSES
+from tacitlab.lab.described import experiment_of, has_foreign, without_description
 from tacitlab.lab.design import AnyDesign
 from tacitlab.lab.experiment import Experiment, from_mapping, parse_overrides
+from tacitlab.lab.user_files import Tell, placed
 from tacitlab.schema import Spec, param, shorten, validate
 from tacitlab.sweep.folder import SWEEP, State, SweepFolder, holds_sweep
 
@@ -57,7 +60,7 @@ class Sweep(Spec):
 
     def cell(self, number: int) -> Experiment:
         """The experiment of a cell."""
-        return from_mapping(self.experiment.dump(), self.design.settings(number))
+        return from_mapping(self.experiment.model_dump(context=AS_CLASSES), self.design.settings(number))
 
 
 def load(
@@ -184,7 +187,7 @@ class Status:
         return xr.open_zarr(self.table)
 
     def sweep(self) -> Sweep:
-        """The sweep that is run there."""
+        """The sweep that is run there, read without executing anything."""
         return stored(SweepFolder(self.folder))
 
 
@@ -214,9 +217,41 @@ def status(folder: str | os.PathLike[str], played: int = 0) -> Status:
 
 
 def stored(folder: SweepFolder) -> Sweep:
-    """The sweep of a folder."""
+    """The sweep of a folder, read: nothing of the user's is executed."""
+    tree = folder.sweep()
+    found = folder.description() or without_description(tree["experiment"])
+    if has_foreign(found):
+        tree["experiment"] = experiment_of(tree["experiment"], found["experiment"], found["members"])
+    return _validated(folder, tree)
+
+
+def to_play(folder: SweepFolder, anyway: bool = False, tell: Tell = lambda line: None) -> Sweep:
+    """The sweep of a folder, to go on with: it executes the user's files, after these have been compared.
+
+    Raises
+    ------
+    TacitError
+        If they have changed, and it shall not go on anyway.
+    """
+    found = placed(folder.path, folder.manifest.get("sources", []), folder.sweep())
+    if found.differs and not anyway:
+        raise other_program(folder, found.differs)
+    for line in found.told:
+        tell(line)
+    return _validated(folder, found.tree)
+
+
+def other_program(folder: SweepFolder, differs: str) -> TacitError:
+    """Why a sweep does not go on."""
+    return TacitError(
+        f"{folder.path}: it was begun with other code or libraries ({differs}); bring those back, run it into another "
+        "folder, or mix both with --anyway"
+    )
+
+
+def _validated(folder: SweepFolder, tree: dict[str, Any]) -> Sweep:
     try:
-        return validate(Sweep, folder.sweep())
+        return validate(Sweep, tree)
     except TacitError as error:
         raise TacitError(f"{folder.path}/{SWEEP}: {error}") from None
 
@@ -265,7 +300,7 @@ def run(
     if not holds_sweep(path):
         return Driver(begin(path, sweep, cells), sweep).run(workers, ray, progress)
     found = SweepFolder(path)
-    if stored(found) != sweep:
+    if stored(found).model_dump(mode="json") != sweep.model_dump(mode="json"):
         raise TacitError(f"{path}: it holds another sweep; name another folder, or continue that one with --resume")
     if cells is not None and found.store.resolve() != Path(cells).resolve():
         raise TacitError(f"cells: {cells} is not where {path} has its cells ({found.store}); leave it out")
@@ -279,10 +314,11 @@ def resume(
     ray: str | None = None,
     retry: bool = False,
     anyway: bool = False,
+    tell: Tell = lambda line: None,
     progress: Progress | None = None,
 ) -> Status:
     """Finish a sweep that was interrupted; the table has the bytes of an uninterrupted one."""
     from tacitlab.sweep.driver import Driver
 
     found = SweepFolder(Path(folder))
-    return Driver(found, stored(found), retry=retry, anyway=anyway).run(workers, ray, progress)
+    return Driver(found, to_play(found, anyway, tell), retry=retry, anyway=anyway).run(workers, ray, progress)

@@ -6,12 +6,16 @@ the user's own file where it still is, else the copy in the folder.
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tacitlab.errors import TacitError
-from tacitlab.lab.program import Program
+from tacitlab.lab.experiment import Experiment, from_mapping
+from tacitlab.store.folder import RunFolder
+
+if TYPE_CHECKING:
+    from tacitlab.lab.program import Program, Source
 
 FOLDER = "sources"
 Tell = Callable[[str], None]  # is told, in one line, which files will be executed
@@ -27,16 +31,19 @@ class Found(NamedTuple):
     told: tuple[str, ...]
 
 
-def copies(program: Program) -> dict[str, bytes]:
+def copies(own: Iterable["Source"]) -> dict[str, bytes]:
     """Files to keep in the folder of a run, by their names in it."""
-    return {f"{FOLDER}/{source.name}": source.path.read_bytes() for source in program.own}
+    return {f"{FOLDER}/{source.name}": source.path.read_bytes() for source in own}
 
 
-def record(program: Program) -> list[dict[str, str]]:
+def record(own: Iterable["Source"]) -> list[dict[str, str]]:
     """What the manifest says of them."""
-    return [
-        {"file": str(source.path), "copy": f"{FOLDER}/{source.name}", "sha256": source.digest} for source in program.own
-    ]
+    return [{"file": str(source.path), "copy": f"{FOLDER}/{source.name}", "sha256": source.digest} for source in own]
+
+
+def of_programs(programs: Iterable["Program"]) -> list["Source"]:
+    """The files of several programs, each once."""
+    return list({source.path: source for program in programs for source in program.own}.values())
 
 
 def placed(folder: Path, known: Sequence[Mapping[str, str]], tree: Mapping[str, Any]) -> Found:
@@ -73,6 +80,20 @@ def placed(folder: Path, known: Sequence[Mapping[str, str]], tree: Mapping[str, 
     return Found(_moved(tree, places), "", told)
 
 
+def to_play(store: RunFolder) -> Experiment:
+    """The experiment of a run whose agents go on elsewhere; it executes the user's files that the run was played by.
+
+    Raises
+    ------
+    TacitError
+        If these have changed.
+    """
+    found = placed(store.path, store.manifest.get("sources", []), store.scenario())
+    if found.differs:
+        raise TacitError(f"{store.path}: its agents learned by other files ({found.differs}); bring those back")
+    return from_mapping(found.tree)
+
+
 def _digest(path: Path) -> str | None:
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
@@ -99,7 +120,7 @@ def _place(path: Path, places: Mapping[Path, Path]) -> Path | None:
     return places[alike[0]] if len(alike) == 1 else None
 
 
-def unplaced(node: Any, program: Program) -> Any:
+def unplaced(node: Any, program: "Program") -> Any:
     """Plain data in which files are called by their names alone: wherever they lie, they are the same.
 
     What they hold is part of the program.
