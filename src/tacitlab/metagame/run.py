@@ -340,7 +340,9 @@ def _open(metagame: MetaGame, path: Path, anyway: bool) -> bool:
 
 def played_by(metagame: MetaGame) -> Program:
     """What plays a meta-game."""
-    return of_members((metagame, *metagame.strategies()), __name__.partition(".")[2], metagame.model_dump(context=AS_CLASSES))
+    return of_members(
+        (metagame, *metagame.strategies()), __name__.partition(".")[2], metagame.model_dump(context=AS_CLASSES)
+    )
 
 
 def _differs(manifest: dict[str, Any], now: Program, complete: bool) -> str:
