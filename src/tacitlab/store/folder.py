@@ -3,7 +3,9 @@
 ::
 
     RUN/scenario.yaml    the complete experiment
-    RUN/manifest.json    versions, seed, sizes, content hash, duration
+    RUN/manifest.json    versions, seed, sizes, content hash, duration, the program that plays it
+    RUN/environment.json what reading needs to know of environment, learners and intervention
+    RUN/sources/         files of the user's that play along; reading executes none of them
     RUN/journal.jsonl    one line for every shard that is complete
     RUN/data.zarr        arrays by (cell, session, ...); xarray opens them
     RUN/policies/        safetensors, one file a shard: what the agents learned

@@ -4,6 +4,7 @@
 
     SWEEP/sweep.yaml     the experiment and its design, complete
     SWEEP/manifest.json  versions, sizes, where the cells are stored, duration
+    SWEEP/environment.json, sources/  as in a run
     SWEEP/state.sqlite   for each cell that is over its address, or the cause of its failure
     SWEEP/cells.sqlite   the arrays of finished cells, unless they are shared with other sweeps
     SWEEP/data.zarr      everything finished so far, by the sweep's own dimensions; xarray opens it
