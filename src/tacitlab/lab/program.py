@@ -18,8 +18,8 @@ from tacitlab.interventions import OwnIntervention
 from tacitlab.kinds import AS_CLASSES
 from tacitlab.lab.experiment import Experiment
 from tacitlab.lab.imports import ARRAYS, PACKAGE, closure, file_of, imports, own_files
-from tacitlab.learners.base import RULE_MODULES, TabularLearner
 from tacitlab.lab.user_files import to_play
+from tacitlab.learners.base import RULE_MODULES, TabularLearner
 from tacitlab.markets.base import Market
 from tacitlab.schema import Spec
 from tacitlab.store.folder import RunFolder
