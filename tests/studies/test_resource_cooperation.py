@@ -2,6 +2,7 @@
 
 import json
 import zlib
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,15 +15,24 @@ from tacitlab.markets.resource.optimum import joint_optimum
 from tacitlab.markets.resource.theory import TradingGame
 from tacitlab.measures import coordination, volatility
 from tacitlab.measures.statistics import Estimate, mean_interval
-from tacitlab.studies.base import Verdict
+from tacitlab.studies.base import Verdict, more_than
 from tacitlab.studies.page import write_report
-from tacitlab.studies.resource_cooperation import answer as resource_answer
-from tacitlab.studies.resource_cooperation import claims as resource_claims
-from tacitlab.studies.resource_cooperation import order as resource_order
-from tacitlab.studies.resource_cooperation import plays as resource_plays
-from tacitlab.studies.resource_cooperation.evidence import Arena, Played, conditional, steadied
-from tacitlab.studies.resource_cooperation.plays import gather
-from tacitlab.studies.resource_cooperation.settings import CAPPED, CASH10K, LIQUIDATED, SIZES, SOUND, STRONGER, Size
+from tacitlab.studies.resource_cooperation import evidence, study
+from tacitlab.studies.resource_cooperation.evidence import (
+    CAPPED,
+    CASH10K,
+    LIQUIDATED,
+    RULES,
+    SIZES,
+    SOUND,
+    STRONGER,
+    Arena,
+    Played,
+    Size,
+    conditional,
+    gather,
+    steadied,
+)  # fmt: skip
 from tacitlab.studies.resource_cooperation.study import ResourceCooperation, examine
 
 SMALL = Size(sessions=4, exact_sessions=3, scale_sessions=2, agents=(3, 5), episodes=20, test_episodes=6, steps=12)
@@ -75,7 +85,7 @@ def played_by(monkeypatch):
         values = np.random.default_rng(0).normal(size=(sessions, 2))
         return Exploitability(values, values + 3.0, values - 1.0, values - 2.0)
 
-    monkeypatch.setattr(resource_plays, "exploitability", exact)
+    monkeypatch.setattr(evidence, "exploitability", exact)
     names = []
 
     def play(experiment):
@@ -96,7 +106,7 @@ def arena(setting=CAPPED, **gains):
     by_name = {"hold": Played(fake(size.ruled(setting, "hold"), luck * np.ones(2)))}
     for number, (name, mean) in enumerate(gains.items(), 1):
         around = mean + 0.002 * number * SIDES[:, None, None] + luck * np.ones(2)
-        by_name[name] = Played(fake(size.ruled(setting, "random", name=name), around))
+        by_name[name] = Played(fake(size.ruled(setting, "random", name), around))
     return Arena(setting, by_name.pop("learned"), by_name)
 
 
@@ -154,15 +164,15 @@ def test_luck_is_taken_off_and_no_bias_comes_in():
 def test_ratio_agrees_with_the_weighted_mean():
     first, second = np.random.default_rng(0).uniform(1, 2, (2, 30))
     known = mean_interval(first / second, weights=second)
-    found = resource_claims.share(first, second)
+    found = study.share(first, second)
     assert (found.mean, found.se) == (pytest.approx(known.mean), pytest.approx(known.se))
     assert (found.low, found.high) == (pytest.approx(known.low, abs=0.02), pytest.approx(known.high, abs=0.02))
 
 
 def test_windows_are_those_of_the_phases():
-    played = Played(fake(SMALL.learned(CAPPED)))
+    played = Played(fake(SMALL.experiment(CAPPED)))
     curve = np.tile(np.arange(10.0), (4, 1))
-    assert [played.between(*part, curve)[0] for part in resource_claims.PHASES] == [0.5, 3.5, 7.5]
+    assert [played.between(*part, curve)[0] for part in study.PHASES] == [0.5, 3.5, 7.5]
     assert played.between(0.9, 1.0, curve)[0] == 9
 
 
@@ -173,7 +183,7 @@ def test_efficiency_is_judged_by_named_denominators():
     names = ("random", "volume-matched", "trend-follower", "buy-to-limit", "myopic")
     gains = dict(zip(names, (100.0, -20.0, 145.0, 290.0, 0.0), strict=True))
     one = arena(learned=145.0, **gains)
-    claims = list(resource_claims.efficiency_claims(SimpleNamespace(main=(one,))))
+    claims = list(study.efficiency_claims(SimpleNamespace(main=(one,))))
     found = {claim.name.split("over ")[-1].split(",")[0]: claim for claim in claims[:5]}
     assert found["random"].judged() is Verdict.REPRODUCED
     assert found["random"].measured.mean == pytest.approx(0.45, abs=1e-3)
@@ -183,7 +193,7 @@ def test_efficiency_is_judged_by_named_denominators():
         assert found[name].published is None, "no percentage of what is not positive"
         assert found[name].judged() is verdict
     worse = arena(learned=-50.0, **gains)
-    claims_of_worse = list(resource_claims.efficiency_claims(SimpleNamespace(main=(worse,))))
+    claims_of_worse = list(study.efficiency_claims(SimpleNamespace(main=(worse,))))
     assert {claim.judged() for claim in claims_of_worse[:5]} == {Verdict.NOT}
     assert claims[5].measured.mean == pytest.approx(145 / one.optimum, abs=1e-4)
 
@@ -195,10 +205,100 @@ def test_a_sells_when_b_buys(opposed, verdict):
     orders = np.concatenate([first, -first if opposed else first], axis=-1)
     orders = np.where(rng.uniform(size=orders.shape) < 0.2, rng.integers(-1, 2, orders.shape), orders)
     size = Size(sessions=6, exact_sessions=1, scale_sessions=1, agents=(), test_episodes=30, steps=12)
-    played = Played(fake(size.learned(CAPPED), orders=orders))
-    claims = list(resource_order.offset_claims(SimpleNamespace(pairs=(Arena(CAPPED, played, {}),), gains=())))
+    played = Played(fake(size.experiment(CAPPED), orders=orders))
+    claims = list(study.offset_claims(SimpleNamespace(pairs=(Arena(CAPPED, played, {}),), gains=())))
     judged = [claim.judged() for claim in claims if claim.source]
     assert judged == [verdict, verdict]
+
+
+# --- words of the answer ---------------------------------------------------------------------------------------------
+
+
+def about(mean, spread=0.01):
+    """An estimate that is told from its surroundings."""
+    return Estimate(mean, mean - spread, mean + spread, spread / 2, 20)
+
+
+def markets(ahead=(), **gains):
+    """Three markets in which Q-learners earn 5, and in those of the first argument more than every rule."""
+    rules = dict.fromkeys(RULES[1:], 9.0)
+    found = []
+    for number, setting in enumerate((CASH10K, CAPPED, SOUND)):
+        of = arena(setting, learned=5.0, **(dict.fromkeys(rules, 1.0) if number in ahead else rules))
+        found.append(Arena(setting, of.learned, {**of.baselines, "volume-matched": of.baselines["random"]}))
+    return SimpleNamespace(main=tuple(found), pairs=tuple(found), gains=())
+
+
+@pytest.mark.parametrize(
+    ("ahead", "leaning", "words"),
+    [((), 3, "not shown"), ((0,), 1, "in part"), ((0, 1, 2), 1, "shown"), ((0, 1, 2), 0, "not shown")],
+)
+def test_cooperation_is_shown_by_offsets_and_gains_together(ahead, leaning, words, monkeypatch):
+    monkeypatch.setattr(study, "RISES", more_than(0.0))  # four sessions are enough here
+    e = markets(ahead)
+    found = {
+        study.CORRELATION.format(one.setting.words): about(-0.3 if number < leaning else 0.3)
+        for number, one in enumerate(e.main)
+    }
+    said = study.verdict(e, {**found, study.KEPT: about(0.1)})
+    assert said.startswith(f"Cooperation: {words}. ")
+    assert f"in {leaning} of 3 markets, and Q-learners earn more than every simple rule in {len(ahead)} of 3" in said
+
+
+@pytest.mark.parametrize(
+    ("kept", "words"), [(0.1, "Most of"), (0.5, "It is undecided whether most of"), (0.9, "Less than half of")]
+)
+def test_what_the_gain_is_made_of_turns_with_what_is_left_of_it(kept, words):
+    found = {study.CORRELATION.format(one.setting.words): about(0.0) for one in markets().main}
+    assert f"{words} what is earned in the literal" in study.verdict(markets(), {**found, study.KEPT: about(kept)})
+
+
+def test_what_calms_prices_turns_with_volatility():
+    assert study.calmed(about(-0.2), about(0.0)) == "what calms it is that they trade less"
+    assert study.calmed(about(-0.2), about(-0.2)) == "it is calmer than with random orders, even with as many of them"
+    assert study.calmed(about(0.2), about(-0.2)) == "it is not calmer for certain than with random orders"
+
+
+@pytest.fixture
+def spoken(played_by):
+    """What is said of faked runs where a claim's number is another one."""
+    e = gather(BRIEF, played_by)
+    claims = study.all_claims(e)
+
+    def answer(name, mean):
+        changed = [replace(claim, measured=about(mean)) if claim.name == name else claim for claim in claims]
+        assert changed != claims
+        return study.answer(e, changed)
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        (study.BUYERS, ("earn less than those", "earn as much as, for all we see, those", "earn more than those")),
+        (
+            study.RISE.format("sound market", "third"),
+            tuple(f"; after episode 150 it {x}. Expl" for x in ("falls", "no longer rises for certain", "still rises")),
+        ),
+    ],
+)
+def test_words_turn_with_the_sign(spoken, name, words):
+    for mean, said in zip((-1.0, 0.0, 1.0), words, strict=True):
+        assert said in spoken(name, mean)
+
+
+def test_who_is_calmer_than_those_who_hold_is_counted(spoken):
+    name = study.VOLATILITY.format("sound market", "hold")
+    assert "Nobody is calmer than those who hold" in spoken(name, 0.1)
+    assert "In 1 of 3 markets they are calmer than those who hold" in spoken(name, -0.1)
+
+
+@pytest.mark.parametrize(("mean", "words"), [(1.0, "worse than"), (5.0, "like"), (9.0, "better than")])
+def test_learners_are_compared_with_rebalancing(mean, words):
+    one = arena(evidence.TRADING, learned=mean, rebalance=5.0)
+    name = study.OPPOSITE.format(evidence.TRADING.words)
+    assert f", {words} rebalancing alone (5)" in study.gains(SimpleNamespace(gains=(one,)), {name: about(0.4)})
 
 
 def test_what_theory_says_in_the_answer():
@@ -219,21 +319,21 @@ def test_what_theory_says_in_the_answer():
 
 
 def test_every_experiment_is_played_once_in_the_same_noise(played_by):
-    evidence = gather(SMALL, played_by)
+    found = gather(SMALL, played_by)
     assert len(played_by.names) == len(set(played_by.names))
-    runs = [one for arena in evidence.arenas.values() for one in arena.everybody.values()]
+    runs = [one for arena in found.arenas.values() for one in arena.everybody.values()]
     assert len({(run.result.experiment.seed, run.result.experiment.sessions) for run in runs}) == 1
-    for one in evidence.main:
+    for one in found.main:
         markets = {played.result.experiment.environment for played in one.everybody.values()}
         assert len(markets) == 1
         assert one.baselines["myopic"].result.experiment.learners[0].gamma == 0
         rate = one.baselines["volume-matched"].result.experiment.learners[0].rate
         wanted = one.learned.turnover.mean() / one.baselines["random"].turnover.mean()
         assert rate == pytest.approx(min(1.0, wanted), abs=1e-4)
-    assert evidence.sold.market.valuation == "final-liquidation"
-    assert evidence.arenas[LIQUIDATED.key].learned.result.experiment.environment.valuation == "final-liquidation"
-    assert {key[0] for key in evidence.crowds} == {3, 5}
-    assert all(talk.scrambled.market.scrambled for talk in evidence.talks if talk.scrambled)
+    assert found.sold.market.valuation == "final-liquidation"
+    assert found.arenas[LIQUIDATED.key].learned.result.experiment.environment.valuation == "final-liquidation"
+    assert {key[0] for key in found.crowds} == {3, 5}
+    assert all(talk.scrambled.market.scrambled for talk in found.talks if talk.scrambled)
 
 
 @pytest.mark.parametrize("size", [SMALL, BRIEF], ids=["everything", "brief"])
@@ -262,6 +362,5 @@ def test_settings_are_those_of_the_reference():
     assert (literal.execution, literal.law, literal.valuation) == ("pre", "linear", "mark-to-market")
     assert (literal.cash, literal.inventory, literal.levels, literal.highest) == (10_000, 0, (18, 37), None)
     assert STRONGER.environment == literal.model_copy(update={"impact": 0.0118})
-    assert resource_answer.percent(Estimate(-0.5, -0.6, -0.4, 0.05, 9), 0, "+") == "-50 % (-60 to -40)"
-    said = [resource_answer.shown(*counts) for counts in ((0, 3, 2), (3, 3, 0), (2, 3, 1), (3, 3, 1))]
+    said = [study.shown(*counts) for counts in ((0, 3, 2), (3, 3, 0), (2, 3, 1), (3, 3, 1))]
     assert said == ["not shown", "not shown", "in part", "shown"]

@@ -214,15 +214,18 @@ def _plain(value: Any) -> Any:
 # --- tables and curves -----------------------------------------------------------------------------------------------
 
 
-def cell(values: ArrayLike, scale: float = 1.0) -> str:
-    """Mean over sessions, below it its interval, for a table; what is less than 0.0001 is rounding.
+def cell(values: ArrayLike | Estimate, scale: float = 1.0) -> str:
+    """Mean over sessions, below it its interval, for a table; what is less than 0.0001 is rounding, unless estimated.
 
     Examples
     --------
     >>> cell([1.0, 2.0, 3.0, 4.0], 100).split()
     ['250', '63', 'to', '437']
     """
-    found = mean_interval(np.round(scale * np.asarray(values, dtype=np.float64), 4))
+    if isinstance(values, Estimate):
+        found = values
+    else:
+        found = mean_interval(np.round(scale * np.asarray(values, dtype=np.float64), 4))
     return f"{found.mean:{found.precision}}\n{found.interval}"
 
 

@@ -1,18 +1,139 @@
-"""What the runs of the resource market say: gains, volatility and coordination by session, beside the baselines."""
+"""Plays the experiments in the resource market: which markets, who trades, and what they did by session."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 
-from tacitlab.audits.trading import Exploitability
+from tacitlab.audits.trading import Exploitability, exploitability
+from tacitlab.lab.experiment import Experiment
 from tacitlab.lab.result import Result, benchmarks_of
+from tacitlab.learners import BestResponse, Rule, Trained
+from tacitlab.learners.base import Learner
 from tacitlab.markets import ResourceMarket
 from tacitlab.measures.coordination import Floats, PairShares
-from tacitlab.studies.resource_cooperation.settings import CAPPED, CAPPED_POST, CASH10K, SOUND, Setting
+from tacitlab.studies.base import Player
+from tacitlab.studies.frame import scenario
+
+# --- markets -------------------------------------------------------------------------------------------------------
+
+
+class Setting(NamedTuple):
+    """A reading of the paper: which market is played."""
+
+    key: str
+    words: str
+    market: Mapping[str, Any]
+
+    def but(self, key: str, words: str, **market: Any) -> "Setting":
+        """The same with a difference."""
+        return Setting(f"{self.key}-{key}", f"{self.words}, {words}", {**self.market, **market})
+
+    @property
+    def environment(self) -> ResourceMarket:
+        """The market that is trained in."""
+        return ResourceMarket(**self.market)
+
+
+LITERAL: dict[str, Any] = {"execution": "pre", "law": "linear", "valuation": "mark-to-market"}
+CASH: dict[str, Any] = {"highest": None, "cash": 10_000.0, "inventory": 0, "levels": (18, 37)}
+NO_SIGNALS: dict[str, Any] = {"signals": "none", "observes": ("trend", "level")}
+GAINS: dict[str, Any] = {
+    **LITERAL, **NO_SIGNALS, "execution": "post", "shock": 0.2, "volatility": 0.002, "lowest": -5, "highest": 5,
+    "inventory": 0, "levels": (0, 1),
+}  # fmt: skip
+CASH10K = Setting("literal", "literal market", {**LITERAL, **CASH})
+CAPPED = Setting("capped", "capped market", LITERAL)
+CAPPED_POST = Setting("capped-post", "capped market, fills after impact", {**LITERAL, "execution": "post"})
+SOUND = Setting("sound", "sound market", {})
+MAIN = (CASH10K, CAPPED, SOUND)
+LIQUIDATED = CASH10K.but("liquidated", "inventory sold at the end", valuation="final-liquidation")
+STRONGER = CASH10K.but("0118", "impact 0.0118", impact=0.0118)
+TRADING = Setting("gains", "gains from trade", GAINS)
+SCALINGS = {"fixed": "fixed impact", "per-agent": "impact over N"}
+
+RULES = ("hold", "random", "trend-follower", "buy-to-limit", "contrarian")
+EXPLORING = 0.1  # the constant rate, as a schedule, too: compiled only once
+STEADY = {"exploration": {"kind": "schedule", "points": [[0, EXPLORING], [300_000, EXPLORING]], "between": "linear"}}
+NOISE = (2, 8)  # noise traders beside a pair, who trade at random in half of all steps
+PENALTIES = (0.002, 0.0005)  # cost of holding, kappa
+QUIET = 0.001  # volatility at which impact can be heard
+
+
+#: Parameters of Q-learners that differ from those of the scenario, or others, who do not learn.
+Who = Mapping[str, Any] | Sequence[Learner] | None
+
+# --- experiments -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is played.
+
+    Attributes
+    ----------
+    sessions : int
+        Of every experiment with two traders.
+    exact_sessions : int
+        Of them, those whose exploitability is computed.
+    scale_sessions : int
+        Of the experiments with many traders.
+    agents : tuple of int
+        Numbers of traders, besides two.
+    everything : bool
+        Whether variations are played in all markets; otherwise most of them in one, and some not at all.
+    episodes, test_episodes : int
+    steps : int or None
+        Of an episode, where it is not that of the paper.
+    """
+
+    sessions: int
+    exact_sessions: int
+    scale_sessions: int
+    agents: tuple[int, ...]
+    everything: bool = True
+    episodes: int = 500
+    test_episodes: int = 100
+    steps: int | None = None
+
+    def experiment(
+        self,
+        setting: Setting,
+        name: str = "",
+        who: Who = None,
+        *,
+        sessions: int | None = None,
+        test: Mapping[str, Any] | None = None,
+        **market: Any,
+    ) -> Experiment:
+        """Q-learners but for some parameters; or others, who do not learn and play one episode before the test."""
+        length = {} if self.steps is None else {"steps": self.steps}
+        if who is None or isinstance(who, Mapping):
+            played = {f"learners.{key}": value for key, value in (who or {}).items()}
+            played["length.episodes"] = self.episodes
+        else:
+            played = {"learners": who, "length.episodes": 1}
+        return scenario(__file__, "q-learners", {
+            "name": "-".join(part for part in (setting.key, name) if part),
+            "environment": ResourceMarket(**{**setting.market, **length, **market}), **played,
+            "sessions": sessions or self.sessions,
+            "test.episodes": self.test_episodes, "test.environment": test or {},
+        })  # fmt: skip
+
+    def ruled(self, setting: Setting, rule: str, name: str = "", rate: float = 1.0, **other: Any) -> Experiment:
+        """Traders who follow a rule."""
+        return self.experiment(setting, name or rule, [Rule(rule=rule, rate=rate)], **other)
+
+
+SIZES = {
+    "quick": Size(sessions=12, exact_sessions=5, scale_sessions=5, agents=(100,), everything=False),
+    "paper": Size(sessions=100, exact_sessions=20, scale_sessions=8, agents=(10, 50, 100, 200)),
+}
+
+# --- what was played -------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +145,11 @@ class Played:
     @property
     def data(self) -> xr.Dataset:
         return self.result.data
+
+    @property
+    def folder(self) -> str:
+        """Of the run, whose policies others may play."""
+        return str(self.result.folder)
 
     @property
     def market(self) -> ResourceMarket:
@@ -191,6 +317,12 @@ class Arena:
         return played.gain if self.costly else self.without_luck(played.episodes.mean(axis=2))
 
     @property
+    def explored(self) -> float:
+        """Episode from which exploration falls no more."""
+        learner: Any = self.learned.result.experiment.learners[0]
+        return float(learner.exploration.points[-1][0] / self.setting.environment.steps)
+
+    @property
     def costly(self) -> bool:
         """Whether it costs to hold: the expected gain of those who hold is then not 0."""
         return self.setting.environment.holding_penalty > 0
@@ -255,7 +387,7 @@ class Evidence:
     @property
     def main(self) -> tuple[Arena, ...]:
         """The literal market, the same with limited inventories, and the sound one."""
-        return tuple(self.arenas[setting.key] for setting in (CASH10K, CAPPED, SOUND))
+        return tuple(self.arenas[setting.key] for setting in MAIN)
 
     @property
     def post(self) -> Arena | None:
@@ -266,3 +398,114 @@ class Evidence:
     def pairs(self) -> tuple[Arena, ...]:
         """The main markets, and that with fills after impact."""
         return self.main if self.post is None else (*self.main, self.post)
+
+
+# --- all of it -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Plays what a size asks for."""
+
+    size: Size
+    play: Player
+
+    def of(self, setting: Setting, name: str = "", who: Who = None, **more: Any) -> Played:
+        return Played(self.play(self.size.experiment(setting, name, who, **more)))
+
+    def ruled(self, setting: Setting, rule: str, name: str = "", **more: Any) -> Played:
+        return Played(self.play(self.size.ruled(setting, rule, name, **more)))
+
+    def arena(
+        self, setting: Setting, rules: tuple[str, ...] = RULES, who: Who = None, *, more: bool = False,
+        sessions: int | None = None,
+    ) -> Arena:  # fmt: skip
+        """Learners and baselines; with ``more`` also constant exploration, and myopic learners if all is played."""
+        learned = self.of(setting, who=who, sessions=sessions)
+        found = {rule: self.ruled(setting, rule, sessions=sessions) for rule in rules}
+        if "random" in found:
+            wanted = float(learned.turnover.mean()) / float(found["random"].turnover.mean())
+            rate = min(1.0, round(wanted, 4))
+            found["volume-matched"] = self.ruled(setting, "random", "volume-matched", rate=rate, sessions=sessions)
+        if more and self.size.everything:
+            found["myopic"] = self.of(setting, "myopic", {"gamma": 0.0})
+        return Arena(setting, learned, found, self.of(setting, "constant", STEADY) if more else None)
+
+    def talk(self, setting: Setting, learned: Played | None = None) -> Talk:
+        """Learners, and the same with scrambled signals."""
+        true = learned or self.of(setting)
+        if setting.market.get("signals") == "none":
+            return Talk(setting, true, None)
+        return Talk(setting, true, self.of(setting, "scrambled", [Trained(run=true.folder)], scrambled=True))
+
+    def attack(self, arena: Arena, noise: tuple[int, ...], *, simulate: bool) -> Attack:
+        """Adversaries and noise traders beside learners; programs are computed anew where they are simulated."""
+        setting, run = arena.setting, arena.learned.folder
+        noisy = {}
+        for count in noise:
+            for name, pair in (("learned", Trained(run=run, agents=2)), ("hold", Rule(rule="hold", agents=2))):
+                both = [pair, Rule(rule="random", rate=0.5)]
+                noisy[name, count] = self.of(setting, f"{name}-noise-{count}", both, noise_traders=count)
+        simulated = {
+            role: self.of(
+                setting, role, [Trained(run=run, agents=1), BestResponse(run=run)], traders=1, **{f"{role}s": 1}
+            )
+            for role in (("responder", "spoofer") if simulate else ())
+        }
+        return Attack(arena, exploitability(arena.learned.result, self.size.exact_sessions), simulated, noisy)
+
+
+def gather(size: Size, play: Player) -> Evidence:
+    """Play everything."""
+    stage = Stage(size, play)
+    arenas = {s.key: stage.arena(s, more=True) for s in MAIN}
+    arenas[STRONGER.key] = stage.arena(STRONGER)
+    if size.everything:
+        arenas |= {s.key: stage.arena(s) for s in (LIQUIDATED, CAPPED_POST)}
+    literal = [Trained(run=arenas[CASH10K.key].learned.folder)]
+    sold = stage.of(CASH10K, "sold", literal, test={"valuation": "final-liquidation"})
+    pair = [Rule(rule="hold", agents=1), Rule(rule="contrarian", agents=1)]
+    lone = {s.key: stage.of(s, "contrarian-alone", pair) for s in (MAIN if size.everything else ())}
+    talks, crowds, gains = _talks(stage, arenas), _crowds(stage), _gains(stage)
+    attacked, noise = ((CAPPED, SOUND, CAPPED_POST), NOISE) if size.everything else ((CAPPED, SOUND), ())
+    attacks = [stage.attack(arenas[s.key], noise, simulate=size.everything and s is SOUND) for s in attacked]
+    return Evidence(arenas, sold, talks, crowds, gains, tuple(attacks), lone)
+
+
+def _talks(stage: Stage, arenas: Mapping[str, Arena]) -> tuple[Talk, ...]:
+    """Explicit signals as in the main markets, implicit ones and none, and explicit ones with less noise."""
+    everything = stage.size.everything
+    found = [stage.talk(s, arenas[s.key].learned) for s in (MAIN if everything else (CAPPED,))]
+    for setting in (CAPPED, SOUND, CASH10K) if everything else (CAPPED,):
+        found.append(stage.talk(setting.but("implicit", "implicit signals", signals="implicit")))
+        if everything:
+            found.append(stage.talk(setting.but("none", "no signals", **NO_SIGNALS)))
+    for setting in (CAPPED, CASH10K) if everything else (CAPPED,):
+        for volatility in (QUIET, 0.0):
+            found.append(stage.talk(setting.but(f"{volatility:g}", f"σ = {volatility:g}", volatility=volatility)))
+    return tuple(found)
+
+
+def _crowds(stage: Stage) -> dict[tuple[int, str], Arena]:
+    found = {}
+    for agents in stage.size.agents:
+        for scaling, words in SCALINGS.items():
+            more = {"traders": agents, "impact_scaling": scaling}
+            setting = CAPPED_POST.but(f"{agents}-{scaling}", f"N = {agents}, {words}", **more)
+            rules = ("hold", "random", "buy-to-limit")
+            found[agents, scaling] = stage.arena(setting, rules, sessions=stage.size.scale_sessions)
+    return found
+
+
+def _gains(stage: Stage) -> tuple[Arena, ...]:
+    kinds: dict[str, dict[str, Any]] = {"no": {}}
+    if stage.size.everything:
+        seen = ("trend", "level", "signal")
+        kinds |= {kind: {"signals": kind, "observes": seen} for kind in ("explicit", "implicit")}
+    found = []
+    for kind, market in kinds.items():
+        for penalty in PENALTIES:
+            words = f"{kind} signals, κ = {penalty:g}"
+            setting = TRADING.but(f"{kind}-{penalty:g}", words, holding_penalty=penalty, **market)
+            found.append(stage.arena(setting, ("hold", "random", "rebalance"), {"alpha": 0.05}))
+    return tuple(found)

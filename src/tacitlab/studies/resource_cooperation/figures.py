@@ -1,22 +1,136 @@
-"""Figures of the study of cooperation in the resource market: pure functions from what was played to charts."""
+"""Figures and tables of the study of cooperation in the resource market."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from tacitlab.measures.coordination import Floats
+from tacitlab.markets.resource.theory import marked_up_gain
 from tacitlab.plot.chart import Axis, Bars, Chart, HeatMap, Histogram, HLine, Line, Mark
-from tacitlab.plot.panels import Panel, Panels
-from tacitlab.studies.frame import curve
-from tacitlab.studies.resource_cooperation.claims import estimate
-from tacitlab.studies.resource_cooperation.evidence import Arena, Attack, Played
-from tacitlab.studies.resource_cooperation.settings import DECAY
+from tacitlab.plot.panels import Panel, Panels, Picture
+from tacitlab.report.page import Section, Table
+from tacitlab.studies.frame import cell, curve, through
+from tacitlab.studies.resource_cooperation.evidence import (
+    EXPLORING,
+    LIQUIDATED,
+    SCALINGS,
+    STRONGER,
+    Arena,
+    Attack,
+    Evidence,
+    Played,
+)  # fmt: skip
+from tacitlab.studies.resource_cooperation.study import REWARD, estimate
 
 UNIT = "currency"
 STEPS = 200  # points of a path
 BLOCKS = 100  # columns of a heat map
 ROWS = 40  # traders of a heat map
 SHOWN = ("hold", "random", "volume-matched", "trend-follower", "buy-to-limit")
+COLUMNS = (
+    "who plays", "gain", "lots an agent and step", "volatility", "of it by orders", "same side", "opposite sides",
+)  # fmt: skip
+OVERVIEW = (
+    "Test with frozen policies: gain of a trader and episode in currency, standard deviation of one-step returns, its "
+    "part alpha sqrt(E net²) that orders make, and shares of steps in which both trade. Means over sessions with 95 % "
+    "intervals. All meet the same noise.{luck}{optimum}"
+)
+LUCK = " What of a gain moves with that of those who hold, whose expectation is 0, is taken off."
+IMPACTS, CASHES = (0.001, 0.005, 0.01, 0.0118, 0.02), (5_000.0, 10_000.0, 20_000.0)
+SCALE = (
+    "What two agents show who buy until their cash is gone, by cash and impact, at a first price of 100, in currency: "
+    "C((1 + x) ln(1 + x)/x - 1) with x = 2 alpha C/P. Halve price and cash, and the gain is half as large."
+)
+
+
+def sections(e: Evidence) -> tuple[Section, ...]:
+    """Markets one by one, coordination, many agents, adversaries."""
+    main, others = e.pairs, [s.key for s in (STRONGER, LIQUIDATED) if s.key in e.arenas]
+    return (
+        *(_arena(arena) for arena in main),
+        Section(f"What {REWARD.value:g} depends on", table=scale_table()),
+        *(_arena(e.arenas[key], charts=False) for key in others),
+        Section("Volatility and volume", charts=tuple(_bars(e.main))),
+        Section("Coordination", charts=(coordination_panels(main), *_heat_maps(e))),
+        *(_arena(arena) for arena in e.gains),
+        *_crowds(e),
+        Section(
+            "Adversaries",
+            "Exact: dynamic programming over everything that an adversary can know, against each learned policy.",
+            _attack_table(e),
+            (exploitability_chart(e.attacks),),
+        ),
+    )
+
+
+def _arena(arena: Arena, *, charts: bool = True) -> Section:
+    known = "" if arena.optimum is None else f" In the joint optimum an agent gains {arena.optimum:.1f}, exactly."
+    rows = []
+    for name, played in arena.everybody.items():
+        pairs = played.pairs
+        numbers = (arena.gain(name), played.turnover, played.volatility, played.excess, pairs.sync, pairs.offset)
+        rows.append((name, *(cell(estimate(values)) for values in numbers)))
+    market = arena.setting.environment.model_dump(exclude_defaults=True)
+    changed = "; ".join(f"{key} {value}" for key, value in market.items() if key != "kind")
+    words = arena.setting.words
+    return Section(
+        f"{words[:1].upper()}{words[1:]}",
+        f"Parameters other than the defaults: {changed}." if changed else "The market's defaults.",
+        Table(COLUMNS, rows, OVERVIEW.format(luck="" if arena.costly else LUCK, optimum=known)),
+        _charts(arena) if charts else (),
+    )
+
+
+def _charts(arena: Arena) -> tuple[Picture, ...]:
+    """Learning; and prices, where they were played with the rules that are shown."""
+    fans = (fan_panels(arena),) if "buy-to-limit" in arena.baselines else ()
+    return learning_chart(arena), *fans
+
+
+def _bars(arenas: Sequence[Arena]) -> Iterator[Chart]:
+    yield bar_chart(
+        arenas, "volatility", "Volatility by policy", Axis("sd of one-step returns"),
+        "Nobody can be calmer than those who hold; volume-matched agents trade at random as often as Q-learners do.",
+        level=True,
+    )  # fmt: skip
+    yield bar_chart(
+        arenas, "turnover", "Volume by policy", Axis("lots an agent and step"), "The volume to each volatility above."
+    )
+
+
+def _heat_maps(e: Evidence) -> Iterator[Chart]:
+    for arena in (e.main[0], e.main[2]):
+        yield heat_map(arena.learned, f"Who trades when: {arena.setting.words}", crowd=False)
+
+
+def _crowds(e: Evidence) -> Iterator[Section]:
+    charts = crowd_charts(e.crowds, e.post)
+    arena = e.crowds[max(e.crowds)]
+    title = f"Who trades when: {arena.setting.words}"
+    yield Section("Many agents", charts=(*charts, heat_map(arena.learned, title, crowd=True)))
+    for arena in e.crowds.values():
+        yield _arena(arena, charts=False)
+
+
+def _attack_table(e: Evidence) -> Table:
+    rows = []
+    for attack in e.attacks:
+        exact = attack.exact
+        parts = (exact.values, exact.best, exact.suffered, exact.spoofed)
+        rows.append((attack.arena.setting.words, *(cell(estimate(values.mean(axis=1))) for values in parts)))
+    columns = ("market", "learned pair", "best responder", "the other, under a responder", "the other, under a spoofer")
+    return Table(columns, rows, "Expected gains of an episode in currency, means over both agents and sessions.")
+
+
+def scale_table() -> Table:
+    """What the literal market's gain depends on.
+
+    Examples
+    --------
+    >>> scale_table().rows[3]
+    ('0.0118', '2199', '7255', '22269')
+    """
+    rows = [(f"{a:g}", *(f"{marked_up_gain(cash, a, 2, 100.0):.0f}" for cash in CASHES)) for a in IMPACTS]
+    return Table(("impact", *(f"cash {cash:,.0f}" for cash in CASHES)), rows, SCALE)
 
 
 # --- over learning -------------------------------------------------------------------------------------------------
@@ -24,9 +138,9 @@ SHOWN = ("hold", "random", "volume-matched", "trend-follower", "buy-to-limit")
 
 def learning_chart(arena: Arena) -> Chart:
     """Gain of a trader over learning, under falling and constant exploration, beside the baselines and the optimum."""
-    marks: list[Mark] = [_curve(arena.learned, arena.learned.curve, "exploration falls from 1 to 0.01")]
+    marks: list[Mark] = [curve(arena.learned.time, arena.learned.curve, "exploration falls from 1 to 0.01")]
     if arena.constant is not None:
-        marks.append(_curve(arena.constant, arena.constant.curve, "exploration 0.1"))
+        marks.append(curve(arena.constant.time, arena.constant.curve, f"exploration {EXPLORING:g}"))
     for name in (*SHOWN[1:], "rebalance"):
         if name in arena.baselines:
             gain = float(arena.gain(name).mean())
@@ -36,12 +150,8 @@ def learning_chart(arena: Arena) -> Chart:
     return Chart(
         f"Gain of a trader while learning: {arena.setting.words}", Axis("training episode"), Axis("gain", UNIT), marks,
         f"Mean over {len(arena.learned.curve)} sessions in windows of episodes, with its pointwise 95 % interval. "
-        f"Exploration has fallen in episode {DECAY // 1000}. Baselines: mean of their test.",
+        f"Exploration has fallen in episode {arena.explored:.0f}. Baselines: mean of their test.",
     )  # fmt: skip
-
-
-def _curve(played: Played, values: Floats, name: str, *, dash: bool = False) -> Line:
-    return curve(played.time, values, name, dash=dash)
 
 
 def coordination_panels(arenas: Sequence[Arena]) -> Panels:
@@ -50,8 +160,8 @@ def coordination_panels(arenas: Sequence[Arena]) -> Panels:
     for arena in arenas:
         played = arena.learned
         lines = [
-            _curve(played, played.learning("sync"), "same side"),
-            _curve(played, played.learning("offset"), "opposite sides", dash=True),
+            curve(played.time, played.learning("sync"), "same side"),
+            curve(played.time, played.learning("offset"), "opposite sides", dash=True),
         ]
         panels.append(Panel(arena.setting.words, lines))
     return Panels(
@@ -135,19 +245,15 @@ def crowd_charts(crowds: Mapping[tuple[int, str], Arena], pair: Arena | None) ->
         return ()
     volatility: list[Mark] = []
     gain: list[Mark] = []
-    for scaling in ("fixed", "per-agent"):
+    for scaling, words in SCALINGS.items():
         by_number = {} if pair is None else {2: pair}
         by_number |= {agents: arena for (agents, kind), arena in crowds.items() if kind == scaling}
-        numbers = np.array(sorted(by_number), dtype=float)
+        numbers = sorted(by_number)
         for policy in ("Q-learners", "buy-to-limit", "random"):
-            played = [by_number[int(n)].everybody[policy] for n in numbers]
-            name = f"{policy}, {'fixed impact' if scaling == 'fixed' else 'impact over N'}"
-            for lines, found in (
-                (volatility, [estimate(one.volatility) for one in played]),
-                (gain, [estimate(one.gain) for one in played]),
-            ):
-                mean, low, high = (np.array([getattr(one, part) for one in found]) for part in ("mean", "low", "high"))
-                lines.append(Line(numbers, mean, name, low=low, high=high, dash=scaling == "per-agent"))
+            played = [by_number[n].everybody[policy] for n in numbers]
+            for lines, found in ((volatility, [p.volatility for p in played]), (gain, [p.gain for p in played])):
+                means = [estimate(values) for values in found]
+                lines.append(through(numbers, means, f"{policy}, {words}", dash=scaling == "per-agent"))
     sigma = next(iter(crowds.values())).learned.market.volatility
     axis, caption = Axis("number of agents N", log=True), "Means over sessions with 95 % intervals; fills after impact."
     return (
