@@ -15,28 +15,26 @@ from tacitlab.errors import TacitError
 from tacitlab.learners import DQN
 from tacitlab.learners.dqn import Memory, QNetwork
 from tacitlab.markets import Execution
+from tacitlab.studies import liquidations
 from tacitlab.studies.base import Player, Verdict
-from tacitlab.studies.execution_collusion import answer as words
-from tacitlab.studies.execution_collusion import claims, deviation, evidence, published, report
-from tacitlab.studies.execution_collusion import study as collusion
-from tacitlab.studies.execution_collusion.claims import Evidence
+from tacitlab.studies.execution_collusion import deviation, figures, study
 from tacitlab.studies.execution_collusion.deviation import Answers, Rivals
-from tacitlab.studies.execution_collusion.evidence import (
+from tacitlab.studies.execution_collusion.study import Evidence, ExecutionCollusion, examine
+from tacitlab.studies.liquidations import (
     CONTROL,
     SIMULATED,
     WRITTEN,
     Runs,
     Size,
+    change,
     digitised,
     recosted,
     reference,
 )
-from tacitlab.studies.execution_collusion.intervals import change
-from tacitlab.studies.execution_collusion.study import ExecutionCollusion, examine
 from tacitlab.studies.page import claim_table, write_report
 
 RNG = np.random.default_rng(0)
-SIGMAS = published.VOLATILITIES
+SIGMAS = liquidations.VOLATILITIES
 TWAP = np.full((10, 2), 10.0)
 LEARNER = DQN(network=QNetwork(width=4, layers=1), batch=4, memory=Memory(capacity=32))
 SMALL = Size(sessions=2, episodes=20, test_episodes=10, learner=LEARNER)
@@ -48,7 +46,7 @@ def runs_of(setting, volatility, costs, schedules=TWAP, test=None, spread=0.1, f
     noise = RNG.normal(0, 1, (len(costs), 50, 2))
     noise = spread * (noise - noise.mean(axis=1, keepdims=True)) / noise.std(axis=1, keepdims=True)
     shape = (len(costs), 10, 2)
-    market = Execution(volatility=volatility, **setting.market)
+    market = liquidations.experiment(setting, volatility, SMALL).market
     return Runs(
         costs=costs, schedules=np.broadcast_to(np.asarray(schedules, dtype=float), shape).copy(),
         reference=reference(market.lag, market.order), setting=setting, volatility=volatility,
@@ -82,12 +80,12 @@ def evidence_of(simulated=15.0, written=14.0, control=13.0, saved=1.0, control_s
 
 def test_the_digitised_data_are_whole():
     for sigma in SIGMAS:
-        costs, schedules = published.centroids()[sigma], published.schedules()[sigma]
+        costs, schedules = liquidations.centroids()[sigma], liquidations.schedules()[sigma]
         assert costs.shape == (20, 2)
         assert schedules.shape == (20, 10, 2)
         np.testing.assert_allclose(schedules.sum(axis=1), 100)
         assert schedules.min() > -0.01
-    assert published.centroids()[1e-9][1].tolist() == pytest.approx([7.749, 12.82])
+    assert liquidations.centroids()[1e-9][1].tolist() == pytest.approx([7.749, 12.82])
 
 
 def test_benchmarks_of_both_games():
@@ -96,12 +94,12 @@ def test_benchmarks_of_both_games():
     assert (round(written.nash_cost, 3), written.optimum_cost) == (12.679, pytest.approx(11.5))
     assert round(reference(1, "simultaneous").nash_cost, 4) == 12.0706
     assert late.game.costs(late.game.twap()) == pytest.approx(9.2)
-    assert words.twap_saving(written) == pytest.approx(1.325)
+    assert study.twap_saving(written) == pytest.approx(1.325)
 
 
 def test_the_papers_nash_star_is_schied_and_zhang_at_lag_1():
     market = Execution(order="simultaneous")
-    assert market.game.costs(market.schied_zhang()).round(4).tolist() == [published.NASH_STAR] * 2
+    assert market.game.costs(market.schied_zhang()).round(4).tolist() == [liquidations.NASH_STAR] * 2
 
 
 def test_published_runs_judged_by_the_stars_and_by_eq_4():
@@ -122,11 +120,11 @@ def test_published_costs_are_those_of_lag_2():
     assert int((digitised(1e-9).costs.sum(axis=1) < 22).sum()) == 19
     assert min(float(digitised(sigma).mean.min()) for sigma in SIGMAS) > 9.2
     assert sum(int(digitised(sigma).below.sum()) for sigma in SIGMAS) == 0
-    assert "19 of 20 mean costs and 92.3 %" in words.impossible()
-    assert "none of 60 published runs cost less on average; the cheapest one costs 9.36" in words.none_beats_nash()
+    assert "19 of 20 mean costs and 92.3 %" in study.impossible()
+    assert "none of 60 published runs cost less on average; the cheapest one costs 9.36" in study.none_beats_nash()
     assert (
         "K would be 0.12 (95 % CI -0.44 to 0.33, n=20) (not told from Nash), -0.0 (95 % CI -0.6 to 0.3, n=20) (not "
-        "told from Nash), 0.44 (95 % CI 0.22 to 0.58, n=20) (below Nash)" in words.published_runs()
+        "told from Nash), 0.44 (95 % CI 0.22 to 0.58, n=20) (below Nash)" in study.published_runs()
     )
 
 
@@ -136,14 +134,14 @@ def test_published_costs_are_those_of_lag_2():
 @pytest.mark.parametrize("episodes", [400, 1000, 5000])
 def test_exploration_ends_where_the_papers_does(episodes):
     for setting in (SIMULATED, WRITTEN, CONTROL):
-        one = evidence.experiment(setting, 1e-3, Size(8, episodes))
+        one = liquidations.experiment(setting, 1e-3, Size(8, episodes))
         assert one.learners[0].exploration.knots(one.steps)[-1, 1] == pytest.approx(0.0355, abs=2e-4)
         assert one.test.epsilon == pytest.approx(0.0355 if setting is SIMULATED else 0, abs=2e-4)
 
 
 def test_experiments_are_those_of_the_paper():
     size = ExecutionCollusion.sizes["paper"]
-    simulated, written, control = (evidence.experiment(s, 1e-3, size) for s in (SIMULATED, WRITTEN, CONTROL))
+    simulated, written, control = (liquidations.experiment(s, 1e-3, size) for s in (SIMULATED, WRITTEN, CONTROL))
     assert simulated.learners[0] == DQN()
     assert (simulated.sessions, simulated.length.episodes, simulated.test.episodes) == (20, 5000, 2500)
     assert (simulated.market.lag, simulated.market.order, simulated.market.foresee_last_trade) == (
@@ -151,13 +149,13 @@ def test_experiments_are_those_of_the_paper():
     )  # fmt: skip
     assert (written.market.lag, written.market.order, written.market.foresee_last_trade) == (1, "coin-toss", True)
     assert control.market == written.market.model_copy(update={"reward": "trade"})
-    assert control.seed == written.seed != evidence.experiment(WRITTEN, 1e-2, size).seed
-    names = [evidence.experiment(s, sigma, size).name for s in (SIMULATED, WRITTEN) for sigma in SIGMAS]
+    assert control.seed == written.seed != liquidations.experiment(WRITTEN, 1e-2, size).seed
+    names = [liquidations.experiment(s, sigma, size).name for s in (SIMULATED, WRITTEN) for sigma in SIGMAS]
     assert len({*names, control.name}) == 7
 
 
 def test_failed_sessions_are_left_out_and_counted():
-    played = evidence.experiment(WRITTEN, 1e-3, Size(3))
+    played = liquidations.experiment(WRITTEN, 1e-3, Size(3))
     payoff = -np.arange(12.0).reshape(3, 2, 2)
     payoff[1] = np.nan
     data = xr.Dataset(
@@ -173,7 +171,7 @@ def test_failed_sessions_are_left_out_and_counted():
     assert (found.failed, found.numbers.tolist()) == (1, [0, 2])
     assert found.costs.tolist() == [[1.0, 2.0], [9.0, 10.0]]
     assert found.title == "as written, σ = 0.001"
-    assert report.failures(found) == "1 of 3 sessions failed to learn (values beyond all bounds) and are left out."
+    assert figures.failures(found) == "1 of 3 sessions failed to learn (values beyond all bounds) and are left out."
     lost = data.assign(failure=("session", [1, 1, 1]))
     with pytest.raises(TacitError, match="all 3 sessions failed"):
         Runs.of(WRITTEN, SimpleNamespace(data=lost, experiment=played))
@@ -191,7 +189,7 @@ def by_name(found):
 @pytest.mark.parametrize("sigma", SIGMAS)
 def test_the_published_runs_reproduce_themselves(sigma):
     theirs = digitised(sigma)
-    found = list(claims.figure_claims(runs_of(SIMULATED, sigma, theirs.costs, theirs.schedules)))
+    found = list(study.figure_claims(runs_of(SIMULATED, sigma, theirs.costs, theirs.schedules)))
     assert len(found) == 8
     assert [claim.z for claim in found] == pytest.approx([0.0] * 8, abs=1e-9)
     assert all(claim.judged() is Verdict.REPRODUCED and claim.published_se > 0 for claim in found)
@@ -199,7 +197,7 @@ def test_the_published_runs_reproduce_themselves(sigma):
 
 def test_other_runs_do_not():
     nash = reference(2, "simultaneous").nash_schedule
-    found = claims.figure_claims(runs_of(SIMULATED, 1e-9, np.full((20, 2), 8.574), nash[:, None]))
+    found = study.figure_claims(runs_of(SIMULATED, 1e-9, np.full((20, 2), 8.574), nash[:, None]))
     missed = {claim.name.split(": ", 1)[1] for claim in found if claim.judged() is Verdict.NOT}
     assert {"mean shortfall (currency)", "difference between the agents' costs (currency)"} <= missed
     assert "sold in the first half of the time (share)" in missed
@@ -211,8 +209,8 @@ def test_other_runs_do_not():
 def test_costs_beside_the_equilibrium_of_the_game_played(cost, place, below):
     nash = reference(1, "coin-toss").nash_cost
     runs = runs_of(WRITTEN, 1e-3, (nash if place == "not told from" else cost) + np.array([[-0.1] * 2, [0.1] * 2] * 5))
-    assert claims.place(runs) == place
-    found = by_name(claims.equilibrium_claims(runs))
+    assert liquidations.place(runs) == place
+    found = by_name(study.equilibrium_claims(runs))
     k = found["as written, σ = 0.001: K, 0 at Nash and 1 at the joint optimum"].measured
     assert k.mean == pytest.approx((nash - runs.costs.mean()) / (nash - 11.5))
     assert found["as written, σ = 0.001: runs that cost less than Nash, 12.679 (share)"].measured.mean == below
@@ -224,7 +222,7 @@ def test_costs_beside_the_equilibrium_of_the_game_played(cost, place, below):
 
 def test_the_papers_words_are_judged_in_both_rectangles():
     """Costs of 10 lie in the rectangle of the stars, and above every equilibrium of the game with lag 2."""
-    found = by_name(claims.rectangle_claims(runs_of(SIMULATED, 1e-9, np.full((20, 2), 10.0))))
+    found = by_name(study.rectangle_claims(runs_of(SIMULATED, 1e-9, np.full((20, 2), 10.0))))
     verdicts = [claim.judged() for claim in found.values()]
     assert verdicts == [Verdict.REPRODUCED, Verdict.NOT, Verdict.UNDECIDED]  # nobody is faster: nothing to judge
     own = found["as simulated, σ = 1e-9: most in the rectangle of the game, 8.333 to 8.574"]
@@ -234,7 +232,7 @@ def test_the_papers_words_are_judged_in_both_rectangles():
 def test_half_in_the_rectangle_and_the_rest_predatory():
     costs = [[10.0, 10.0]] * 10 + [[10.0, 12.0]] * 9 + [[12.0, 12.0]]
     fast = np.stack([np.eye(10)[0], np.eye(10)[5]], axis=1) * 100
-    found = list(claims.rectangle_claims(runs_of(SIMULATED, 1e-3, costs, fast)))
+    found = list(study.rectangle_claims(runs_of(SIMULATED, 1e-3, costs, fast)))
     half, rest, own_half, own_rest, faster = found
     assert (half.measured.mean, half.published, half.judged()) == (0.5, 0.5, Verdict.REPRODUCED)
     assert (rest.measured.mean, rest.measured.n, rest.judged()) == (0.9, 10, Verdict.REPRODUCED)
@@ -245,8 +243,8 @@ def test_half_in_the_rectangle_and_the_rest_predatory():
 
 def test_majority_needs_an_interval_beyond_one_half():
     for true, verdict in ((19, Verdict.REPRODUCED), (12, Verdict.UNDECIDED), (1, Verdict.NOT)):
-        assert claims.majority("most", np.arange(20) < true, "").judged() is verdict
-    assert claims.majority("most", np.zeros(0, dtype=bool), "").judged() is Verdict.UNDECIDED
+        assert liquidations.majority("most", np.arange(20) < true, "").judged() is verdict
+    assert liquidations.majority("most", np.zeros(0, dtype=bool), "").judged() is Verdict.UNDECIDED
 
 
 def test_slower_start_at_large_noise():
@@ -254,7 +252,7 @@ def test_slower_start_at_large_noise():
     groups = [
         runs_of(WRITTEN, s, np.full((6, 2), 12.0), one) for s, one in zip(SIGMAS, (early, early, late), strict=True)
     ]
-    (slower,), (faster,) = claims.pace_claims(groups), claims.pace_claims(groups[::-1])
+    (slower,), (faster,) = study.pace_claims(groups), study.pace_claims(groups[::-1])
     assert slower.measured.mean == pytest.approx(-0.5)
     assert (slower.judged(), faster.judged()) == (Verdict.REPRODUCED, Verdict.NOT)
     assert "59 %, 53 % and 57 %" in slower.note
@@ -264,18 +262,20 @@ def test_slower_start_at_large_noise():
 
 
 def test_costs_above_equilibrium_need_no_collusion():
-    found = words.verdict(evidence_of())
+    found = study.verdict(evidence_of())
     assert found.startswith("Collusion: not shown. In none of the 6 experiments")
     assert "by intervals of 99.2 %, which hold for all 6 together at 95 %" in found
 
 
 def test_costs_below_equilibrium_that_nothing_holds():
-    found = words.verdict(evidence_of(simulated=8.0, written=12.0))
+    found = study.verdict(evidence_of(simulated=8.0, written=12.0))
     assert found.startswith("Collusion: not shown. In 6 of 6 experiments (as simulated, σ = 1e-9; ")
     assert "but nothing was found that holds them there" in found
     for e in (SIMULATED, WRITTEN):
         for sigma in SIGMAS:
-            assert f"{e.words}, {published.label(sigma)}: 1.0" in found, "by experiment, since their seeds are shared"
+            assert f"{e.words}, {liquidations.label(sigma)}: 1.0" in found, (
+                "by experiment, since their seeds are shared"
+            )
     assert found.count("99.2 % CI 0.8") == 6
     assert found.count("n=6") == 6
 
@@ -285,32 +285,32 @@ def test_six_intervals_are_wider_than_one():
     nash, around = reference(1, "coin-toss").nash_cost, np.tile(np.linspace(-0.1, 0.1, 6)[:, None], 2)
     for shift in np.linspace(-0.03, -0.12, 40):
         runs = runs_of(WRITTEN, 1e-3, nash + shift + around)
-        alone, together = evidence.estimate(runs.mean), evidence.estimate(runs.mean, 6)
+        alone, together = liquidations.estimate(runs.mean), liquidations.estimate(runs.mean, 6)
         assert together.low < alone.low < alone.high < together.high
         if alone.high < nash < together.high:
-            assert (claims.place(runs), claims.place(runs, 6)) == ("below", "not told from")
+            assert (liquidations.place(runs), liquidations.place(runs, 6)) == ("below", "not told from")
             e = evidence_of(written=nash + shift)
-            assert words.verdict(e).startswith("Collusion: not shown. In none of the 6 experiments")
+            assert study.verdict(e).startswith("Collusion: not shown. In none of the 6 experiments")
             return
     pytest.fail("no such shift was tried")
 
 
 def test_costs_below_equilibrium_where_an_answer_is_not_decided():
-    found = words.verdict(evidence_of(written=12.0, saved=-0.02))
+    found = study.verdict(evidence_of(written=12.0, saved=-0.02))
     assert found.startswith("Collusion: undecided. In 3 of 6 experiments agents pay less")
     assert "is not decided for as written, σ = 1e-9; as written, σ = 0.001; as written, σ = 0.01." in found
     one = evidence_of(written=12.0, saved=-1.0)
     one.answers["as written, σ = 0.01"] = Answers(*3 * (np.tile(np.linspace(-1, 1, 6)[:, None], 2),))
-    assert words.verdict(one).startswith("Collusion: 2 of 6 experiments are consistent with it (as written, σ = 1e-9; ")
+    assert study.verdict(one).startswith("Collusion: 2 of 6 experiments are consistent with it (as written, σ = 1e-9; ")
 
 
 def test_costs_below_equilibrium_that_an_answer_holds():
-    found = words.verdict(evidence_of(written=12.0, saved=-1.0))
+    found = study.verdict(evidence_of(written=12.0, saved=-1.0))
     assert found.startswith("Collusion: 3 of 6 experiments are consistent with it (as written")
     assert "as written, σ = 0.01: -1.0" in found
-    assert "The rival's answer deters." in words.mechanism(evidence_of(saved=-1.0))
-    assert "The rival's answer deters nobody." in words.mechanism(evidence_of(saved=1.0))
-    assert "is not decided" in words.mechanism(evidence_of(saved=0.0))
+    assert "The rival's answer deters." in study.mechanism(evidence_of(saved=-1.0))
+    assert "The rival's answer deters nobody." in study.mechanism(evidence_of(saved=1.0))
+    assert "is not decided" in study.mechanism(evidence_of(saved=0.0))
 
 
 def test_near_is_what_an_interval_says():
@@ -319,7 +319,7 @@ def test_near_is_what_an_interval_says():
 
     def said(sizes):
         schedules = np.stack([TWAP + size * step for size in sizes])
-        return words._where([runs_of(WRITTEN, 1e-3, np.full((len(sizes), 2), 12.0), schedules)])
+        return study._where([runs_of(WRITTEN, 1e-3, np.full((len(sizes), 2), 12.0), schedules)])
 
     assert said([3.9, 4.0, 4.1, 3.9, 4.0, 4.1]).endswith("near TWAP")
     assert said([3.9, 4.0, 4.1, 3.9, 4.0, 4.1]).startswith("4.00 (95 % CI 3.90 to 4.10, n=6) from TWAP, ")
@@ -337,25 +337,25 @@ def test_control_and_written_are_paired_by_session():
     part = replace(new, costs=new.costs[[1, 4]], schedules=new.schedules[[1, 4]], numbers=np.array([1, 4]))
     assert (change(part, old, "mean").mean, change(part, old, "mean").n) == (pytest.approx(-0.1), 2)
     both = replace(e, written=(e.written[0], old, e.written[2]), control=new)
-    k = by_name(claims.control_claims(both))["control less as written, σ = 0.001: K"].measured
+    k = by_name(study.control_claims(both))["control less as written, σ = 0.001: K"].measured
     assert k.high - k.low < 1e-9
 
 
 def test_a_control_that_learns_shows_failure_to_learn():
     nash = reference(1, "coin-toss").nash_schedule[:, None]
-    learned = words.control(evidence_of(control=12.679, control_schedule=nash))
+    learned = study.control(evidence_of(control=12.679, control_schedule=nash))
     assert "Agents then respond better" in learned
     assert "nearer to the equilibrium" in learned
     assert learned.endswith("much of what the paper's rewards end in is failure to learn.")
-    assert words.control(evidence_of()).endswith("This control shows no failure to learn.")
+    assert study.control(evidence_of()).endswith("This control shows no failure to learn.")
 
 
 def test_answer_says_where_schedules_lie_and_that_quick_agents_learned_less():
     e = evidence_of()
-    assert "near TWAP" in words.mechanism(e)
-    assert "would save an agent 1.3" in words.mechanism(e)
-    assert "learned for 500 episodes, the paper's for 5,000" in words.answer(evidence_of(episodes=500))
-    assert words.shortened(published.EPISODES) == ()
+    assert "near TWAP" in study.mechanism(e)
+    assert "would save an agent 1.3" in study.mechanism(e)
+    assert "learned for 500 episodes, the paper's for 5,000" in study.answer(evidence_of(episodes=500))
+    assert liquidations.shortened(liquidations.EPISODES) == ()
 
 
 # --- end to end --------------------------------------------------------------------------------------------------
@@ -372,11 +372,11 @@ def played(tmp_path_factory):
     folder = tmp_path_factory.mktemp("execution")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            evidence, "pareto_front", lambda game, points: SimpleNamespace(costs=np.array([[9, 14], [14, 9]]))
+            liquidations, "pareto_front", lambda game, points: SimpleNamespace(costs=np.array([[9, 14], [14, 9]]))
         )
         patch.setattr(deviation, "EPISODES", 2)
         # With the rewards of the others: the market needs no compiling then.
-        patch.setattr(collusion, "CONTROL", CONTROL._replace(market=WRITTEN.market))
+        patch.setattr(study, "CONTROL", CONTROL._replace(key=WRITTEN.key))
         reference.cache_clear()
         finding = Tiny().find("tiny", Player(folder))
         path = write_report(Tiny(), "tiny", finding, folder)
@@ -464,7 +464,7 @@ def test_an_older_run_is_found_although_a_field_was_added_since(played, tmp_path
     known = json.loads(manifest.read_text())
     known["scenario"] = hashlib.sha256(scenario.read_bytes()).hexdigest()
     manifest.write_text(json.dumps(known))
-    wanted = evidence.experiment(WRITTEN, 1e-3, SMALL)
+    wanted = liquidations.experiment(WRITTEN, 1e-3, SMALL)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("tacitlab.studies.base.run", lambda *rest, **more: pytest.fail("played again"))
         assert Player(tmp_path)(wanted).experiment == wanted
@@ -473,8 +473,8 @@ def test_an_older_run_is_found_although_a_field_was_added_since(played, tmp_path
 
 
 def test_published_values_have_the_digits_of_the_measured_ones():
-    claim = claims.beside("cost", np.linspace(8, 13, 20), np.linspace(10.1325, 10.1325, 20))
-    shown = claim_table([claim, claims._half("half", np.arange(20) < 10)]).rows
+    claim = study.beside("cost", np.linspace(8, 13, 20), np.linspace(10.1325, 10.1325, 20))
+    shown = claim_table([claim, study._half("half", np.arange(20) < 10)]).rows
     assert (shown[0][1], shown[0][4]) == ("10.5", "10.1")
     assert shown[1][4] == "0.5"
 
@@ -490,9 +490,9 @@ def test_a_market_of_another_kind_is_refused(played):
 
 
 def test_finding_is_built_from_known_runs(monkeypatch):
-    monkeypatch.setattr(evidence, "FRONT_POINTS", 3)
+    monkeypatch.setattr(liquidations, "FRONT_POINTS", 3)
     monkeypatch.setattr(
-        evidence, "pareto_front", lambda game, points: SimpleNamespace(costs=np.array([[9, 14], [14, 9]]))
+        liquidations, "pareto_front", lambda game, points: SimpleNamespace(costs=np.array([[9, 14], [14, 9]]))
     )
     reference.cache_clear()
     found = examine(evidence_of(written=12.0))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import t, ttest_ind
 
-from tacitlab.studies.execution_collusion.intervals import difference, jackknife
+from tacitlab.studies.liquidations import difference, jackknife
 
 RNG = np.random.default_rng(0)
 

@@ -10,11 +10,11 @@ from test_execution_collusion import SMALL, runs_of
 
 from tacitlab.audits.execution import expected_spread
 from tacitlab.lab.run import load
+from tacitlab.studies import liquidations
 from tacitlab.studies.base import Player, Verdict
-from tacitlab.studies.execution_collusion import evidence
-from tacitlab.studies.execution_collusion.evidence import SIMULATED, WRITTEN, reference
 from tacitlab.studies.execution_misspecified import study
 from tacitlab.studies.execution_misspecified.study import CALM, NOISY, ExecutionMisspecified, Pair
+from tacitlab.studies.liquidations import SIMULATED, WRITTEN, reference
 from tacitlab.studies.page import write_report
 
 RNG = np.random.default_rng(1)
@@ -139,7 +139,7 @@ def played(tmp_path_factory):
     folder = tmp_path_factory.mktemp("misspecified")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            evidence, "pareto_front", lambda game, points: SimpleNamespace(costs=np.array([[9, 14], [14, 9]]))
+            liquidations, "pareto_front", lambda game, points: SimpleNamespace(costs=np.array([[9, 14], [14, 9]]))
         )
         reference.cache_clear()
         finding = Tiny().find("tiny", Player(folder))

@@ -15,7 +15,7 @@ from tacitlab.audits.execution import Floats
 from tacitlab.errors import TacitError
 from tacitlab.lab.result import Policies
 from tacitlab.markets import Execution
-from tacitlab.studies.execution_collusion.evidence import Runs
+from tacitlab.studies.liquidations import Runs
 
 if TYPE_CHECKING:
     from tacitlab.learners.parts.networks import Mlp

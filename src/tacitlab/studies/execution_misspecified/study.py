@@ -16,19 +16,28 @@ from tacitlab.measures.statistics import Estimate
 from tacitlab.plot.panels import Panels
 from tacitlab.report.page import Section, Table
 from tacitlab.studies.base import Claim, Finding, Player, Study, more_than, statements
-from tacitlab.studies.execution_collusion import figures, published
-from tacitlab.studies.execution_collusion.answer import shortened
-from tacitlab.studies.execution_collusion.claims import majority, place
-from tacitlab.studies.execution_collusion.evidence import SIMULATED, WRITTEN, Runs, Setting, Size, estimate, experiment
-from tacitlab.studies.execution_collusion.intervals import Rows, jackknife
-from tacitlab.studies.execution_collusion.report import overview, run_section
-from tacitlab.studies.execution_collusion.study import BENCHMARKS, WORDS
+from tacitlab.studies.execution_collusion.figures import average_schedules, overview, run_section
+from tacitlab.studies.liquidations import (
+    BENCHMARKS,
+    SIMULATED,
+    WORDS,
+    WRITTEN,
+    Rows,
+    Runs,
+    Setting,
+    Size,
+    estimate,
+    experiment,
+    jackknife,
+    label,
+    left_out,
+    majority,
+    place,
+    plain,
+    shortened,
+)
 
 CALM, NOISY = 1e-9, 1e-2
-SIZES = {
-    "quick": Size(sessions=6, episodes=800, test_episodes=500),
-    "paper": Size(sessions=published.MISSPECIFIED_RUNS),
-}
 SECTIONS = {CALM: "§ 4.5.1 (P)", NOISY: "§ 4.5.2 (P)"}  # by the volatility of training
 SUMMARY = "§ 4.5.2 (P), end"
 PAIRING = (
@@ -136,7 +145,10 @@ class ExecutionMisspecified(Study):
         "optimal execution game with reinforcement learning, arXiv 2408.11773 (version 1, 2024), section 4.5.\n\n"
         "(P) the paper's text; the figures of this section were not digitised."
     )
-    sizes: ClassVar[Mapping[str, Size]] = SIZES
+    sizes: ClassVar[Mapping[str, Size]] = {
+        "quick": Size(sessions=6, episodes=800, test_episodes=500),
+        "paper": Size(sessions=10),
+    }
 
     def find(self, preset: str, play: Player) -> Finding:
         size = self.sizes[preset]
@@ -156,9 +168,8 @@ class ExecutionMisspecified(Study):
 def examine(pairs: tuple[Pair, ...], episodes: int) -> Finding:
     """Judge the claims by all pairs."""
     claims = tuple(claim for pair in pairs for claim in pair_claims(pair))
-    failed = [f"{pair.mixed.failed} {pair.mixed.title}" for pair in pairs if pair.mixed.failed]
-    left_out = (f"Sessions that failed to learn are left out: {', '.join(failed)}.",) if failed else ()
-    notes = (*shortened(episodes), *left_out, PAIRING, BENCHMARKS, WORDS, SPREAD)
+    failed = left_out([pair.mixed for pair in pairs])
+    notes = (*shortened(episodes), *failed, PAIRING, BENCHMARKS, WORDS, SPREAD)
     return Finding(f"{answer(pairs, episodes)}\n\n{statements(claims)}", claims, sections(pairs), notes)
 
 
@@ -172,7 +183,7 @@ def pair_claims(pair: Pair) -> Iterator[Claim]:
     yield majority(f"{mixed.title}: most in the paper's rectangle", mixed.in_stars, section)
     yield majority(f"{mixed.title}: most in the rectangle of the game, {own}", mixed.inside, section)
     yield Claim(f"{mixed.title}: K, 0 at Nash and 1 at the joint optimum", estimate(mixed.index))
-    note = f"less what the same policies cost at {published.label(pair.same_training.test_volatility)}"
+    note = f"less what the same policies cost at {label(pair.same_training.test_volatility)}"
     change = mixed.mean - pair.matched(pair.same_training.mean)
     yield Claim(f"{mixed.title}: change of the mean shortfall (currency)", estimate(change), note=note)
     name = f"{mixed.title}: standard deviation of costs nearer to that of the same test than of the same training by"
@@ -259,11 +270,11 @@ def _schedules(pairs: tuple[Pair, ...]) -> Iterator[Panels]:
     for first, second in zip(pairs[::2], pairs[1::2], strict=True):
         shown = (first.same_training, first.mixed, second.mixed, second.same_training)
         known = first.mixed.reference
-        yield figures.average_schedules(
+        yield average_schedules(
             {_label(one): one.schedules for one in shown}, known.nash_schedule, known.twap,
             title=f"Mean schedules {first.mixed.setting.words}",
         )  # fmt: skip
 
 
 def _label(runs: Runs) -> str:
-    return f"trained at {published.plain(runs.volatility)}, tested at {published.plain(runs.test_volatility)}"
+    return f"trained at {plain(runs.volatility)}, tested at {plain(runs.test_volatility)}"
