@@ -13,13 +13,12 @@ from tacitlab.markets.kyle.theory import SingleAuction
 from tacitlab.measures.statistics import Estimate
 from tacitlab.report.market_tested import outcome_of
 from tacitlab.studies.base import Claim, Player, between
-from tacitlab.studies.insider_trading import settings, study
-from tacitlab.studies.insider_trading.claims import BAR, WORDS
-from tacitlab.studies.insider_trading.evidence import Auctions, Dealers
-from tacitlab.studies.insider_trading.study import InsiderTrading
+from tacitlab.studies.insider_trading import study
+from tacitlab.studies.insider_trading.evidence import Auctions, Dealers, Size
+from tacitlab.studies.insider_trading.study import BAR, WORDS, InsiderTrading
 from tacitlab.studies.page import write_report
 
-TINY = settings.Size(
+TINY = Size(
     sessions=3, auctions=2048, entropy=(0.05, 0.05), tests=2000, customers=2500, ticks=(0.2, 0.3), rates=(0.1, 0.01),
     everything=False,
 )  # fmt: skip
@@ -183,11 +182,11 @@ def test_the_whole_study_in_small(tmp_path, monkeypatch):
 
 
 def test_paper_markets_are_more():
-    quick, paper = settings.SIZES["quick"], settings.SIZES["paper"]
+    quick, paper = InsiderTrading.sizes["quick"], InsiderTrading.sizes["paper"]
     assert set(quick.auctioned()) < set(paper.auctioned())
     for size in (quick, paper):
         for name, market in size.auctioned().items():
             experiment = size.auction(name, market)
             assert experiment.length.episodes * market.auctions >= size.auctions
-        dealers = size.dealers("dealers", size.table(0.1), "realised", size.rates)
+        dealers = size.dealers("q", "realised", size.rates)
         assert len(list(dealers.cells())) == len(size.ticks) * len(size.rates)

@@ -1,4 +1,4 @@
-"""What the runs of the study of insider trading ended in: slopes, profits and what deviations would gain; quotes."""
+"""What the study of insider trading plays, and what it ended in: slopes, profits and what deviations gain; quotes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,16 +8,100 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tacitlab.lab.experiment import Experiment
 from tacitlab.lab.result import Result
+from tacitlab.learners import Schedule
 from tacitlab.markets import GlostenMilgrom, KyleMarket
 from tacitlab.markets.kyle import sequential
 from tacitlab.markets.kyle.theory import LinearPlay, SingleAuction
 from tacitlab.measures.slopes import slope_of_means
 from tacitlab.report.market_tested import Tested, outcome_of
-from tacitlab.studies.base import Player
-from tacitlab.studies.insider_trading.settings import DEALER, Size
+from tacitlab.studies.base import Floats, Player
+from tacitlab.studies.frame import scenario
 
-Floats = NDArray[np.float64]
+ROUNDS = 4  # sequential auctions of a value
+HISTORY = 1000  # auctions that a rational maker remembers
+EPISODE = 2000  # auctions of an episode in which one learns from past ones
+FALLING = 0.8  # of a session in which Q-learners' exploration falls to 0
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is played.
+
+    Attributes
+    ----------
+    sessions : int
+    auctions : int
+        That everybody trains for.
+    entropy : (float, float)
+        Weight of entropy of insiders and of a maker, which keeps them from becoming certain too soon. What
+        randomness it leaves to insiders acts as noise trade; a maker's does not change what is best for anybody.
+    tests : int
+        Auctions, or days of auctions, of a test.
+    customers : int
+        That dealers train with.
+    ticks : tuple of float
+    rates : tuple of float
+        Learning rates of Q-learners with realised profits.
+    everything : bool
+        Whether variations that take long are played.
+    """
+
+    sessions: int
+    auctions: int
+    entropy: tuple[float, float]
+    tests: int
+    customers: int
+    ticks: tuple[float, ...]
+    rates: tuple[float, ...]
+    everything: bool = True
+
+    def auction(self, name: str, market: KyleMarket) -> Experiment:
+        """Insiders, and the maker if he learns, by PPO with networks of their own."""
+        one = scenario(__file__, "auction").learners[0]
+        gamma = 1.0 if market.rounds > 1 else 0.0  # profits of later auctions count where there are any
+        insider, maker = ({"gamma": gamma, "entropy_weight": weight} for weight in self.entropy)
+        learners = [one.model_copy(update=insider | {"agents": market.insiders})]
+        if market.maker == "learning":
+            learners.append(one.model_copy(update=maker | {"agents": 1}))
+        tests = self.tests if market.values == "once" else max(1, self.tests // market.auctions)
+        changes = {
+            "name": name, "environment": market, "learners": learners, "sessions": self.sessions,
+            "length.episodes": -(-self.auctions // market.auctions), "test.episodes": tests,
+        }  # fmt: skip
+        return scenario(__file__, "auction", changes)
+
+    def auctioned(self) -> dict[str, KyleMarket]:
+        """Every market of auctions, by name."""
+        found = {
+            "one": KyleMarket(insiders=1),
+            "two": KyleMarket(insiders=2),
+            "two-fixed": KyleMarket(insiders=2, maker="fixed"),
+            "two-rational": KyleMarket(
+                insiders=2, maker="rational", values="each", auctions=EPISODE, memory=HISTORY, slope=1.0
+            ),
+            "day": KyleMarket(insiders=1, auctions=ROUNDS),
+        }
+        if self.everything:
+            found["three"] = KyleMarket(insiders=3)
+            found["two-day"] = KyleMarket(insiders=2, auctions=ROUNDS)
+        return found
+
+    def dealers(self, learner: str, payoffs: str, rates: tuple[float, ...] = ()) -> Experiment:
+        """Two dealers for every tick (and learning rate); the room for half-spreads is the same: all compile once."""
+        name, room = f"dealers-{learner}", len(GlostenMilgrom(tick=min(self.ticks)).spreads)
+        falls = Schedule(points=((0, 1.0), (int(FALLING * self.customers), 0.0)), between="linear")
+        episodes = self.customers // scenario(__file__, name).market.customers  # type: ignore[attr-defined]
+        changes: dict[str, Any] = {
+            "name": name if payoffs == "realised" else f"{name}-{payoffs}", "environment.tick": self.ticks[0],
+            "environment.levels": room, "environment.payoffs": payoffs, "sessions": self.sessions,
+            "length.episodes": episodes, "trace.windows": min(50, episodes),
+            "sweep": {"environment.tick": self.ticks} | ({"learners.alpha": rates} if rates else {}),
+        }  # fmt: skip
+        if learner == "q":
+            changes |= {"learners.exploration": falls} | ({"learners.alpha": rates[0]} if rates else {})
+        return scenario(__file__, name, changes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -217,12 +301,13 @@ class Evidence:
 def gather(size: Size, play: Player) -> Evidence:
     """Play everything."""
     auctions = {name: _auctions(play(size.auction(name, market))) for name, market in size.auctioned().items()}
-    dealers = {"Q, expected profits": _ticks(play(size.dealers("dealers-q-expected", size.table(0.1), "expected")))}
-    run = play(size.dealers("dealers-q", size.table(size.rates[0]), "realised", size.rates))
-    for rate in size.rates:
-        dealers[f"Q, realised profits, α = {rate:g}"] = _ticks(run, rate)
-    dealers["PPO, expected profits"] = _ticks(play(size.dealers("dealers-ppo-expected", DEALER, "expected")))
-    dealers["PPO, realised profits"] = _ticks(play(size.dealers("dealers-ppo", DEALER, "realised")))
+    run = play(size.dealers("q", "realised", size.rates))
+    dealers = {
+        "Q, expected profits": _ticks(play(size.dealers("q", "expected"))),
+        **{f"Q, realised profits, α = {rate:g}": _ticks(run, rate) for rate in size.rates},
+        "PPO, expected profits": _ticks(play(size.dealers("ppo", "expected"))),
+        "PPO, realised profits": _ticks(play(size.dealers("ppo", "realised"))),
+    }
     return Evidence(auctions, dealers, size)
 
 

@@ -9,9 +9,10 @@ from tacitlab.measures.statistics import mean_interval
 from tacitlab.plot.chart import Axis, Chart, HLine, Line, Mark, Points
 from tacitlab.plot.panels import Panel, Panels
 from tacitlab.report.page import Cell, Section, Table
-from tacitlab.studies.frame import curve
-from tacitlab.studies.insider_trading.claims import WORDS
-from tacitlab.studies.insider_trading.evidence import Auctions, Evidence, Floats
+from tacitlab.studies.base import Floats
+from tacitlab.studies.frame import cell, curve
+from tacitlab.studies.insider_trading.evidence import Auctions, Evidence
+from tacitlab.studies.insider_trading.study import WORDS
 
 ORDERS = (
     "Slopes of orders on value less price and of prices on flow, with frozen policies that do what seems best, over "
@@ -49,18 +50,6 @@ EQUILIBRIA = (
     "change of tick is no sign of collusion, and where it does, neither. Learned quotes must be judged by the "
     "equilibria of their own tick."
 )
-
-
-def cell(values: Floats, scale: float = 1.0) -> str:
-    """Mean over sessions, below it its interval.
-
-    Examples
-    --------
-    >>> cell(np.array([0.98, 1.0, 1.02])).split()
-    ['1.00', '0.95', 'to', '1.05']
-    """
-    found = mean_interval(scale * np.asarray(values))
-    return f"{found.mean:{found.precision}}\n{found.interval}"
 
 
 # --- auctions ------------------------------------------------------------------------------------------------------
@@ -120,16 +109,12 @@ def learning(e: Evidence) -> Chart:
         time, total, impact = found.curves()
         nash = found.market.nash
         wanted = found.market.insiders * float(nash.orders[0])
-        marks.append(_curve(time, total / wanted, f"{words}: orders"))
-        marks.append(_curve(time, impact / float(nash.impacts[0]), f"{words}: prices", dash=True))
+        marks.append(curve(time, total / wanted, f"{words}: orders"))
+        marks.append(curve(time, impact / float(nash.impacts[0]), f"{words}: prices", dash=True))
     marks.append(HLine(1.0, "equilibrium"))
     caption = "Mean over sessions in windows of auctions, with its pointwise 95 % interval; exploration included."
     axes = Axis("auctions"), Axis("slope over theory", range=(0.0, 2.0))
     return Chart("Slopes while learning", *axes, marks, caption)
-
-
-def _curve(time: Floats, values: Floats, name: str, *, dash: bool = False) -> Line:
-    return curve(time, values, name, dash=dash)
 
 
 def scatter(e: Evidence) -> Chart:
@@ -214,7 +199,7 @@ def tick_chart(e: Evidence) -> Chart:
 def dealer_learning(e: Evidence) -> Chart:
     """How quotes move while learning, at one tick."""
     tick = e.size.ticks[len(e.size.ticks) // 2]
-    marks: list[Mark] = [_curve(*one[tick].curve(), name) for name, one in e.dealers.items()]
+    marks: list[Mark] = [curve(*one[tick].curve(), name) for name, one in e.dealers.items()]
     some = next(iter(e.dealers.values()))[tick]
     marks += [HLine(float(s), f"equilibrium {s:g}") for s in some.equilibria]
     title, caption = f"Best half-spread while learning, tick {tick:g}", "Mean over sessions, with its 95 % interval."
