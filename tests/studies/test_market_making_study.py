@@ -14,12 +14,20 @@ from tacitlab.markets.quoting.solutions import equilibrium, joint_optimum
 from tacitlab.markets.quoting.theory import record
 from tacitlab.measures.statistics import Estimate
 from tacitlab.studies.base import Verdict
-from tacitlab.studies.market_making import evidence, settings, study
+from tacitlab.studies.frame import scenario
+from tacitlab.studies.market_making import evidence, figures, study
 from tacitlab.studies.market_making.evidence import Classic, Evidence, Learned, Repeated
-from tacitlab.studies.market_making.report import sections
+from tacitlab.studies.market_making.study import MarketMakingStudy
 
 ALONE = MarketMaking(steps=10, dt=0.02, cap=6, grid=5)
-PAIR = settings.PAIR.model_copy(update={"steps": 6, "cap": 3})
+
+
+def market(name):
+    """Of a scenario of the study."""
+    return scenario(study.__file__, name).market
+
+
+PAIR = market("pair-ppo").model_copy(update={"steps": 6, "cap": 3})
 SESSIONS = 6
 
 
@@ -44,8 +52,8 @@ def remembered(quote):
 
 def simulated(gamma, rule, shift=0.0):
     """Sessions that scatter around the exact moments of a rule."""
-    market = settings.CLASSIC.model_copy(update={"risk_aversion": gamma})
-    exact, rng = record(market.game, market.tables()[rule]), np.random.default_rng(4)
+    classic = market("classic").model_copy(update={"risk_aversion": gamma})
+    exact, rng = record(classic.game, classic.tables()[rule]), np.random.default_rng(4)
     episodes = exact.gain[0] + shift + exact.gain_sd[0] * rng.standard_normal((20, 1000, 1))
     held = exact.inventory_sd[0] * math.sqrt(0.999) * (1 + 0.02 * rng.standard_normal((20, 2, 1)))
     data = xr.Dataset(
@@ -62,9 +70,9 @@ def simulated(gamma, rule, shift=0.0):
 @pytest.fixture(scope="module")
 def found():
     game, tables = PAIR.game, ALONE.tables()
-    dealers = settings.REQUEST
+    dealers = market("request-q")
     return Evidence(
-        settings.SIZES["quick"],
+        MarketMakingStudy.sizes["quick"],
         {"PPO": learned(ALONE, tables["optimum"]), "Q-learning": learned(ALONE, tables["fixed-spread"])},
         learned(PAIR, equilibrium(game).quotes),
         np.zeros((2, 2)),
@@ -73,7 +81,7 @@ def found():
             "PPO": learned(dealers, joint_optimum(dealers.game).quotes),
         },
         {"expected": remembered(0.92498), "drawn": remembered(0.47293)},
-        tuple(simulated(gamma, rule) for gamma in (0.1,) for rule in evidence.CLASSIC_RULES),
+        tuple(simulated(gamma, rule) for gamma in (0.1,) for rule in ("avellaneda-stoikov", "symmetric")),
     )
 
 
@@ -151,7 +159,7 @@ def _others(alone):
 
 
 def test_figures_and_tables_hold_every_session(found):
-    first, second, third = sections(found)
+    first, second, third = figures.sections(found)
     panels, _ = first.charts
     lines = [mark.name for mark in panels.panels[0].marks]
     assert lines.count("bid, a session") == lines.count("ask, a session") == SESSIONS
@@ -167,7 +175,7 @@ def test_figures_and_tables_hold_every_session(found):
 @pytest.mark.parametrize("preset", ["quick", "paper"])
 def test_what_is_played(preset, monkeypatch):
     """Every run has a name of its own; PPO alone plays the sessions that the bar asks for."""
-    size, runs = settings.SIZES[preset], []
+    size, runs = MarketMakingStudy.sizes[preset], []
     fake = SimpleNamespace(market=PAIR, table=SimpleNamespace(market=PAIR, quotes=equilibrium(PAIR.game).quotes[None]))
     monkeypatch.setattr(evidence, "examined", lambda result: fake)
     monkeypatch.setattr(evidence, "outcome_of", lambda result, cell=0: None)

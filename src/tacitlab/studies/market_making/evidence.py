@@ -1,26 +1,59 @@
-"""The runs of the study of market making, and what their makers learned, exactly where tables exist."""
+"""What the study of market making plays, and what its makers learned, exactly where tables exist."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
 from tacitlab.audits.quoting import LearnedQuotes, learned_quotes
+from tacitlab.lab.experiment import Experiment
 from tacitlab.lab.result import Result, benchmarks_of
-from tacitlab.markets.base import Market
 from tacitlab.markets.quoting.market import QuotingMarket
 from tacitlab.report.market_tested import Tested, outcome_of
-from tacitlab.studies.base import Player, by_session
-from tacitlab.studies.market_making import settings
-from tacitlab.studies.market_making.settings import AVERSIONS, Size
+from tacitlab.studies.base import Floats, Player, by_session
+from tacitlab.studies.frame import scenario
 from tacitlab.theory.benchmarks import Benchmarks
 
-Floats = NDArray[np.float64]
-CLASSIC_RULES = ("avellaneda-stoikov", "symmetric")
+PAID = {"expected": "each paid by its chance to win", "drawn": "the winner alone paid"}
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is played: sessions and training episodes of each part.
+
+    Attributes
+    ----------
+    alone, table_q, pair, request_q, request_ppo, repeated : (sessions, episodes)
+        Of PPO alone, Q-learning alone, two PPO makers, dealers without memory, dealers who remember.
+    fine, deep_q : (sessions, episodes) or None
+        Of PPO in shorter steps and of DQN, where they are played.
+    classic : (sessions, test episodes)
+        Of the rules of Avellaneda and Stoikov.
+    responses : int
+        Sessions of two makers against which best responses are computed.
+    published : bool
+        Whether dealers who remember learn as slowly as in the literature.
+    """
+
+    alone: tuple[int, int]
+    table_q: tuple[int, int]
+    pair: tuple[int, int]
+    request_q: tuple[int, int]
+    request_ppo: tuple[int, int]
+    repeated: tuple[int, int]
+    classic: tuple[int, int]
+    responses: int
+    fine: tuple[int, int] | None = None
+    deep_q: tuple[int, int] | None = None
+    published: bool = False
+
+    def experiment(self, name: str, size: tuple[int, int], scene: str = "", **changes: Any) -> Experiment:
+        """Everybody learns alike: (sessions, episodes) of a scenario, which has the experiment's name."""
+        fields = {"name": name, "sessions": size[0], "length.episodes": size[1]}
+        return scenario(__file__, scene or name, fields | {f"environment.{key}": x for key, x in changes.items()})
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,34 +192,24 @@ class Evidence:
     classic: tuple[Classic, ...]
 
 
-PAID = {"expected": "each paid by its chance to win", "drawn": "the winner alone paid"}
-
-
 def gather(size: Size, play: Player) -> Evidence:
     """Play everything."""
 
-    def learned(name: str, market: Market, learner: Any, how_much: tuple[int, int]) -> Learned:
-        return examined(play(size.experiment(name, market, learner, how_much)))
+    def learned(name: str, how_much: tuple[int, int]) -> Learned:
+        return examined(play(size.experiment(name, how_much)))
 
-    alone = {
-        "PPO": learned("alone-ppo", settings.ALONE, settings.PPO_ALONE, size.alone),
-        "Q-learning": learned("alone-q", settings.ALONE, settings.Q_ALONE, size.table_q),
-    }
+    alone = {"PPO": learned("alone-ppo", size.alone), "Q-learning": learned("alone-q", size.table_q)}
     if size.fine is not None:
-        alone["PPO, steps of 0.005"] = learned("fine-ppo", settings.FINE, settings.PPO_ALONE, size.fine)
+        alone["PPO, steps of 0.005"] = learned("fine-ppo", size.fine)
     if size.deep_q is not None:
-        alone["DQN"] = learned("alone-dqn", settings.ALONE, settings.DEEP_Q, size.deep_q)
-    pair = learned("pair-ppo", settings.PAIR, settings.PPO_PAIR, size.pair)
+        alone["DQN"] = learned("alone-dqn", size.deep_q)
+    pair = learned("pair-ppo", size.pair)
     few = LearnedQuotes(pair.market, pair.table.quotes[: size.responses])
-    requests = {
-        "Q-learning": learned("request-q", settings.REQUEST, settings.Q_REQUEST, size.request_q),
-        "PPO": learned("request-ppo", settings.REQUEST, settings.PPO_REQUEST, size.request_ppo),
+    requests = {"Q-learning": learned("request-q", size.request_q), "PPO": learned("request-ppo", size.request_ppo)}
+    repeated = {
+        fills: Repeated(outcome_of(play(size.experiment(f"repeated-{fills}", size.repeated, "repeated", fills=fills))))
+        for fills in PAID
     }
-    repeated = {}
-    for fills in PAID:
-        market = settings.REPEATED.model_copy(update={"fills": fills})
-        run = play(size.experiment(f"repeated-{fills}", market, settings.Q_REPEATED, size.repeated, test=2))
-        repeated[fills] = Repeated(outcome_of(run))
     return Evidence(size, alone, pair, few.exploitability(), requests, repeated, _classic(size, play))
 
 
@@ -198,8 +221,11 @@ def examined(result: Result) -> Learned:
 
 
 def _classic(size: Size, play: Player) -> tuple[Classic, ...]:
-    sweep: dict[str, Any] = {"environment.risk_aversion": AVERSIONS, "learners.rule": CLASSIC_RULES}
-    result, pairs = play(size.rules("classic", settings.CLASSIC, sweep)), []
-    for gamma in AVERSIONS:
-        pairs += [(gamma, rule) for rule in CLASSIC_RULES]
-    return tuple(Classic(gamma, rule, outcome_of(result, cell)) for cell, (gamma, rule) in enumerate(pairs))
+    """A cell for each aversion and rule."""
+    sessions, episodes = size.classic
+    made = scenario(__file__, "classic", {"sessions": sessions, "test.episodes": episodes})
+    result, cells = play(made), cast(list[Any], list(made.cells()))
+    return tuple(
+        Classic(one.market.risk_aversion, one.learners[0].rule, outcome_of(result, cell))
+        for cell, one in enumerate(cells)
+    )

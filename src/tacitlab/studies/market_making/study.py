@@ -11,23 +11,25 @@ from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 from tacitlab.measures.statistics import Estimate, mean_interval
-from tacitlab.studies.base import Claim, Finding, Player, Study, Verdict, at_least, between, judge, paired_difference
-from tacitlab.studies.frame import bare, compared, percent, say
-from tacitlab.studies.market_making.evidence import PAID, Evidence, Learned, Repeated, gather
-from tacitlab.studies.market_making.report import sections
-from tacitlab.studies.market_making.settings import SIZES, Size
+from tacitlab.studies.base import (
+    STANDARD_ERRORS,
+    Claim,
+    Finding,
+    Player,
+    Study,
+    Verdict,
+    at_least,
+    between,
+    judge,
+    paired_difference,
+)
+from tacitlab.studies.frame import bare, beside, compared, percent, published, say
+from tacitlab.studies.market_making.evidence import PAID, Evidence, Learned, Repeated, Size, gather
 
 BAR = 0.97  # share of the optimum that a maker who is alone must reach
 BAND = 0.1  # of the way from equilibrium to joint optimum: this near counts as there
-PATHS = 20_000  # of the published table
-CALVANO = 0.849  # profit gain of two Q-learning firms, 1,000 sessions; its standard error is 0.0035
-TABLE: Mapping[tuple[float, str], tuple[float, float, float]] = {  # gain, its sd, sd of the last inventory
-    (0.01, "avellaneda-stoikov"): (68.39, 8.95, 5.22),
-    (0.1, "avellaneda-stoikov"): (64.87, 6.50, 2.93),
-    (0.1, "symmetric"): (68.00, 13.32, 8.46),
-    (0.5, "avellaneda-stoikov"): (48.59, 5.89, 1.95),
-}
-SIMULATED = "20,000 paths of another program"
+LEANING = 0.1  # risk aversion at which leaning on the inventory is compared with the symmetric strategy
+PUBLISHED = published(__file__)
 TARGET = f"within {percent(1 - BAR, 0)} of the optimum"
 COMPETITIVE = "at the equilibrium: within a tenth of the way to the joint optimum"
 NEAR = between(-BAND, BAND)  # of the way from equilibrium to joint optimum
@@ -48,7 +50,17 @@ class MarketMakingStudy(Study):
         "Penalva, Algorithmic and High-Frequency Trading, 2015, section 10.2; E. Calvano et al., American Economic "
         "Review 110(10), 2020, 3267-3297 (dealers who remember: the same game with prices)."
     )
-    sizes: ClassVar[Mapping[str, Size]] = SIZES
+    sizes: ClassVar[Mapping[str, Size]] = {
+        "quick": Size(
+            alone=(20, 2000), table_q=(6, 5000), pair=(6, 3000), request_q=(10, 200_000), request_ppo=(8, 100_000),
+            repeated=(5, 300), classic=(20, 200), responses=6,
+        ),
+        "paper": Size(
+            alone=(20, 6000), table_q=(20, 20_000), pair=(20, 12_000), request_q=(20, 500_000),
+            request_ppo=(20, 300_000), repeated=(20, 1500), classic=(20, 1000), responses=20, fine=(20, 2000),
+            deep_q=(10, 5000), published=True,
+        ),
+    }  # fmt: skip
 
     def find(self, preset: str, play: Player) -> Finding:
         return examine(gather(self.sizes[preset], play))
@@ -56,6 +68,8 @@ class MarketMakingStudy(Study):
 
 def examine(e: Evidence) -> Finding:
     """Judge the claims by the runs of all experiments."""
+    from tacitlab.studies.market_making.figures import sections
+
     claims = (*alone_claims(e), *pair_claims(e), *dealer_claims(e), *classic_claims(e))
     return Finding(answer(e), claims, sections(e), NOTES)
 
@@ -103,8 +117,8 @@ def dealer_claims(e: Evidence) -> Iterator[Claim]:
     for fills, many in e.repeated.items():
         place = mean_interval(many.place)
         words = f"3 two dealers who remember, {PAID[fills]}: place (0 to 1)"
-        if fills == "expected" and e.size.published:
-            yield Claim(words, place, CALVANO, "Calvano et al. 2020, the same game with prices", 0.0035)
+        if e.size.published and words in PUBLISHED:
+            yield beside(words, place, PUBLISHED[words])
         else:
             yield Claim(words, place, None, COMPETITIVE, margin=NEAR)
 
@@ -112,17 +126,16 @@ def dealer_claims(e: Evidence) -> Iterator[Claim]:
 def classic_claims(e: Evidence) -> Iterator[Claim]:
     """The table of Avellaneda and Stoikov's rules, simulated."""
     for one in e.classic:
-        if (one.gamma, one.rule) not in TABLE:
-            continue
-        gain, sd, last = TABLE[one.gamma, one.rule]
         words = f"4 {one.rule}, γ = {one.gamma:g}"
-        rows = (
-            ("gain (currency)", one.gain, gain, sd / math.sqrt(PATHS)),
-            ("sd of the gain (currency)", one.gain_sd, sd, sd / math.sqrt(2 * PATHS)),
-            ("sd of the last inventory (lots)", one.inventory_sd, last, last / math.sqrt(2 * PATHS)),
-        )
-        for what, values, published, se in rows:
-            yield Claim(f"{words}: {what}", mean_interval(values), published, SIMULATED, se, 0.005)
+        for name, values in (
+            (f"{words}: gain (currency)", one.gain),
+            (f"{words}: sd of the gain (currency)", one.gain_sd),
+            (f"{words}: sd of the last inventory (lots)", one.inventory_sd),
+        ):
+            if name in PUBLISHED:
+                value = PUBLISHED[name]
+                se = value.value / math.sqrt(2 * (value.runs or 0)) if value.sd is None else value.se  # of an sd
+                yield beside(name, mean_interval(values), value, se=se)
 
 
 def minus(found: Estimate, number: float) -> Estimate:
@@ -146,13 +159,14 @@ def alone(e: Evidence) -> str:
              ("avellaneda-stoikov", "fixed-spread")}  # fmt: skip
     verdict = say(judge(share, at_least(BAR)), "yes", "no", "not for certain")
     others = ", ".join(f"{name} {percent(mean_interval(one.share))}" for name, one in e.alone.items() if name != "PPO")
-    grid = known.numbers["payoff of the best of 5 half-spreads a side"] / known.optimum.average
+    grid = next(name for name in known.numbers if name.startswith("payoff of the best of"))
+    earns = percent(known.numbers[grid] / known.optimum.average)
     return (
-        f"Does a maker alone come {TARGET}? With PPO {verdict}: it reaches {percent(share)} of its "
-        f"utility, the worst of {share.n} sessions {100 * ppo.share.min():.1f} %. One gets near without learning: the "
-        f"formula of Avellaneda and Stoikov earns {100 * rules['avellaneda-stoikov']:.1f} % of the optimum here, a "
-        f"fixed spread {100 * rules['fixed-spread']:.1f} %. The others: {others}; learners of values choose from five "
-        f"half-spreads a side, whose best use earns {100 * grid:.1f} %."
+        f"Does a maker alone come {TARGET}? With PPO {verdict}: it reaches {percent(share)} of its utility, the worst "
+        f"of {share.n} sessions {percent(ppo.share.min())}. One gets near without learning: the formula of Avellaneda "
+        f"and Stoikov earns {percent(rules['avellaneda-stoikov'])} of the optimum here, a fixed spread "
+        f"{percent(rules['fixed-spread'])}. The others: {others}; learners of values choose from a grid, where "
+        f"{grid.removeprefix('payoff of ')} earns {earns}."
     )
 
 
@@ -165,7 +179,7 @@ def pair(e: Evidence) -> str:
         f"Two makers under logit choice {where(place)}: {place} of the way from the Markov-perfect equilibrium to the "
         f"joint optimum, with a mean half-spread of {mean_interval(e.pair.half_spread)} (equilibrium {nash:.3f}, joint "
         f"optimum {joint:.3f}). A best response would gain {mean_interval(e.exploited.mean(axis=1))} a maker, "
-        f"{100 * e.exploited.mean() / room:.0f} % of that way."
+        f"{percent(e.exploited.mean() / room, 0)} of that way."
     )
 
 
@@ -190,12 +204,12 @@ def classic(e: Evidence) -> str:
     """The table of Avellaneda and Stoikov."""
     claims = list(classic_claims(e))
     good = sum(claim.judged() is Verdict.REPRODUCED for claim in claims)
-    leaning, plain = (one for one in e.classic if one.gamma == 0.1)
+    leaning, plain = (one for one in e.classic if one.gamma == LEANING)
     gain, risk = (float(getattr(leaning, x).mean() / getattr(plain, x).mean()) for x in ("gain", "gain_sd"))
     return (
-        f"Avellaneda and Stoikov's table: {good} of {len(claims)} published numbers lie within 2 standard errors. "
-        f"Leaning on the inventory (γ = 0.1) leaves {100 * risk:.0f} % of the risk of the symmetric strategy and "
-        f"{100 * gain:.0f} % of its gain."
+        f"Avellaneda and Stoikov's table: {good} of {len(claims)} published numbers lie within {STANDARD_ERRORS:g} "
+        f"standard errors. Leaning on the inventory (γ = {LEANING:g}) leaves {percent(risk, 0)} of the risk of the "
+        f"symmetric strategy and {percent(gain, 0)} of its gain."
     )
 
 

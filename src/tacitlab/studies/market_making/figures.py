@@ -1,17 +1,19 @@
 """Tables and figures of the study of market making."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from tacitlab.markets.quoting.solutions import optimum
 from tacitlab.markets.quoting.theory import record, values
-from tacitlab.measures.statistics import curve_interval, mean_interval
+from tacitlab.measures.statistics import mean_interval
 from tacitlab.plot.chart import Axis, Chart, HLine, Line, Mark, Points
 from tacitlab.plot.panels import Panel, Panels
 from tacitlab.report.page import Cell, Section, Table
-from tacitlab.studies.market_making.evidence import PAID, Classic, Evidence, Floats, Learned
-from tacitlab.studies.market_making.settings import CLASSIC
+from tacitlab.studies.base import Floats
+from tacitlab.studies.frame import curve, scenario
+from tacitlab.studies.market_making.evidence import PAID, Classic, Evidence, Learned
 
 SHOWN = 5  # lots to either side of 0 in figures
 DECIMALS = 4
@@ -56,8 +58,9 @@ def alone_table(e: Evidence) -> Table:
 def classic_table(rules: Sequence[Classic]) -> Table:
     """Moments of the rules: exact, and simulated."""
     rows: list[tuple[Cell, ...]] = []
+    plain: Any = scenario(__file__, "classic").market
     for one in rules:
-        market = CLASSIC.model_copy(update={"risk_aversion": one.gamma})
+        market = plain.model_copy(update={"risk_aversion": one.gamma})
         quotes, averse = market.tables()[one.rule], market.model_copy(update={"reward": "exponential-utility"}).game
         exact, best = record(market.game, quotes), optimum(averse).at(averse.begin)[0]
         sure = values(averse, quotes)[0, averse.begin, 0]
@@ -101,10 +104,9 @@ def quote_panels(e: Evidence) -> Panels:
 def learning_chart(one: Learned) -> Chart:
     """Utility while learning."""
     data = one.found.data["payoff"].astype(np.float64).mean("agent").transpose("session", "time")
-    band = curve_interval(data.values)
     best, numbers = one.benchmarks.optimum.average, one.benchmarks.numbers
     marks: list[Mark] = [
-        Line(one.found.data["time"].values, band.centre, "PPO", band.low, band.high),
+        curve(one.found.data["time"].values, data.values, "PPO"),
         HLine(best, f"optimum {best:.1f}"),
     ]
     for name in ("avellaneda-stoikov", "fixed-spread"):
