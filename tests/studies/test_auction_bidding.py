@@ -7,8 +7,8 @@ import pytest
 
 from tacitlab.audits.auction_bids import continuous
 from tacitlab.markets import Auction
-from tacitlab.studies.auction_bidding import play, study
-from tacitlab.studies.auction_bidding.play import PAIR, SETTINGS, Learned, Size
+from tacitlab.studies.auction_bidding import study
+from tacitlab.studies.auction_bidding.study import PAIR, SETTINGS, Learned, Size
 from tacitlab.studies.base import Player, Verdict
 
 SIGNALS = np.linspace(0, 1, 129)
@@ -53,7 +53,7 @@ def test_the_answer_names_who_missed_the_bar():
         "wallet-second": Learned(BY_KEY["wallet-second"], "PPO", bidding(BY_KEY["wallet-second"])),
         PAIR: Learned(BY_KEY[PAIR], "PPO", bidding(BY_KEY[PAIR], units=0.5)),
     }
-    found = study.examine(play.Evidence(auctions, {}))
+    found = study.examine(study.Evidence(auctions, {}))
     assert "2 of 3 auctions" in found.answer
     assert "all-pay" in found.answer.split("not shown: ")[1]
     apart = next(c for c in found.claims if "distance between the two slopes" in c.name)
@@ -65,6 +65,26 @@ def test_the_answer_names_who_missed_the_bar():
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("factor", "spread", "verdict", "words"),
+    [
+        (1.0, 0.002, Verdict.REPRODUCED, "keeps the bar (revenue"),
+        (1.3, 0.002, Verdict.NOT, "misses the bar (revenue"),
+        (1.0, 0.1, Verdict.UNDECIDED, "is not shown to keep the bar (revenue"),
+    ],
+)
+def test_words_turn_with_the_intervals(factor, spread, verdict, words):
+    setting = BY_KEY["first"]
+    bids = setting.theory.bids(SIGNALS)[None, None] * factor * np.ones((SESSIONS, 2, 1, 1))
+    apart = 1 + spread * np.linspace(-1, 1, SESSIONS)[:, None, None, None]
+    one = Learned(setting, "Q", continuous(setting.market.game, apart * bids))
+    assert study.kept(one) is verdict
+    said = study.answer(study.Evidence({"first": one}, {"q": one}))
+    assert f"At first price Q {words}" in said
+    missed = {Verdict.NOT: "not shown: first price (misses it", Verdict.UNDECIDED: "not shown: first price (undecided"}
+    assert missed.get(verdict, "in 1 of 1 auctions with one symmetric equilibrium.") in said
+
+
 @pytest.mark.parametrize("preset", ["quick", "paper"])
 def test_what_is_played(preset, monkeypatch):
     seen = {}
@@ -73,10 +93,10 @@ def test_what_is_played(preset, monkeypatch):
         seen[experiment.name] = experiment
         return SimpleNamespace(experiment=experiment)
 
-    monkeypatch.setattr(play, "learned", lambda run: bidding(BY_KEY.get(run.experiment.name, BY_KEY["first"])))
-    monkeypatch.setattr(play, "solve", lambda grid: None)  # of the theory's own tests
+    monkeypatch.setattr(study, "learned", lambda run: bidding(BY_KEY.get(run.experiment.name, BY_KEY["first"])))
+    monkeypatch.setattr(study, "solve", lambda grid: None)  # of the theory's own tests
     size = study.AuctionBidding.sizes[preset]
-    play.gather(size, record)
+    study.gather(size, record)
     assert set(BY_KEY) <= set(seen) or preset == "quick"
     for key, experiment in seen.items():
         many = size.episodes * BY_KEY[key].longer if key in BY_KEY else size.rival_episodes
@@ -87,8 +107,8 @@ def test_what_is_played(preset, monkeypatch):
 
 def test_a_small_run(tmp_path):
     size = Size(sessions=3, episodes=8192, rival_episodes=0, everything=False)
-    run = Player(tmp_path)(size.experiment("first", Auction(), play.LEARNER, size.episodes))
-    found = Learned(BY_KEY["first"], "PPO", play.learned(run))
+    run = Player(tmp_path)(size.experiment("first", Auction(), study.LEARNER, size.episodes))
+    found = Learned(BY_KEY["first"], "PPO", study.learned(run))
     assert found.bidding.bids.shape == (3, 2, 257, 1)
     assert found.bar.gap.n == 3
     assert (found.exploited > 0).all()  # so few auctions teach nobody to bid

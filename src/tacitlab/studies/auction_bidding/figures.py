@@ -4,12 +4,13 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from tacitlab.audits.auction_bids import MOST_EXPLOITED, MOST_GAP
 from tacitlab.markets.auction.theory import demand_reduction
 from tacitlab.measures.statistics import mean_interval
 from tacitlab.plot.chart import Axis, Chart, HLine, Line, Mark, Points, VLine
 from tacitlab.plot.panels import Panel, Panels
 from tacitlab.report.page import Section, Table
-from tacitlab.studies.auction_bidding.play import PAIR, Evidence, Learned
+from tacitlab.studies.auction_bidding.study import PAIR, Evidence, Learned
 from tacitlab.studies.frame import cell
 
 SHOWN = 65  # signals of a curve in the figure
@@ -66,7 +67,11 @@ def _curves(one: Learned) -> Iterator[Mark]:
 
 def scatter(everybody: Iterable[Learned]) -> Chart:
     """Revenue gap and exploitability of each session."""
-    marks: list[Mark] = [HLine(1.0, "1 %"), VLine(-3.0, "−3 %"), VLine(3.0, "+3 %")]
+    marks: list[Mark] = [
+        HLine(MOST_EXPLOITED, f"{MOST_EXPLOITED:g} %"),
+        VLine(-MOST_GAP, f"−{MOST_GAP:g} %"),
+        VLine(MOST_GAP, f"+{MOST_GAP:g} %"),
+    ]
     for one in everybody:
         if one.setting.key != PAIR:
             name = one.setting.words if one.who == "PPO" else one.who
@@ -81,8 +86,9 @@ def _row(one: Learned) -> tuple[str, ...]:
     within = "-" if one.setting.key == PAIR else f"{100 * one.bar.within.mean:.0f} %"
     gap = "-" if one.setting.key == PAIR else cell(one.gaps)
     revenue = mean_interval(bidding.revenue)
+    least = f"{demand_reduction(one.setting.market.game).revenue:g} to " if one.setting.key == PAIR else ""
     return (
-        one.setting.words, one.who, "0 to 0.6667" if one.setting.key == PAIR else f"{one.wanted:.4f}",
+        one.setting.words, one.who, f"{least}{one.wanted:.4f}",
         f"{revenue.mean:{revenue.precision}}\n{revenue.interval}", gap, cell(one.exploited),
         f"{100 * bidding.error / surplus:.2f}", within, cell(bidding.distance(one.theory)),
     )  # fmt: skip
