@@ -121,6 +121,7 @@ def test_published_costs_are_those_of_lag_2():
     assert min(float(digitised(sigma).mean.min()) for sigma in SIGMAS) > 9.2
     assert sum(int(digitised(sigma).below.sum()) for sigma in SIGMAS) == 0
     assert "19 of 20 mean costs and 92.3 %" in study.impossible()
+    assert "within 0.42 (root mean square), under Eq 4 within 1.71." in study.impossible()
     assert "none of 60 published runs cost less on average; the cheapest one costs 9.36" in study.none_beats_nash()
     assert (
         "K would be 0.12 (95 % CI -0.44 to 0.33, n=20) (not told from Nash), -0.0 (95 % CI -0.6 to 0.3, n=20) (not "
@@ -256,6 +257,7 @@ def test_slower_start_at_large_noise():
     assert slower.measured.mean == pytest.approx(-0.5)
     assert (slower.judged(), faster.judged()) == (Verdict.REPRODUCED, Verdict.NOT)
     assert "59 %, 53 % and 57 %" in slower.note
+    assert slower.note.endswith("slowest at σ = 0.001")
 
 
 # --- the answer --------------------------------------------------------------------------------------------------

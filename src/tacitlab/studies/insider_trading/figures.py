@@ -65,8 +65,8 @@ def slope_table(e: Evidence) -> Table:
         beta, impact = float(market.nash.orders[0]), float(market.nash.impacts[0])
         line = "-" if market.values == "each" else f"{found.linearity.min():.4f}"
         rows.append(
-            (WORDS[name], f"{beta:.4f}", cell(found.orders[:, 0].mean(axis=1) / beta), f"{impact:.4f}",
-             cell(found.impacts[:, 0] / impact), cell(found.regressions[:, 0] / impact), line,
+            (WORDS[name], f"{beta:.4f}", cell(mean_interval(found.orders[:, 0].mean(axis=1) / beta)), f"{impact:.4f}",
+             cell(mean_interval(found.impacts[:, 0] / impact)), cell(mean_interval(found.regressions[:, 0] / impact)), line,
              f"{found.left.mean():.3f}", _noisy(found))
         )  # fmt: skip
     columns = (
@@ -89,10 +89,10 @@ def profit_table(e: Evidence) -> Table:
     for name, found in e.auctions.items():
         market = found.market
         nash, cartel = (market.insiders * market.outcome(play)[0] for play in (market.nash, market.cartel))
-        place = "-" if market.insiders == 1 else cell(found.place)
+        place = "-" if market.insiders == 1 else cell(mean_interval(found.place))
         rows.append(
-            (WORDS[name], f"{nash:.4f}", f"{cartel:.4f}", f"{100 * (cartel / nash - 1):.1f} %", cell(found.profits),
-             cell(found.realised), place, cell(found.exploitability, 100))
+            (WORDS[name], f"{nash:.4f}", f"{cartel:.4f}", f"{100 * (cartel / nash - 1):.1f} %", cell(mean_interval(found.profits)),
+             cell(mean_interval(found.realised)), place, cell(mean_interval(100 * found.exploitability)))
         )  # fmt: skip
     columns = (
         "auction", "equilibrium", "cartel", "cartel earns more", "learned", "in the test",
@@ -175,7 +175,17 @@ def quote_table(e: Evidence) -> Table:
             known = ", ".join(f"{s:g}" for s in found.equilibria) or "none"
             at = f"{int(found.settled.sum())} of {len(found.settled)}"
             gains = found.gains.max(axis=1)
-            rows.append((name, f"{tick:g}", known, cell(found.best), cell(found.profit), at, f"{gains.mean():.4f}"))
+            rows.append(
+                (
+                    name,
+                    f"{tick:g}",
+                    known,
+                    cell(mean_interval(found.best)),
+                    cell(mean_interval(found.profit)),
+                    at,
+                    f"{gains.mean():.4f}",
+                )
+            )
     columns = ("learner", "tick", "equilibria", "best half-spread", "profit", "at an equilibrium", "best reply gains")
     return Table(columns, rows, QUOTES)
 
