@@ -67,7 +67,8 @@ def _row(name: str, runs: Judged) -> tuple[Cell, ...]:
     n = len(runs.mean)
     return (
         name, n, cell(estimate(runs.mean)), f"{runs.reference.nash_cost:.3f}\n{runs.reference.optimum_cost:.3f}",
-        cell(estimate(runs.index)), f"{place(runs)} Nash", f"{runs.below.sum()} of {n}", f"{runs.in_stars.sum()} of {n}",
+        cell(estimate(runs.index)), f"{place(runs)} Nash", f"{runs.below.sum()} of {n}",
+        f"{runs.in_stars.sum()} of {n}",
         *(cell(estimate(values)) for values in (runs.exploitability, runs.to_twap, runs.to_nash, runs.to_best)),
     )  # fmt: skip
 

@@ -66,7 +66,7 @@ def slope_table(e: Evidence) -> Table:
         line = "-" if market.values == "each" else f"{found.linearity.min():.4f}"
         rows.append(
             (WORDS[name], f"{beta:.4f}", cell(mean_interval(found.orders[:, 0].mean(axis=1) / beta)), f"{impact:.4f}",
-             cell(mean_interval(found.impacts[:, 0] / impact)), cell(mean_interval(found.regressions[:, 0] / impact)), line,
+             *(cell(mean_interval(x[:, 0] / impact)) for x in (found.impacts, found.regressions)), line,
              f"{found.left.mean():.3f}", _noisy(found))
         )  # fmt: skip
     columns = (
@@ -91,8 +91,9 @@ def profit_table(e: Evidence) -> Table:
         nash, cartel = (market.insiders * market.outcome(play)[0] for play in (market.nash, market.cartel))
         place = "-" if market.insiders == 1 else cell(mean_interval(found.place))
         rows.append(
-            (WORDS[name], f"{nash:.4f}", f"{cartel:.4f}", f"{100 * (cartel / nash - 1):.1f} %", cell(mean_interval(found.profits)),
-             cell(mean_interval(found.realised)), place, cell(mean_interval(100 * found.exploitability)))
+            (WORDS[name], f"{nash:.4f}", f"{cartel:.4f}", f"{100 * (cartel / nash - 1):.1f} %",
+             *(cell(mean_interval(x)) for x in (found.profits, found.realised)), place,
+             cell(mean_interval(100 * found.exploitability)))
         )  # fmt: skip
     columns = (
         "auction", "equilibrium", "cartel", "cartel earns more", "learned", "in the test",
