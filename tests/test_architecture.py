@@ -23,7 +23,7 @@ LEVELS = [
     {"report"},
     {"metagame"},
     {"studies"},
-    {"__main__", "catalogue", "cli", "testing"},
+    {"__main__", "catalogue", "cli", "scaffold", "templates", "testing"},
 ]
 #: Only these may import JAX: everything else must start without it.
 WITH_JAX = (
@@ -46,6 +46,7 @@ WITH_JAX = (
     "lab/baselines.py",
     "lab/deep_play.py",
     "lab/earlier.py",
+    "templates/",
     "testing/",
 )
 

@@ -38,6 +38,8 @@ class Helper:
 def _everything() -> None:
     for path in SOURCE.rglob("*.py"):
         name = ".".join(("tacitlab", *path.relative_to(SOURCE).with_suffix("").parts)).removesuffix(".__init__")
+        if path.parent.name == "templates":
+            continue  # of members that are not there yet
         if path.name not in ("__main__.py", "ray_crew.py", "pettingzoo.py", "jaxmarl_dynamics.py"):
             importlib.import_module(name)
 

@@ -253,6 +253,7 @@ def check(
     name: Annotated[str, typer.Argument(help="FILE.py:CLASS, or a kind that `tacit list` shows")],
 ) -> None:
     """Try whether a game, market, learner, intervention, measure or study keeps what all others rely on."""
+    from tacitlab import registry
     from tacitlab.testing import battery
 
     battery.compile_quickly()
@@ -261,7 +262,19 @@ def check(
     except AssertionError as broken:
         typer.echo(str(broken))
         raise typer.Exit(1) from None
-    typer.echo(f"{name}: a {room} that keeps its promises".replace("a intervention", "an intervention"))
+    typer.echo(f"{name}: {registry.a(room)} that keeps its promises")
+
+
+@app.command()
+def new(
+    sort: Annotated[str, typer.Argument(help="game, market, learner, deep-learner, measure or study")],
+    name: Annotated[str, typer.Argument(help="of the file, for example stag_hunt")],
+) -> None:
+    """Write a game, market, learner, measure or study to start from into this folder: NAME.py and its test."""
+    from tacitlab import scaffold
+
+    for line in scaffold.create(sort, name, Path.cwd()):
+        typer.echo(line)
 
 
 def _on_the_side(line: str) -> None:

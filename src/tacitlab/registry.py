@@ -232,7 +232,7 @@ def find(rooms: str | Iterable[str], kind: str, base: str | Path | None = None) 
         return _of_entry(wanted, unread[0])
     other = next((room for room in ROOMS if kind in entries(room)), None)
     if other is not None:
-        raise _refuse(f"{kind!r} is {_a(other)} where {_a(*wanted)} is needed", "`tacit list` shows all kinds")
+        raise _refuse(f"{kind!r} is {a(other)} where {a(*wanted)} is needed", "`tacit list` shows all kinds")
     close = difflib.get_close_matches(kind, known, n=1)
     mend = f"did you mean {close[0]!r}?" if close else "`tacit list` shows what there is, or name FILE.py:CLASS"
     raise _refuse(f"{kind!r} is unknown", mend)
@@ -262,7 +262,7 @@ def _in_file(wanted: tuple[str, ...], kind: str, path: Path, name: str | None) -
         return fit[0]
     if fit:
         raise _refuse(f"{kind} has several classes", f"name one, for example {kind}:{fit[0].__name__}")
-    raise _refuse(f"{kind} has no class of {_a(*wanted)}", f"derive one from {roots(wanted)[0].__name__}")
+    raise _refuse(f"{kind} has no class of {a(*wanted)}", f"derive one from {roots(wanted)[0].__name__}")
 
 
 def _attribute(module: ModuleType, name: str, kind: str) -> Any:
@@ -282,9 +282,9 @@ def _fitting(wanted: tuple[str, ...], found: Any, kind: str) -> type[Any]:
     if isinstance(found, type) and issubclass(found, roots(wanted)):
         return found
     other = next((room for room in ROOMS if isinstance(found, type) and issubclass(found, roots((room,)))), None)
-    what = f"is {_a(other)}" if other else "is no class that fits"
+    what = f"is {a(other)}" if other else "is no class that fits"
     parents = " or ".join(root.__name__ for root in roots(wanted))
-    raise _refuse(f"{kind!r} {what} where {_a(*wanted)} is needed", f"name another, or derive it from {parents}")
+    raise _refuse(f"{kind!r} {what} where {a(*wanted)} is needed", f"name another, or derive it from {parents}")
 
 
 @cache
@@ -297,7 +297,14 @@ def roots(rooms: tuple[str, ...]) -> tuple[type[Any], ...]:
     return tuple(found)
 
 
-def _a(*rooms: str) -> str:
+def a(*rooms: str) -> str:
+    """Some rooms with their article.
+
+    Examples
+    --------
+    >>> a("intervention", "game")
+    'an intervention or a game'
+    """
     return " or ".join(f"{'an' if room[0] in 'aeiou' else 'a'} {room}" for room in rooms)
 
 
