@@ -95,7 +95,6 @@ def written(sort: str, name: str, part: str = "") -> str:
     (old, old_kind), (new, new_kind) = names(f"my_{_file(sort)}"), names(name)
     if new != old and re.search(rf"\b{new}\b", text):
         raise TacitError(f"name: {name!r} gives {a(sort)} of the name {new}, which its file uses; choose another name")
-    text = re.sub(r"\bMy(State|Dynamics|Algorithm)\b", rf"{new}\1", text)
     for before, after in ((old, new), (old_kind, new_kind), (f"my_{_file(sort)}", name)):
         text = text.replace(before, after)
     return text

@@ -203,13 +203,13 @@ TOLLS = {
 }  # fmt: skip
 LEARNER = '''
 from typing import Literal
-from tacitlab.learners.base import Behaviour, Choice, Rule, TabularLearner, blank
+from tacitlab.learners.base import Behaviour, Rules, TabularLearner, blank
 
 class Own(TabularLearner):
     """Averages."""
     kind: Literal["own-table"] = "own-table"
     def behaviour(self, seat):
-        return Behaviour(Choice.UCB1, Rule.AVERAGE, blank(seat), mixing=2.0, payoff_range=seat.payoff_range())
+        return Behaviour(Rules.UCB1, Rules.AVERAGE, blank(seat), mixing=2.0, payoff_range=seat.payoff_range())
 '''
 LEARNERS = {
     "infinite": (

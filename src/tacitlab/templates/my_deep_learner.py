@@ -26,10 +26,10 @@ class MyDeepLearner(Learner):
     def group(self, seat: MarketSeat) -> Group:
         if not isinstance(seat.role.actions, Discrete):
             raise refuse("kind", "it chooses one of some actions, and here they are real numbers", "take ppo")
-        return Independent.of(built(MyAlgorithm, self, seat, update_every=1), seat.agents)
+        return Independent.of(built(MyDeepLearnerAlgorithm, self, seat, update_every=1), seat.agents)
 
 
-class MyState(NamedTuple):
+class MyDeepLearnerState(NamedTuple):
     """Everything that one agent keeps."""
 
     actor: Mlp
@@ -37,7 +37,7 @@ class MyState(NamedTuple):
     last: Transition
 
 
-class MyAlgorithm(Algorithm):
+class MyDeepLearnerAlgorithm(Algorithm):
     """Fields are filled by their names, from the learner above and from where it sits."""
 
     dynamics: Dynamics
@@ -53,7 +53,7 @@ class MyAlgorithm(Algorithm):
         first, second = jax.random.split(key)
         actor = create_mlp(first, inputs, self.width, 1, self.role.actions.size, False)
         critic = create_mlp(second, inputs, self.width, 1, 1, False)
-        return MyState(actor, critic, Transition(seen, jnp.zeros(1), zero, seen, no, no))
+        return MyDeepLearnerState(actor, critic, Transition(seen, jnp.zeros(1), zero, seen, no, no))
 
     def policy(self, state):  # what acts, and what is stored
         return state.actor
@@ -78,7 +78,7 @@ class MyAlgorithm(Algorithm):
     def update(self, state, key, step):  # expensive, every so many steps
         (_, error), gradient = jax.value_and_grad(self.loss, has_aux=True)(state[:2], state.last)
         actor, critic = jax.tree.map(lambda x, g: x - self.rate * g, state[:2], gradient)
-        return MyState(actor, critic, state.last), Metrics(
+        return MyDeepLearnerState(actor, critic, state.last), Metrics(
             error**2, jnp.abs(self.value(critic, state.last.observation))
         )
 

@@ -57,16 +57,16 @@ class MyMarket(Market):
         nash, joint = profile("Nash", "nash", self.nash), profile("monopoly", "joint-optimum", self.joint)
         return Benchmarks((nash,), (joint,), complete=False)
 
-    def dynamics(self) -> "MyDynamics":
-        return built(MyDynamics, self)
+    def dynamics(self) -> "MyMarketDynamics":
+        return built(MyMarketDynamics, self)
 
 
-class MyState(NamedTuple):
+class MyMarketState(NamedTuple):
     step: Int[Array, ""]
     demand: Float[Array, ""]
 
 
-class MyDynamics(Dynamics):
+class MyMarketDynamics(Dynamics):
     """Pure functions on arrays. Fields are filled by their names from the market above; shapes rest on static ones."""
 
     roles: tuple[Role, ...] = eqx.field(static=True)
@@ -80,7 +80,7 @@ class MyDynamics(Dynamics):
         return jnp.where(jax.random.bernoulli(key), self.high, self.low)
 
     def reset(self, key):
-        return MyState(jnp.zeros((), jnp.int32), self.demand(key))
+        return MyMarketState(jnp.zeros((), jnp.int32), self.demand(key))
 
     def observe(self, state):
         return {"firm": jnp.full((self.roles[0].agents, 1), state.demand)}
@@ -91,7 +91,7 @@ class MyDynamics(Dynamics):
     def step(self, key, state, actions):
         quantity = jax.nn.sigmoid(actions["firm"][:, 0]) * state.demand
         price = state.demand - quantity.sum()
-        after, over = MyState(state.step + 1, self.demand(key)), state.step + 1 >= self.steps
+        after, over = MyMarketState(state.step + 1, self.demand(key)), state.step + 1 >= self.steps
         info = {"quantity": quantity, "price": price}
         return after, Outcome({"firm": price * quantity}, over, jnp.zeros((), bool), info)
 
