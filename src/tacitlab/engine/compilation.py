@@ -19,6 +19,8 @@ from weakref import WeakSet
 import numba
 from numba.extending import register_jitable
 
+from tacitlab.learners.base import RULE_MODULES
+
 KEPT_VERSIONS = 4  # older folders of compiled code are removed
 
 
@@ -112,6 +114,7 @@ def cache_folder() -> Path:
 def _fingerprint() -> str:
     digest = hashlib.sha256(numba.__version__.encode())
     here = Path(__file__).parent
-    for path in [*sorted(here.glob("*.py")), *sorted((here.parent / "learners").glob("*.py"))]:  # they hold rules
+    rules = [here.parent / "learners" / f"{name}.py" for name in sorted({"base", *RULE_MODULES})]
+    for path in [*sorted(here.glob("*.py")), *rules]:
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

@@ -79,8 +79,8 @@ class TabularRule:
 
     >>> import math
     >>> from typing import Literal
-    >>> import tacitlab
-    >>> from tacitlab.learners.base import Behaviour, TabularLearner, TabularRule, blank
+    >>> from tacitlab.engine import tabular
+    >>> from tacitlab.games import PrisonersDilemma
     >>> from tacitlab.learners.tables import boltzmann
     >>> def choose(game, table, turn, i, u):
     ...     agent = table.agents[i]
@@ -100,13 +100,16 @@ class TabularRule:
     ...     def behaviour(self, seat):
     ...         return Behaviour(GRADIENT, GRADIENT, blank(seat), alpha=self.alpha)
 
-    It plays wherever a learner of the package does; both prisoners learn to defect:
+    In a file of yours it plays wherever a learner of the package does: ``kind: bandit.py:GradientBandit``, or an object
+    in an experiment. Here, two sessions of it alone; both prisoners learn to defect:
 
-    >>> dilemma = tacitlab.games.PrisonersDilemma()
-    >>> length = tacitlab.Length(periods=5_000)
-    >>> played = tacitlab.run(tacitlab.Experiment(environment=dilemma, learners=GradientBandit(), length=length))
-    >>> played.data["limit_payoff"].values.tolist() == [[1.0, 1.0]] * 10
-    True
+    >>> plan = tabular.prepare(
+    ...     PrisonersDilemma().form(), [GradientBandit()], alternating=False, periods=5_000, stable_for=0, window=1_000,
+    ...     windows=5, sessions=2, keep_values=False, trained=lambda run, agent: None,
+    ... )
+    >>> tabular.play(plan, seed=0, first=0, count=2, stop=np.zeros(1, bool)).limit_payoff
+    array([[1., 1.],
+           [1., 1.]])
     """
 
     choose: "Callable[..., Any] | str | None" = None

@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from tacitlab.documents import METAGAMES, read
 from tacitlab.errors import TacitError
 from tacitlab.games.base import CongestionForm, NormalForm, StageGame
+from tacitlab.kinds import AS_CLASSES
 from tacitlab.lab.experiment import AnyEnvironment, AnyLearner, Scalar, _copy, _set, parse_overrides
 from tacitlab.learners.base import TabularLearner
 from tacitlab.schema import Spec, param, validate
@@ -113,7 +114,7 @@ class MetaGame(Spec):
     def strategies(self) -> list[TabularLearner]:
         """All strategies, the last field of the grid fastest, then the others."""
         found: list[Any] = []
-        base = None if self.learner is None else self.learner.model_dump(mode="json")
+        base = None if self.learner is None else self.model_dump(context=AS_CLASSES)["learner"]
         for values in self.parameters():
             tree = {"strategies": [_copy(base)]}
             for path, value in values.items():
