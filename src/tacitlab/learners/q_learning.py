@@ -16,7 +16,7 @@ from tacitlab.learners.base import (
 )
 from tacitlab.learners.exploration import Boltzmann, Constant, Exploration
 from tacitlab.learners.initial import Initial, UniformRivals
-from tacitlab.learners.tables import ONE, ZERO, payoff_if, teach
+from tacitlab.learners.tables import ONE, ZERO, assign, payoff_if, teach
 from tacitlab.schema import param
 
 if TYPE_CHECKING:
@@ -130,12 +130,14 @@ def _all_values(game: Any, table: Any, group: Any, i: Any, joint: Any, regime: A
             place = agent.stride
         elif agent.observes == OWN:
             place = ONE
-    for a in range(agent.n_actions):
-        step = (a - agent.last) * place  # unsigned: wraps around and back
-        best = table.values[agent.row + step * agent.n_actions + table.greedy[agent.cell + step]]
-        table.targets[a] = payoff_if(game, table, i, a, joint, regime) + group.gamma * best
-    for a in range(agent.n_actions):
-        old = table.values[agent.old_row + a]
-        if teach(table, agent, a, old + group.alpha * (table.targets[a] - old)):
+    row, cell, actions, last, gamma = agent.row, agent.cell, agent.n_actions, agent.last, group.gamma
+    for a in range(actions):
+        step = (a - last) * place  # unsigned: wraps around and back
+        best = table.values[row + step * actions + table.greedy[cell + step]]
+        table.targets[a] = payoff_if(game, table, i, a, joint, regime) + gamma * best
+    row, cell, alpha = agent.old_row, agent.old_cell, group.alpha
+    for a in range(actions):
+        old = table.values[row + a]
+        if assign(table.values, table.greedy, row, cell, a, actions, old + alpha * (table.targets[a] - old)):
             changed = True
     return changed
