@@ -312,7 +312,8 @@ def verdict(e: Evidence) -> str:
     low = [runs.title for runs in played if place(runs, n) == "below"]
     saved = {title: estimate(e.answers[title].answered.mean(axis=1), n) for title in low}
     pays = {title: judge(found, more_than(0.0)) for title, found in saved.items()}
-    held, unknown = ([t for t, v in pays.items() if v is one] for one in (Verdict.NOT, Verdict.UNDECIDED))
+    held = [title for title, verdict in pays.items() if verdict is Verdict.NOT]
+    unknown = [title for title, verdict in pays.items() if verdict is Verdict.UNDECIDED]
     by = f"by intervals of {100 * estimate(played[0].mean, n).level:g} %, which hold for all {n} together at 95 %"
     if not low:
         return (
