@@ -189,7 +189,7 @@ def lost(values, failed=()):
 
 
 def test_paradigms_are_compared_in_the_same_sessions():
-    from tacitlab.studies.marl_paradigms.claims import larger, reached
+    from tacitlab.studies.marl_paradigms.study import larger, reached
 
     values = np.random.default_rng(1).normal(size=20)
     claim = larger("with less without", lost(values + 0.1), lost(values, failed=[3]))

@@ -9,9 +9,18 @@ from tacitlab.markets import Portfolio
 from tacitlab.report.page import render
 from tacitlab.studies.base import Verdict
 from tacitlab.studies.marl_paradigms import plays
-from tacitlab.studies.marl_paradigms.claims import examine, larger, reached, shares
 from tacitlab.studies.marl_paradigms.plays import Played, Size, Stage, matching
-from tacitlab.studies.marl_paradigms.study import APART, HIDDEN, TEAM, Evidence, MarlParadigms
+from tacitlab.studies.marl_paradigms.study import (
+    APART,
+    HIDDEN,
+    TEAM,
+    Evidence,
+    MarlParadigms,
+    examine,
+    larger,
+    reached,
+    shares,
+)
 from tacitlab.studies.page import build_page
 
 SESSIONS, WINDOWS = 8, 5

@@ -1,7 +1,6 @@
 """Figures of the study of paradigms: one for the paradigms, one for each challenge."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -9,12 +8,10 @@ from tacitlab.plot.chart import Axis, Bars, Chart, HLine, Line, Mark
 from tacitlab.report.page import Section, Table
 from tacitlab.studies.frame import curve
 from tacitlab.studies.marl_paradigms.plays import Played
-
-if TYPE_CHECKING:
-    from tacitlab.studies.marl_paradigms.study import Evidence
+from tacitlab.studies.marl_paradigms.study import Evidence, known, optima, shares
 
 
-def sections(found: "Evidence") -> tuple[Section, ...]:
+def sections(found: Evidence) -> tuple[Section, ...]:
     """Figures and tables."""
     return (
         Section("Paradigms", text=PARADIGMS, charts=(paradigms(found),)),
@@ -50,10 +47,8 @@ MEMORY = "Signals come back to their mean slowly and are seen with noise: past s
 SELECTION = "Claus and Boutilier's climbing game has two equilibria, 11 and 7; miscoordination costs 30."
 
 
-def paradigms(found: "Evidence") -> Chart:
+def paradigms(found: Evidence) -> Chart:
     """Utility of the team by learner, beside exact optima."""
-    from tacitlab.studies.marl_paradigms.claims import optima
-
     marks: list[Mark] = [_bars(found.team)]
     marks += [HLine(value, f"{name} {value:.3g}") for name, value in optima(found).items()]
     values = [played.estimate() for played in found.team.values()]
@@ -76,21 +71,21 @@ def _curve(played: Played, name: str, agent: int | None = None) -> Line:
     return curve(np.asarray(played.result.data["time"]), values, name)
 
 
-def drift(found: "Evidence") -> Chart:
+def drift(found: Evidence) -> Chart:
     """What a manager earns who never changes."""
     marks = [_curve(played, name, 0) for name, played in found.drift.items()]
     axes = Axis("episode of learning"), Axis("utility of the manager who never changes")
     return Chart("The others are part of the world", *axes, marks, CAPTION)
 
 
-def credit(found: "Evidence") -> Chart:
+def credit(found: Evidence) -> Chart:
     """Rewards while learning."""
     marks = [_curve(played, name) for name, played in found.credit.items()]
     axes = Axis("episode of learning"), Axis("reward (optimum 1)")
     return Chart(f"{found.crowd} agents learn what they contribute", *axes, marks, CAPTION)
 
 
-def crowds(found: "Evidence") -> Chart:
+def crowds(found: Evidence) -> Chart:
     """What is reached against the number of agents."""
     marks = []
     for name, by_size in found.crowds.items():
@@ -101,7 +96,7 @@ def crowds(found: "Evidence") -> Chart:
     return Chart("Value against the number of agents", Axis("agents"), Axis("reward (optimum 1)"), marks, caption)
 
 
-def seconds(found: "Evidence") -> Chart:
+def seconds(found: Evidence) -> Chart:
     """How long it takes against the number of agents."""
     marks = [
         Line(np.array(list(by_size), float), [p.seconds for p in by_size.values()], name)
@@ -111,10 +106,8 @@ def seconds(found: "Evidence") -> Chart:
     return Chart("Time against the number of agents", Axis("agents"), Axis("time", "s"), marks, caption)
 
 
-def memory(found: "Evidence") -> Chart:
+def memory(found: Evidence) -> Chart:
     """Utility with and without memory beside exact values."""
-    from tacitlab.studies.marl_paradigms.claims import known
-
     exact = known(found.hidden["PPO without memory"])
     marks: list[Mark] = [_bars(found.hidden), *(HLine(value, f"{name} {value:.3g}") for name, value in exact.items())]
     values = [*exact.values(), *(p.estimate().low for p in found.hidden.values())]
@@ -122,10 +115,8 @@ def memory(found: "Evidence") -> Chart:
     return Chart("What memory is worth", Axis(""), axis, marks, CAPTION, legend=False)
 
 
-def selection(found: "Evidence") -> Chart:
+def selection(found: Evidence) -> Chart:
     """How often sessions end in which equilibrium."""
-    from tacitlab.studies.marl_paradigms.claims import shares
-
     ends = {name: shares(played) for name, played in found.climbing.items()}
     marks = [
         Bars(
@@ -137,7 +128,7 @@ def selection(found: "Evidence") -> Chart:
     return Chart("Where sessions end", Axis(""), Axis("share of sessions", range=(0.0, 1.0)), marks, "95 % intervals.")
 
 
-def _games(found: "Evidence") -> Table:
+def _games(found: Evidence) -> Table:
     titles = {"two-step": "two-step game", "dare": "non-monotonic matrix game"}
     rows = tuple(
         (titles[label], name, f"{played.estimate()}", 8.0)

@@ -5,19 +5,32 @@ execution is the dominant paradigm, that full centralisation coordinates best an
 surprisingly competitive. Here each has a number to reach.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+
 from tacitlab.markets import Portfolio
-from tacitlab.studies.base import Finding, Player, Study
+from tacitlab.measures.statistics import Estimate, mean_interval, proportion
+from tacitlab.studies.base import Claim, Finding, Player, Study, at_least, more_than, named, paired_difference, together
+from tacitlab.studies.frame import exact, percent, say
 from tacitlab.studies.marl_paradigms import plays
-from tacitlab.studies.marl_paradigms.claims import examine
-from tacitlab.studies.marl_paradigms.plays import Played, Size, Stage
+from tacitlab.studies.marl_paradigms.plays import CLIMBING, DARE, TWO_STEP, Played, Size, Stage
 
 TEAM = Portfolio()  # two sectors, correlations of a half
 APART = Portfolio(correlation_signal=0.0, correlation_return=0.0)  # managers do not matter to each other
 HIDDEN = Portfolio(steps=16, observation_noise=1.0)
+SHARE = 0.98  # of the exact optimum that a learner must reach
+CENTRAL, MEMBERS, OWN = "centralised PPO", ("MAPPO", "MADDPG"), "PPO, own reward"
+ALONE = "PPO, team reward", "DDPG, team reward"
+RADNER, GAMES = "closed form (Radner 1962)", "Rashid et al. 2018, 2020"
+NOTES = (
+    f"Shares of an optimum are judged by reaching {percent(SHARE, 0)} of it, differences by being above 0. The "
+    "value of a policy is what the team expects from it, over 50,000 drawn signals in each session.",
+    "Learners have settings chosen by hand for these small problems, the same for all of a kind; with other settings "
+    "and more time others may come closer. What cannot be represented stays out of reach.",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,3 +73,176 @@ class MarlParadigms(Study):
                 plays.selected(stage), plays.surrounded(stage, TEAM), few,
             )
         )  # fmt: skip
+
+
+# --- claims --------------------------------------------------------------------------------------------------------
+
+
+def examine(found: Evidence) -> Finding:
+    """Judge everything."""
+    from tacitlab.studies.marl_paradigms.figures import sections
+
+    claims = (
+        *_shares(found), *_order(found), *_games(found), *_credit(found), *_crowds(found), *_memory(found),
+        *_drift(found), *_selection(found),
+    )  # fmt: skip
+    return Finding(_answer(found, claims), claims, sections(found), NOTES)
+
+
+def optima(found: Evidence) -> dict[str, float]:
+    """What each paradigm can reach in the portfolio of the team: exact."""
+    return known(next(iter(found.team.values())))
+
+
+def known(played: Played) -> dict[str, float]:
+    """Exact values of the market by the names of its benchmarks."""
+    market = played.result.experiment.market.model_copy(update={"reward": "team"})
+    profiles = market.benchmarks()
+    return {p.name: p.average for p in (*profiles.competitive, *profiles.cooperative)}
+
+
+def reached(name: str, played: Played, exact: float, source: str) -> Claim:
+    """Whether learners get 98 % of an exact optimum."""
+    estimate = played.estimate()
+    return Claim(
+        name,
+        estimate,
+        exact,
+        source,
+        margin=at_least(SHARE * exact),
+        note=f"{name}: {estimate.mean / exact:.1%} of it.",
+    )
+
+
+def larger(name: str, one: Played, other: Played, source: str = "", published: float | None = None) -> Claim:
+    """Whether the first pays more than the second, by the difference of the same sessions."""
+    return Claim(name, paired_difference(one.paid, other.paid), published, source, margin=more_than(0.0))
+
+
+def _shares(found: Evidence) -> Iterator[Claim]:
+    exact = optima(found)
+    for name, played in found.team.items():
+        goal = "centralised" if name == CENTRAL else "independent" if name == OWN else "team optimum"
+        yield reached(f"correlated portfolio, {name}: utility of the team", played, exact[goal], RADNER)
+    for name, played in found.apart.items():
+        value = known(played)["team optimum"]
+        yield reached(f"uncorrelated portfolio, {name}: utility of the team", played, value, RADNER)
+
+
+def _order(found: Evidence) -> Iterator[Claim]:
+    team, exact = found.team, optima(found)
+    for name in MEMBERS:
+        if name in team and CENTRAL in team:
+            gap = exact["centralised"] - exact["team optimum"]
+            yield larger(f"centralised PPO less {name}", team[CENTRAL], team[name], RADNER, gap)
+        if name in team and OWN in team:
+            gap = exact["team optimum"] - exact["independent"]
+            yield larger(f"{name} less PPO paid for its own sector", team[name], team[OWN], RADNER, gap)
+
+
+def _games(found: Evidence) -> Iterator[Claim]:
+    published = {("two-step", "VDN"): 7.0, ("two-step", "QMIX"): 8.0, ("dare", "VDN"): 0.0, ("dare", "QMIX"): 0.0}
+    titles = {"two-step": "two-step game", "dare": "non-monotonic matrix game"}
+    for (label, name), value in published.items():
+        estimate = found.games[label][name].estimate()
+        yield Claim(f"{titles[label]}, {name}: payoff", estimate, value, GAMES)
+
+
+def _credit(found: Evidence) -> Iterator[Claim]:
+    base = found.credit["independent Q-learning"]
+    for name, reference in (("VDN", base), ("QMIX", base), ("COMA", found.credit["PPO"])):
+        against = "independent Q-learning" if reference is base else "PPO"
+        yield Claim(
+            f"credit, {found.crowd} agents: mean reward while learning, {name} less {against}",
+            paired_difference(found.credit[name].learning, reference.learning),
+        )
+
+
+def _crowds(found: Evidence) -> Iterator[Claim]:
+    for name, by_size in found.crowds.items():
+        for n, played in by_size.items():
+            if n in (min(by_size), max(by_size)):
+                yield Claim(f"scale, {n} agents, {name}: reward (optimum 1)", played.estimate())
+
+
+def _memory(found: Evidence) -> Iterator[Claim]:
+    plain, kept = found.hidden["PPO without memory"], found.hidden["PPO with memory"]
+    theory = known(plain)
+    for name, value in theory.items():
+        yield Claim(f"noisy signals, theory: {name}", exact(value))
+    for name, played in found.hidden.items():
+        yield Claim(f"noisy signals, {name}: utility of the team", played.estimate())
+    yield larger("noisy signals: PPO with memory less PPO without", kept, plain)
+
+
+def _drift(found: Evidence) -> Iterator[Claim]:
+    for name, played in found.drift.items():
+        own = played.curve[:, :, 0]
+        change = mean_interval(own[:, -4:].mean(axis=1) - own[:, :1].mean(axis=1))
+        yield Claim(f"non-stationarity: what a manager earns more at the end who never changes, {name}", change)
+
+
+def shares(played: Played) -> dict[str, Estimate]:
+    """How often sessions end where: by payoff, best first."""
+    values, n = np.round(played.values, 3), len(played.values)
+    table = CLIMBING.rewards[0]
+    stable = sorted({11.0, 7.0} & set(table.ravel().tolist()), reverse=True)
+    found = {f"{pay:g}": proportion(int(np.sum(values == pay)), n) for pay in stable}
+    found["elsewhere"] = proportion(int(np.sum(~np.isin(values, stable))), n)
+    return found
+
+
+def _selection(found: Evidence) -> Iterator[Claim]:
+    for name, played in found.climbing.items():
+        yield Claim(f"climbing game, {name}: share of sessions that reach the optimum", shares(played)["11"])
+
+
+def paradigms(claims: Sequence[Claim]) -> str:
+    """Whether independent learners who share a reward do as well as those who are trained together."""
+    by_name = named(claims)
+    alone = [f"correlated portfolio, {name}: utility of the team" for name in ALONE]
+    return say(
+        together(by_name[name].judged() for name in alone if name in by_name),
+        "What separates paradigms here is who sees and who is paid what: independent learners with the team's reward "
+        "reach the team optimum, too.",
+        "Independent learners with the team's reward do not reach the team optimum.",
+        "Whether independent learners with the team's reward reach the team optimum is not decided.",
+    )
+
+
+def _answer(found: Evidence, claims: Sequence[Claim]) -> str:
+    exact, team = optima(found), found.team
+
+    def said(names: Sequence[str], goal: str) -> str:
+        return ", ".join(f"{name} {team[name].estimate().mean / exact[goal]:.1%}" for name in names if name in team)
+
+    members = [name for name in team if name not in (CENTRAL, OWN)]
+    utilities = (
+        f"Of what one mind with all signals can earn ({exact['centralised']:.3g}) {said([CENTRAL], 'centralised')}; "
+        f"of the team optimum of managers with their own signals ({exact['team optimum']:.3g}) "
+        f"{said(members, 'team optimum')}. Managers paid for their own sectors earn {team[OWN].estimate().mean:.3f} "
+        f"together; theory says {exact['independent']:.3g}. {paradigms(claims)}"
+    )
+    games = found.games
+    best = {name: market.benchmarks().optimum.average for name, market in (("two-step", TWO_STEP), ("dare", DARE))}
+    ends = {(game, name): played.estimate().mean for game, by in games.items() for name, played in by.items()}
+    decomposition = (
+        f"In the two-step game QMIX ends at {ends['two-step', 'QMIX']:.3g} and VDN at {ends['two-step', 'VDN']:.3g} "
+        f"(optimum {best['two-step']:g}); in the non-monotonic one they end at {ends['dare', 'QMIX']:.3g} and "
+        f"{ends['dare', 'VDN']:.3g} (optimum {best['dare']:g})."
+    )
+    return f"{utilities}\n\n{decomposition}\n\n{_challenges(found)}"
+
+
+def _challenges(found: Evidence) -> str:
+    memory = paired_difference(*(found.hidden[f"PPO {how} memory"].paid for how in ("with", "without")))
+    picked = {name: shares(played)["11"].mean for name, played in found.climbing.items()}
+    best, worst = max(picked, key=picked.__getitem__), min(picked, key=picked.__getitem__)
+    crowd = found.crowds["centralised Q-learning"]
+    most = max(crowd)
+    return (
+        f"A memory adds {memory} to the utility where signals are noisy. One table for the joint actions of {most} "
+        f"agents ({3**most:,} of them) earns {crowd[most].estimate():.2f} of 1 in the time in which value "
+        f"decomposition earns {found.crowds['VDN'][most].estimate():.2f}. In the climbing game {picked[best]:.0%} "
+        f"of the sessions of {best} end at the optimum, {picked[worst]:.0%} of {worst}."
+    )
