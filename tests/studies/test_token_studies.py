@@ -3,6 +3,7 @@
 import re
 import shlex
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,11 +14,9 @@ from tacitlab.markets.token.curves import Exponential, Power, Sigmoid
 from tacitlab.studies.base import Player, Verdict, by_session
 from tacitlab.studies.curve_tuning import study as tuning
 from tacitlab.studies.resource_network import study as network
-from tacitlab.studies.shock_recovery import evidence as pairs
 from tacitlab.studies.shock_recovery import study as shock
-from tacitlab.studies.token_volatility import evidence
 from tacitlab.studies.token_volatility import study as volatility
-from tacitlab.studies.token_volatility.play import Size, cells, percent_less
+from tacitlab.studies.tokens import LEARNER, UNTRAINED, Size, cells, percent_less
 
 TINY = Size(sessions=3, episodes=5, test_episodes=2, grid=(0.0, 3.0), everything=False)
 
@@ -28,7 +27,7 @@ TINY = Size(sessions=3, episodes=5, test_episodes=2, grid=(0.0, 3.0), everything
 @pytest.fixture(scope="module")
 def ruled(tmp_path_factory):
     """Random traders under different rewards: the same trades, the same own gains."""
-    market = evidence.market(Exponential())
+    market = volatility.market(Exponential())
     sweep = {"environment.rewards.stability": [0.0, 5.0], "environment.rewards.cooperation": [0.0, 3.0, 49.0]}
     experiment = TINY.experiment("random", market, [Rule(rule="random")], sweep)
     return cells(Player(tmp_path_factory.mktemp("ruled"))(experiment))
@@ -52,12 +51,12 @@ def test_volatility_is_the_root_mean_square_of_returns(ruled):
 
 
 def test_nobody_who_does_not_learn_trains():
-    experiment = TINY.ruled("rules", evidence.market(Exponential()), evidence.RULES)
+    experiment = TINY.ruled("rules", volatility.market(Exponential()), volatility.RULES)
     assert isinstance(experiment, Experiment)
     assert experiment.length.episodes == 1
-    learner = evidence.LEARNER
+    learner = LEARNER
     assert TINY.experiment("ppo", experiment.market, [learner]).length.episodes == 5
-    novice = learner.model_copy(update={"rate": evidence.UNTRAINED})
+    novice = learner.model_copy(update={"rate": UNTRAINED})
     assert TINY.experiment("novice", experiment.market, [novice]).length.episodes == 1
 
 
@@ -70,7 +69,7 @@ def test_percent_less_is_taken_session_by_session():
 
 
 def test_the_linear_curve_touches_the_exponential_one():
-    both = evidence.curves()
+    both = volatility.curves()
     for width in (1.0, 0.1):
         gap = [both["linear"].price(100 + x) - both["exponential"].price(100 + x) for x in (-width, 0.0, width)]
         assert abs(gap[1]) < 1e-12
@@ -79,12 +78,12 @@ def test_the_linear_curve_touches_the_exponential_one():
 
 
 def test_reductions_are_told_against_everybody_who_trades(ruled, tmp_path):
-    rules = cells(Player(tmp_path)(TINY.ruled("rules", evidence.market(Exponential()), evidence.RULES)))
-    played = dict(zip(evidence.RULES, rules, strict=True))
-    on = evidence.OnCurve(played, {0.0: played["price-taking"], 3.0: played["hold"]}, played["random"])
-    stays = evidence.Deviation("nothing", np.array([-0.1, 0.0, 0.1]))
-    gains = evidence.Deviation("something", np.array([0.4, 0.5, 0.6]))
-    e = evidence.Evidence({"exponential": on, "linear": on}, (stays, gains), TINY)
+    rules = cells(Player(tmp_path)(TINY.ruled("rules", volatility.market(Exponential()), volatility.RULES)))
+    played = dict(zip(volatility.RULES, rules, strict=True))
+    on = volatility.OnCurve(played, {0.0: played["price-taking"], 3.0: played["hold"]}, played["random"])
+    stays = volatility.Deviation("nothing", np.array([-0.1, 0.0, 0.1]))
+    gains = volatility.Deviation("something", np.array([0.4, 0.5, 0.6]))
+    e = volatility.Evidence({"exponential": on, "linear": on}, (stays, gains), TINY)
     finding = volatility.examine(e)
     by_name = {claim.name: claim for claim in finding.claims}
     assert len(by_name) == len(finding.claims)
@@ -96,7 +95,7 @@ def test_reductions_are_told_against_everybody_who_trades(ruled, tmp_path):
     expected = 100 * np.mean(1 - ours / theirs)
     found = by_name["PPO, profit: reduction against zero-intelligence (%)"].measured.mean
     assert found == pytest.approx(expected)
-    assert by_name[f"{evidence.STEADY}: reduction against random (%)"].measured.mean == 0.0
+    assert by_name[f"{volatility.STEADY}: reduction against random (%)"].measured.mean == 0.0
     assert e.exploitability is gains
     assert "no equilibrium" in finding.answer
     assert "lower bound" in finding.answer
@@ -104,9 +103,9 @@ def test_reductions_are_told_against_everybody_who_trades(ruled, tmp_path):
 
 
 def test_the_best_of_several_deviations_is_good_by_chance_too():
-    near = evidence.Deviation("near", 0.9 + np.linspace(-1, 1, 6))
+    near = volatility.Deviation("near", 0.9 + np.linspace(-1, 1, 6))
     assert near.estimate.low > 0
-    alone, one_of_two = (evidence.Evidence({}, (near, near)[:count], TINY) for count in (1, 2))
+    alone, one_of_two = (volatility.Evidence({}, (near, near)[:count], TINY) for count in (1, 2))
     assert alone.no_equilibrium
     assert not one_of_two.no_equilibrium
 
@@ -156,23 +155,23 @@ def test_the_network_study_in_small(tmp_path, monkeypatch):
 def held(tmp_path_factory):
     """Nobody trades, and the factor has no noise."""
     quiet = pytest.MonkeyPatch()
-    quiet.setattr(pairs, "NOISE", 0.0)
-    found = pairs._pairs(TINY, Player(tmp_path_factory.mktemp("held")), "hold", [Rule(rule="hold")])
+    quiet.setattr(shock, "NOISE", 0.0)
+    found = shock._pairs(TINY, Player(tmp_path_factory.mktemp("held")), "hold", [Rule(rule="hold")])
     quiet.undo()
     return found
 
 
 def test_the_spike_decays_by_its_law_where_nobody_trades(held):
-    effect = held[pairs.PRICE.key].effect
+    effect = held[shock.PRICE.key].effect
     np.testing.assert_allclose(effect, np.broadcast_to(0.5 * 0.9 ** np.arange(150), (3, 150)), atol=2e-6)
-    assert held[pairs.PRICE.key].recovery.quantile() == 22
-    assert held[pairs.PRICE.key].area == pytest.approx(np.full(3, 5.0), abs=1e-3)
-    assert held[pairs.PRICE.key].resilience() == pytest.approx(np.full(3, 1 / np.log(1.5)), rel=1e-5)
-    assert held[pairs.LITERAL.key].recovery.quantile() == 1
+    assert held[shock.PRICE.key].recovery.quantile() == 22
+    assert held[shock.PRICE.key].area == pytest.approx(np.full(3, 5.0), abs=1e-3)
+    assert held[shock.PRICE.key].resilience() == pytest.approx(np.full(3, 1 / np.log(1.5)), rel=1e-5)
+    assert held[shock.LITERAL.key].recovery.quantile() == 1
 
 
 def test_orders_that_the_spike_shifts_are_not_taken_back(held):
-    demand = held[pairs.DEMAND.key]
+    demand = held[shock.DEMAND.key]
     bought = 50 * 0.1 * 0.5 * np.cumsum(0.9 ** np.arange(149))  # largest orders of all, times the factor
     np.testing.assert_allclose(demand.answer[:, 1:], np.broadcast_to(bought, (3, 149)), rtol=1e-3)
     np.testing.assert_allclose(demand.effect[:, -1], np.exp(0.01 * bought[-1]) - 1, rtol=1e-3)
@@ -186,22 +185,25 @@ def test_verdicts_on_times():
 
 
 def test_the_shock_study_judges_all_pairs(held):
-    e = pairs.Evidence(
-        {key: dict.fromkeys((*pairs.RULES, pairs.UNSHOCKED, pairs.SHOCKED), pair) for key, pair in held.items()},
-        {pairs.UNSHOCKED: held["price"].calm},
+    e = shock.Evidence(
+        {key: dict.fromkeys((*shock.RULES, shock.UNSHOCKED, shock.SHOCKED), pair) for key, pair in held.items()},
+        {shock.UNSHOCKED: held["price"].calm},
     )
-    e.pairs[pairs.DEMAND.key]["price-taking"] = pairs.Pair(held["demand"].calm, held["demand"].calm)
+    e.pairs[shock.DEMAND.key]["price-taking"] = shock.Pair(held["demand"].calm, held["demand"].calm)
     finding = shock.examine(e)
     by_name = {claim.name: claim for claim in finding.claims}
     assert len(by_name) == len(finding.claims) == 3 + 3 * 5 + 4
-    nothing = by_name[f"price-taking: steps to recovery, {pairs.DEMAND.words}"]
+    nothing = by_name[f"price-taking: steps to recovery, {shock.DEMAND.words}"]
     assert (nothing.measured.mean, nothing.judged()) == (0.0, Verdict.REPORTED)
     assert "nothing to recover from" in nothing.note
     assert "Price-takers, who answer with orders of their own, take 0 steps, as the effect never" in finding.answer
-    never = by_name[f"hold: steps to recovery, {pairs.DEMAND.words}"]
+    never = by_name[f"hold: steps to recovery, {shock.DEMAND.words}"]
     assert never.judged() is Verdict.NOT
     assert "3 of 3 paths did not recover" in never.note
-    assert "22 steps (by law 22)" in finding.answer
+    assert "22 steps (by law 22), beyond the paper's 20." in finding.answer
+    assert "what they have bought stays bought" in finding.answer
+    e.pairs[shock.DEMAND.key]["hold"] = held["price"]
+    assert "what they have bought is sold again" in shock.examine(e).answer
 
 
 # --- curve-tuning ----------------------------------------------------------------------------------------------
@@ -236,6 +238,81 @@ def test_the_flat_curve_wins_unless_something_is_required():
 def test_presets(study):
     assert set(study.presets) == set(study.sizes)
     assert all(size.episodes >= 5 for size in study.sizes.values())
+
+
+# --- words of the answers --------------------------------------------------------------------------------------
+
+
+def played(**values):
+    """Three sessions whose numbers are known, as far as an answer asks for them."""
+    numbers = {name: mean + np.array([-0.01, 0.0, 0.01]) for name, mean in values.items()}
+
+    def mean(name, first=0):
+        return numbers[name]
+
+    def labelled(name):
+        return by_session(numbers[name], range(3))
+
+    return SimpleNamespace(mean=mean, labelled=labelled, **numbers)
+
+
+@pytest.mark.parametrize(
+    ("within", "words"), [(0, "No, whoever"), (1, "It depends on the baseline"), (3, "Yes, whoever")]
+)
+def test_whether_prices_are_calmer_depends_on_how_many_say_so(within, words):
+    assert volatility.depends(within, 3).startswith(words)
+
+
+@pytest.mark.parametrize(("most", "words"), [(2.0, "less"), (0.5, "not less")])
+def test_whether_calm_is_bought_with_trade_turns_with_who_trades(most, words):
+    everybody = {"a": played(volume=1.0, volatility=1.0), "b": played(volume=most, volatility=3.0)}
+    assert volatility.bought(SimpleNamespace(everybody=everybody)) == f"Less volatility is {words} trade."
+
+
+@pytest.mark.parametrize(
+    ("supply", "welfare", "words"),
+    [(40.0, 3.0, "lower, and holding serves more"), (60.0, 1.0, "higher, and holding serves less"),
+     (50.0, 2.0, "the same, for all we see, and holding serves as much")],
+)  # fmt: skip
+def test_where_gains_come_from_turns_with_the_numbers(supply, welfare, words):
+    ours, theirs = played(supply=supply, welfare=welfare), played(supply=50.0, welfare=2.0)
+    main = SimpleNamespace(profit=ours, rules={"price-taking": theirs})
+    said = volatility.gains(SimpleNamespace(main=main))
+    assert f"the price that all pay interest on is {words} ({welfare:.2f} a step, 2.00 with price-takers)" in said
+
+
+def test_how_volatile_prices_are_turns_with_the_reduction():
+    random, calm = played(volatility=2.0, settled_volatility=2.0), played(volatility=1.0, settled_volatility=3.0)
+    said = volatility.against(SimpleNamespace(rules={"random": random}), calm)
+    assert said == "50 % less volatile (50 % more once they have settled)"
+
+
+@pytest.mark.parametrize(
+    ("payoff", "words"),
+    [(1.0, "less than profit learners, who earn 2.0: the sum of all gains hardly tells"),
+     (2.0, "as much, for all we see, as profit learners, who earn 2.0"), (3.0, "more than profit learners, who earn 2.0")],
+)  # fmt: skip
+def test_what_sharing_gains_earns_turns_with_the_numbers(payoff, words):
+    said = network.earn(SimpleNamespace(learned={0.0: played(payoff=2.0), 9.0: played(payoff=payoff)}), 9.0)
+    assert said.startswith(f"earn {payoff:.1f} an episode, {words}")
+    assert said.endswith("do") == (payoff < 2)
+
+
+def test_whose_achievement_the_use_is_turns_with_what_curves_can_do():
+    assert network.whose((30.0, 99.0)) == "is a property of the price curve, not of learning"
+    assert network.whose((86.0, 99.0)) == network.whose((84.0, 30.0)) == "cannot be had by a choice of the price curve"
+
+
+def test_what_tuning_says_turns_with_the_verdicts():
+    yes, no = Verdict.REPRODUCED, Verdict.NOT
+    assert tuning.degenerate([yes, yes]).startswith("The problem (7.1) is degenerate")
+    assert tuning.degenerate([yes, no]).endswith("wins in 1 of 2 families")
+    assert tuning.elastic([yes, yes]).startswith("volatility is the elasticity times that of the supply")
+    assert tuning.elastic([yes, no]).startswith("volatility is not the elasticity")
+
+
+def test_what_the_reserve_loses_has_a_sign():
+    assert (shock.less(0.5), shock.less(-0.5)) == ("0.50 less", "0.50 more")
 
 
 # --- documentation ---------------------------------------------------------------------------------------------

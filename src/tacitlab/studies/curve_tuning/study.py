@@ -6,7 +6,7 @@ elasticity required, the problem has a meaning: the least volatility is about th
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import ClassVar
 
@@ -24,15 +24,17 @@ from tacitlab.markets.token.curve_tuning import (
 )
 from tacitlab.markets.token.curves import Curve, Exponential, Linear, Logarithmic, Power, Sigmoid
 from tacitlab.markets.token.supply_flow import Flow, ar1_flow
-from tacitlab.measures.statistics import Estimate
 from tacitlab.plot.chart import Axis, Chart, Line, Mark, Points
 from tacitlab.report.page import Cell, Section, Table
-from tacitlab.studies.base import Claim, Finding, Player, Study
-from tacitlab.studies.token_volatility.play import SOURCE, Floats
+from tacitlab.studies.base import Claim, Finding, Player, Study, Verdict, named
+from tacitlab.studies.frame import exact, listed
+from tacitlab.studies.tokens import SOURCE, Floats
 
 SUPPLY, PRICE = 100.0, 0.1 * float(np.e)  # the default market's: S_ref and f(S_ref) = 0.1 e
 SPREAD, PERSISTENCE = 0.1, 0.9  # of ln S
-ELASTICITY, RESERVE = 0.5, 0.6 * SUPPLY * PRICE  # required
+ELASTICITY, BACKED = 0.5, 0.6  # required: elasticity, and reserve as a share of what all tokens are worth
+SEARCH = 0.1  # percent of the supply's volatility: what the search leaves
+LEAST = "no requirement: least volatility (% of the supply's)"
 LITERAL = (0.05, 0.02, 0.01, 0.005, 0.001, 1e-4, 1e-5)  # growth k of the exponential curve
 
 
@@ -106,7 +108,7 @@ def tuned(name: str, size: Fineness) -> Tuned:
     """All optima of a family."""
     own, asked = family(name), Requirements(SUPPLY, PRICE)
     try:
-        bound = tune(own, flow(), Requirements(SUPPLY, PRICE, RESERVE, ELASTICITY))
+        bound = tune(own, flow(), Requirements(SUPPLY, PRICE, BACKED * SUPPLY * PRICE, ELASTICITY))
     except TacitError:
         bound = None
     grid = np.linspace(0.0, 2.0, size.elasticities)
@@ -117,27 +119,24 @@ def tuned(name: str, size: Fineness) -> Tuned:
 def examine(found: Mapping[str, Tuned]) -> Finding:
     """Judge the literal problem and the constrained one."""
     claims = (*_degenerate(found), *_constrained(found))
-    return Finding(_answer(found), claims, _sections(found), NOTES)
+    return Finding(answer(found, claims), claims, _sections(found), NOTES)
 
 
 NOTES = (
-    "No agents and no chance: ln S is a stationary Gaussian AR(1) process (median 100 tokens, standard deviation 0.1, "
-    "persistence 0.9), expectations are quadratures, and optima come from a local search from several starts. Where "
+    f"No agents and no chance: ln S is a stationary Gaussian AR(1) process (median {SUPPLY:g} tokens, standard "
+    f"deviation {SPREAD:g}, persistence {PERSISTENCE:g}), expectations are quadratures, and optima come from a local "
+    "search from several starts. Where "
     "supply reacts to the price, a steeper curve may also move it less; that is left to the study of volatility.",
-    "All curves have the price 0.272 at a supply of 100, the default market's.",
+    f"All curves have the price {PRICE:.3f} at a supply of {SUPPLY:g}, the default market's.",
 )
-
-
-def _number(value: float, error: float = 0.0) -> Estimate:
-    return Estimate(value, value, value, error, 1)
 
 
 def _degenerate(found: Mapping[str, Tuned]) -> tuple[Claim, ...]:
     unit = _supply_volatility()
     note = "A flat price stabilises nothing: it has stopped telling what a token is worth."
     return tuple(
-        Claim(f"{name}, no requirement: least volatility (% of the supply's)",
-              _number(100 * one.free.volatility / unit, 0.1), 0.0, "a flat curve", note=note)
+        Claim(f"{name}, {LEAST}",
+              replace(exact(100 * one.free.volatility / unit), se=SEARCH), 0.0, "a flat curve", note=note)
         for name, one in found.items()
     )  # fmt: skip
 
@@ -150,8 +149,8 @@ def _constrained(found: Mapping[str, Tuned]) -> tuple[Claim, ...]:
         if one.bound is None:
             continue
         # A second-order term remains: two percent of the value are its bound at a spread of 0.1.
-        claims.append(Claim(f"{name}, elasticity 0.5 and reserve 60 %: least volatility (%)",
-                            _number(100 * one.bound.volatility), 100 * ELASTICITY * unit, source,
+        claims.append(Claim(f"{name}, elasticity {ELASTICITY:g} and reserve {100 * BACKED:g} %: least volatility (%)",
+                            exact(100 * one.bound.volatility), 100 * ELASTICITY * unit, source,
                             rounding=2 * ELASTICITY * unit))  # fmt: skip
     return tuple(claims)
 
@@ -161,21 +160,54 @@ def _supply_volatility() -> float:
     return flow().volatility(np.log)
 
 
-def _answer(found: Mapping[str, Tuned]) -> str:
+def answer(found: Mapping[str, Tuned], claims: Sequence[Claim]) -> str:
+    """The finding in words."""
     best = {name: one.bound for name, one in found.items() if one.bound is not None}
     name = min(best, key=lambda key: best[key].volatility)
-    worst = max(one.free.volatility for one in found.values())
-    failing = [name for name, one in found.items() if one.bound is None]
+    free = [claim for claim in claims if claim.name.endswith(LEAST)]
     spread = max(one.volatility for one in best.values()) / best[name].volatility - 1
-    left_out = f" ({' and '.join(failing)} curves cannot meet both)" if failing else ""
+    failing = listed([name for name, one in found.items() if one.bound is None])
+    left_out = f" ({failing} curves cannot meet both)" if failing else ""
+    first = [c.judged() for key, c in named(claims).items() if not key.endswith(LEAST)]
     return (
-        f"Without requirements the flattest curve wins in every family: the least volatility found is at most "
-        f"{100 * worst / _supply_volatility():.2f} % of the supply's, and the price tells nothing. The problem (7.1) "
-        f"is degenerate.\n\n"
-        f"With a price of {PRICE:.3f}, an elasticity of at least {ELASTICITY:g} and a reserve of at least 60 % of the "
-        f"tokens' value, the {name} curve is the least volatile{left_out}, but families differ by no more than "
-        f"{100 * spread:.1f} %: volatility is the elasticity times that of the supply, whatever the family. What a "
-        f"designer chooses is the elasticity; the family only decides how much reserve goes with it."
+        f"{degenerate([claim.judged() for claim in free])}: the least volatility found is at most "
+        f"{max(claim.measured.mean for claim in free):.2f} % of the supply's.\n\n"
+        f"With a price of {PRICE:.3f}, an elasticity of at least {ELASTICITY:g} and a reserve of at least "
+        f"{100 * BACKED:g} % of the tokens' value, the {name} curve is the least volatile{left_out}, and families "
+        f"differ by no more than {100 * spread:.1f} %: {elastic(first)}."
+    )
+
+
+def degenerate(verdicts: Sequence[Verdict]) -> str:
+    """What the literal problem is, by whether each family's optimum is a flat curve.
+
+    Examples
+    --------
+    >>> degenerate([Verdict.REPRODUCED, Verdict.NOT])
+    'Without requirements the flattest curve wins in 1 of 2 families'
+    """
+    flat = verdicts.count(Verdict.REPRODUCED)
+    if flat < len(verdicts):
+        return f"Without requirements the flattest curve wins in {flat} of {len(verdicts)} families"
+    return (
+        "The problem (7.1) is degenerate: without requirements the flattest curve wins in every family, and its price "
+        "tells nothing"
+    )
+
+
+def elastic(verdicts: Sequence[Verdict]) -> str:
+    """Whether the elasticity alone decides the volatility, by whether it does in each family.
+
+    Examples
+    --------
+    >>> elastic([Verdict.REPRODUCED, Verdict.NOT])
+    'volatility is not the elasticity times that of the supply in every family, so that the family matters'
+    """
+    if set(verdicts) != {Verdict.REPRODUCED}:
+        return "volatility is not the elasticity times that of the supply in every family, so that the family matters"
+    return (
+        "volatility is the elasticity times that of the supply, whatever the family. What a designer chooses is the "
+        "elasticity; the family only decides how much reserve goes with it"
     )
 
 
@@ -217,8 +249,8 @@ def _table(found: Mapping[str, Tuned]) -> Table:
             rows.append((name, words, own, *numbers, told, ", ".join(curve.binding)))
     columns = ("family", "requirements", "sd of d ln P (%)", "elasticity", "reserve (%)", "parameters", "binding")
     caption = (
-        "Reserve: share of what all tokens are worth at the price. Both: elasticity of at least 0.5 and a reserve of "
-        "at least 60 %. Parameters in the order in which `tacit show token` lists them."
+        f"Reserve: share of what all tokens are worth at the price. Both: elasticity of at least {ELASTICITY:g} and a "
+        f"reserve of at least {100 * BACKED:g} %. Parameters in the order in which `tacit show token` lists them."
     )
     return Table(columns, rows, caption)
 

@@ -5,7 +5,7 @@ capacity C is shared by users with utility theta q - q²/2 less the price f(S) f
 taking, Nash and joint optimum then follow from the curve and from theta alone, before anybody learns.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -14,23 +14,19 @@ import numpy as np
 from tacitlab.errors import TacitError
 from tacitlab.lab.result import benchmarks_of
 from tacitlab.markets import TokenEconomy
-from tacitlab.markets.base import Quantity
 from tacitlab.markets.token import utilisation
 from tacitlab.markets.token.curves import Sigmoid
 from tacitlab.markets.token.parts import Resource
 from tacitlab.measures.statistics import mean_interval
-from tacitlab.plot.chart import Axis, Chart, HeatMap, HLine, Line, Mark, Points
-from tacitlab.report.market_paths import heat_map
-from tacitlab.report.page import Cell, Section, Table
-from tacitlab.studies.base import Claim, Finding, Player, Study
-from tacitlab.studies.frame import cell, curve, exact
-from tacitlab.studies.token_volatility.play import LEARNER, PUBLISHED, SOURCE, Floats, Played, Size, cells
+from tacitlab.studies.base import Claim, Finding, Player, Study, named, paired_difference
+from tacitlab.studies.frame import beside, compared, exact, percent, published
+from tacitlab.studies.tokens import LEARNER, SOURCE, Floats, Played, Size, cells
 
 AGENTS, CAPACITY, STEPS = 100, 50.0, 100
-UTILISATION = 85.0  # percent (P)
+UTILISATION = published(__file__)["utilisation (%)"]
+USED = UTILISATION.value / 100
 RULES = ("hold", "random", "zero-intelligence", "price-taking")
 HIGHEST = (0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0)  # highest prices K of the curves of theory
-MIDDLES = (20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0)  # their S_0
 LEARNED_AT = (1.0, 4.0)  # highest prices at which agents learn, too
 
 NOTES = (
@@ -106,10 +102,10 @@ class Evidence:
     @property
     def everybody(self) -> dict[str, Played]:
         """By name, learners last."""
-        return {**self.rules, **{named(rho): played for rho, played in self.learned.items()}}
+        return {**self.rules, **{called(rho): played for rho, played in self.learned.items()}}
 
 
-def named(rho: float) -> str:
+def called(rho: float) -> str:
     """PPO with a weight of the others' gains."""
     return f"PPO, ρ = {rho:g}" if rho else "PPO, profit"
 
@@ -157,9 +153,11 @@ def gather(size: Size, play: Player) -> Evidence:
 
 def examine(e: Evidence) -> Finding:
     """Judge the claim by theory and by the runs."""
+    from tacitlab.studies.resource_network.figures import sections
+
     theory = Theory.of(Sigmoid())
     claims = (*exact_claims(theory), *learned_claims(e, theory))
-    return Finding(answer(e, theory), claims, sections(e, theory), NOTES)
+    return Finding(answer(e, theory, claims), claims, sections(e, theory), NOTES)
 
 
 # --- claims ------------------------------------------------------------------------------------------------------
@@ -168,29 +166,26 @@ def examine(e: Evidence) -> Finding:
 def exact_claims(theory: Theory) -> tuple[Claim, ...]:
     """What the curve says before anybody learns."""
     note = "Exact, of the default curve: another curve has another number, see below."
-    return (
-        Claim("price-taking equilibrium: utilisation (%)", exact(100 * theory.price_taking), UTILISATION, PUBLISHED,
-              rounding=0.5, note=note),
-        Claim("Nash equilibrium: utilisation (%)", exact(100 * theory.nash), UTILISATION, PUBLISHED, rounding=0.5,
-              note=note),
-        Claim("users' joint optimum: utilisation (%)", exact(100 * theory.joint), UTILISATION, PUBLISHED, rounding=0.5,
-              note=note),
-        Claim("highest price of the curve at which price takers use 85 %", exact(highest_at(UTILISATION / 100))),
-    )  # fmt: skip
+    shares = {
+        "price-taking equilibrium": theory.price_taking, "Nash equilibrium": theory.nash,
+        "users' joint optimum": theory.joint,
+    }  # fmt: skip
+    known = [beside(f"{x}: utilisation (%)", exact(100 * y), UTILISATION, note=note) for x, y in shares.items()]
+    highest = Claim(
+        f"highest price of the curve at which price takers use {UTILISATION.value:g} %", exact(highest_at(USED))
+    )
+    return *known, highest
 
 
 def learned_claims(e: Evidence, theory: Theory) -> tuple[Claim, ...]:
     """What learners use, and what it is worth."""
     claims = [
-        Claim(
-            f"{name}: utilisation (%)", mean_interval(np.round(used(played), 4)), UTILISATION, PUBLISHED, rounding=0.5
-        )
+        beside(f"{name}: utilisation (%)", mean_interval(np.round(used(played), 4)), UTILISATION)
         for name, played in e.rules.items()
     ]
     for rho, played in e.learned.items():
-        found = mean_interval(used(played))
-        claims.append(Claim(f"{named(rho)}: utilisation (%)", found, UTILISATION, PUBLISHED, rounding=0.5))
-        claims.append(Claim(f"  welfare of first best, {named(rho)} (%)", mean_interval(served(played))))
+        claims.append(beside(f"{called(rho)}: utilisation (%)", mean_interval(used(played)), UTILISATION))
+        claims.append(Claim(f"  welfare of first best, {called(rho)} (%)", mean_interval(served(played))))
     profit = mean_interval(used(e.learned[0.0]))
     nash = "Nash equilibrium of the stationary game"
     claims.append(Claim("PPO, profit: utilisation beside Nash (%)", profit, 100 * theory.nash, nash))
@@ -214,116 +209,50 @@ def highest_at(share: float) -> float:
     return float(brentq(lambda k: Theory.of(Sigmoid(highest=k)).price_taking - share, 1.0, 6.0))
 
 
-# --- report ------------------------------------------------------------------------------------------------------
+# --- answer ----------------------------------------------------------------------------------------------------------
 
 
-def answer(e: Evidence, theory: Theory) -> str:
+def answer(e: Evidence, theory: Theory, claims: Sequence[Claim]) -> str:
     """The finding in words."""
-    profit, rho = mean_interval(used(e.learned[0.0])), max(e.learned)
-    together = mean_interval(used(e.learned[rho]))
+    found, rho = {name: claim.measured for name, claim in named(claims).items()}, max(e.learned)
+    profit, together = (found[f"{called(weight)}: utilisation (%)"] for weight in (0.0, rho))
+    welfare = found[f"welfare of first best, {called(0.0)} (%)"].mean
     ends = [100 * Theory.of(Sigmoid(highest=k)).price_taking for k in (HIGHEST[0], HIGHEST[-1])]
-    gains, random = {key: e.learned[key].payoff.mean() for key in (0.0, rho)}, e.rules["random"]
+    random, published = e.rules["random"], f"{UTILISATION.value:g} %"
     return (
-        f"85 % is a property of the price curve, not of learning. On the default curve users who take the price as "
-        f"given hold {100 * theory.price_taking:.1f} % of the capacity, strategic ones {100 * theory.nash:.1f} %, and "
-        f"{100 * theory.welfare:.1f} % of the first best welfare results; between highest prices of {HIGHEST[0]:g} and "
+        f"{published} {whose(ends)}. On the default curve users who take the price as given hold "
+        f"{percent(theory.price_taking)} of the capacity, strategic ones {percent(theory.nash)}, and "
+        f"{percent(theory.welfare)} of the first best welfare results; between highest prices of {HIGHEST[0]:g} and "
         f"{HIGHEST[-1]:g} the same equilibrium runs from {ends[0]:.0f} % to {ends[1]:.0f} %, and at "
-        f"{highest_at(UTILISATION / 100):.2f} it is 85 %. With free capacity the efficient use is 100 %.\n\n"
-        f"PPO for profit holds {profit.mean:.1f} % (95 % CI {profit.interval}) with "
-        f"{served(e.learned[0.0]).mean():.0f} % of the first best welfare. Cooperation is no reason for high use: "
-        f"users who share their gains would do best at {100 * theory.joint:.0f} %, since each purchase raises the "
-        f"price that all pay. With ρ = {rho:g} they hold {together.mean:.1f} % (95 % CI {together.interval}) and earn "
-        f"{gains[rho]:.1f} an episode, where profit learners earn {gains[0.0]:.1f}: the sum of a hundred gains hardly "
-        f"tells an agent what its own orders do. Random traders hold {used(random).mean():.1f} %, with "
-        f"{served(random).mean():.0f} % of the first best welfare: use alone says little."
+        f"{highest_at(USED):.2f} it is {published}. With free capacity the efficient use is 100 %.\n\n"
+        f"PPO for profit holds {profit.mean:.1f} % (95 % CI {profit.interval}) with {welfare:.0f} % of the first best "
+        f"welfare. Cooperation is {'no' if theory.joint < theory.nash else 'a'} reason for high use: users who share "
+        f"their gains would do best at {percent(theory.joint, 0)}, since each purchase raises the price that all pay. "
+        f"With ρ = {rho:g} they hold {together.mean:.1f} % (95 % CI {together.interval}) and {earn(e, rho)}. Random "
+        f"traders hold {used(random).mean():.1f} %, with {served(random).mean():.0f} % of the first best welfare: use "
+        "alone says little."
     )
 
 
-def sections(e: Evidence, theory: Theory) -> tuple[Section, ...]:
-    """Figures and tables."""
+def whose(ends: Sequence[float]) -> str:
+    """Whose achievement the published use is, by the range that price takers have on different curves, percent.
+
+    Examples
+    --------
+    >>> whose((30.0, 99.0)), whose((30.0, 60.0))
+    ('is a property of the price curve, not of learning', 'cannot be had by a choice of the price curve')
+    """
+    inside = min(ends) <= UTILISATION.value <= max(ends)
     return (
-        Section("Utilisation and welfare", table=_table(e)),
-        Section("A property of the curve", charts=(_curve_chart(e), _map())),
-        Section("Learning", charts=(_learning(e, theory), _gains(e))),
-        Section("Who trades when", charts=(heat_map(e.learned[0.0].found, Quantity("trade", "tokens")),)),
+        "is a property of the price curve, not of learning"
+        if inside
+        else "cannot be had by a choice of the price curve"
     )
 
 
-def _table(e: Evidence) -> Table:
-    rows: list[tuple[Cell, ...]] = [
-        (
-            name,
-            cell(used(p)),
-            cell(served(p)),
-            cell(p.payoff),
-            cell(p.mean("price", STEPS // 2)),
-            cell(p.mean("volume")),
-        )
-        for name, p in e.everybody.items()
-    ]
-    columns = ("everybody plays", "utilisation (%)", "welfare (%)", "own gain", "price", "volume")
-    caption = (
-        "Second half of the episodes, but for own gains (currency, whole episode) and volume (tokens a step). "
-        "Half of the capacity is in use at the beginning."
-    )
-    return Table(columns, rows, caption)
-
-
-def _curve_chart(e: Evidence) -> Chart:
-    theory = [Theory.of(Sigmoid(highest=k)) for k in HIGHEST]
-    parts = {
-        "price-taking equilibrium": [t.price_taking for t in theory], "Nash equilibrium": [t.nash for t in theory],
-        "users' joint optimum": [t.joint for t in theory],
-    }  # fmt: skip
-    marks: list[Mark] = [
-        Line(HIGHEST, 100 * np.array(y), name, dash=name.startswith("Nash")) for name, y in parts.items()
-    ]
-    learned = {Sigmoid().highest: e.learned[0.0], **e.elsewhere}
-    found = [mean_interval(used(played)) for played in learned.values()]
-    low, high = ([getattr(one, end) for one in found] for end in ("low", "high"))
-    marks.append(Points(list(learned), [one.mean for one in found], "PPO, profit", low=low, high=high))
-    marks.append(HLine(UTILISATION, "paper: 85 %"))
-    caption = "Lines are exact; symbols are means over sessions with 95 % intervals."
-    axes = Axis("highest price K", "currency"), Axis("utilisation", "%", range=(0.0, 102.0))
-    return Chart("Utilisation by the height of the sigmoid", *axes, marks, caption)
-
-
-def _map() -> Chart:
-    tastes = Resource().each(AGENTS)
-    z = [
-        [
-            100 * utilisation.price_taking(tastes, Sigmoid(highest=k, middle=s).price, CAPACITY).total / CAPACITY
-            for k in HIGHEST
-        ]
-        for s in MIDDLES
-    ]
-    axes = Axis("highest price K", "currency"), Axis("supply at half of it, S₀", "tokens")
-    caption = "Exact, for a capacity of 50 and steepness 0.1: any utilisation can be had by choosing a curve."
-    heat = [HeatMap(HIGHEST, MIDDLES, z, "utilisation (%)")]
-    return Chart("Utilisation of price takers by the curve", *axes, heat, caption)
-
-
-def _learning(e: Evidence, theory: Theory) -> Chart:
-    marks: list[Mark] = []
-    for rho, played in e.learned.items():
-        line = played.learning("supply")
-        share = 100 / CAPACITY
-        marks.append(Line(line.x, share * line.y, named(rho), share * line.low, share * line.high))
-    levels = (("price-taking", theory.price_taking), ("Nash", theory.nash), ("joint optimum", theory.joint))
-    marks += [HLine(100 * y, f"{name} {100 * y:.0f} %") for name, y in levels if name != "Nash"]
-    caption = (
-        "Mean over whole episodes, which begin at 50 %, and over sessions, with pointwise 95 % intervals: below what "
-        "is reached in the second half."
-    )
-    return Chart("Utilisation while learning", Axis("training episode"), Axis("utilisation", "%"), marks, caption)
-
-
-def _gains(e: Evidence) -> Chart:
-    marks: list[Mark] = []
-    for rho, played in e.learned.items():
-        data = played.found.data["payoff"].mean("agent").transpose("session", "time").values / (1 + rho)
-        marks.append(curve(played.found.data["time"].values, data, named(rho)))
-    marks += [HLine(float(e.rules[name].payoff.mean()), name) for name in ("price-taking", "hold")]
-    caption = "Own gains of the average agent, mean over sessions with pointwise 95 % intervals; rules in the test."
-    axes = Axis("training episode"), Axis("own gain", "currency/episode")
-    return Chart("Own gains while learning", *axes, marks, caption)
+def earn(e: Evidence, rho: float) -> str:
+    """What agents earn who are paid for the others' gains, beside those who are not."""
+    ours, theirs = (e.learned[weight].labelled("payoff") for weight in (rho, 0.0))
+    word = compared(paired_difference(ours, theirs), "less than", "as much, for all we see, as", "more than")
+    why = ": the sum of all gains hardly tells an agent what its own orders do" if word == "less than" else ""
+    return f"earn {float(ours.mean()):.1f} an episode, {word} profit learners, who earn {float(theirs.mean()):.1f}{why}"

@@ -8,39 +8,55 @@ otherwise with the same noise, by learners, by rules and by nobody, and what is 
 
 import math
 from collections.abc import Mapping
-from typing import ClassVar
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from tacitlab.measures.resilience import BAND, HOLD, Recovery, ar1_recovery
+from tacitlab.lab.result import Result
+from tacitlab.learners import Rule, Trained
+from tacitlab.learners.base import Learner
+from tacitlab.markets import TokenEconomy
+from tacitlab.markets.token.parts import Factors, PrivateValues, Shock
+from tacitlab.measures import resilience
+from tacitlab.measures.resilience import BAND, HOLD, Recovery, ar1_recovery, deviation, deviation_area, recovery
 from tacitlab.measures.statistics import mean_interval
-from tacitlab.plot.chart import Axis, Chart, HLine, Line, Mark, VLine
-from tacitlab.plot.panels import Panel, Panels
-from tacitlab.report.page import Cell, Section, Table
 from tacitlab.studies.base import Claim, Finding, Player, Study, Verdict, at_most, by_session, paired
-from tacitlab.studies.frame import cell, curve, exact
-from tacitlab.studies.shock_recovery.evidence import (
-    CHANNELS,
-    DEMAND,
-    LITERAL,
-    PERSISTENCE,
-    SHOCKED,
-    SPIKE,
-    STEP,
-    UNSHOCKED,
-    Evidence,
-    Pair,
-    gather,
-    market,
-)  # fmt: skip
-from tacitlab.studies.token_volatility.play import LEARNER, PUBLISHED, SOURCE, Size
+from tacitlab.studies.frame import beside, exact, published
+from tacitlab.studies.tokens import LEARNER, SOURCE, Floats, Played, Size, cells
 
-STEPS = 20.0  # (P)
-SHOWN = 61  # steps after the spike in figures
+STEPS = published(__file__)["steps to recovery"]
+WITHIN_STEPS = at_most(STEPS.value)
+STEP, SPIKE = 50, 0.5  # when the spike comes, and its size: the price rises by half where a unit of Z doubles it
+PERSISTENCE, NOISE = 0.9, 0.02
+RULES = ("hold", "random", "price-taking")
+UNSHOCKED, SHOCKED = "PPO, trained without shocks", "PPO, trained with shocks"
+
+
+class Channel(NamedTuple):
+    """A way in which the factor acts."""
+
+    key: str
+    words: str
+    factors: Mapping[str, Any]
+
+    def test(self, size: float) -> dict[str, Any]:
+        """The market of a test with a spike of this size."""
+        return {f"factors.{name}": value for name, value in self.factors.items()} | {"factors.shock.size": size}
+
+
+PRICE = Channel("price", "the factor moves the price, AR(1)", {"persistence": PERSISTENCE, "premium": 1.0})
+LITERAL = Channel("literal", "the factor moves the price, independent draws", {"persistence": 0.0, "premium": 1.0})
+DEMAND = Channel(
+    "demand", "the factor shifts orders, AR(1)", {"persistence": PERSISTENCE, "premium": 0.0, "demand": 1.0}
+)
+CHANNELS = (PRICE, LITERAL, DEMAND)
 
 NOTES = (
-    f"The spike of {SPIKE:g} comes at the end of step {STEP} of {market().steps}. An effect is the shocked price over "
-    f"that of the same session, agents and noise without the spike, less 1. Recovery: the first step from which it "
+    f"The spike of {SPIKE:g} comes at the end of step {STEP} of {TokenEconomy().steps}. An effect is the shocked price "
+    f"over that of the same session, agents and noise without the spike, less 1. Recovery: the first step from which it "
     f"stays within {100 * BAND:.0f} % for {HOLD} steps; times of paths that never do are counted as the least that "
     f"they can be, so that means are lower bounds.",
     "Policies are frozen while they are tested. Those trained with shocks met one in every episode of their training; "
@@ -50,9 +66,12 @@ NOTES = (
     "Where the factor shifts orders, learners were trained in the market in which it moves the price.",
 )
 CENSORED = "{n} of {of} paths did not recover while they were observed: the mean is a lower bound."
-NOTHING = "The effect never leaves the band of 5 %: there is nothing to recover from, within 20 steps or any number."
+NOTHING = (
+    f"The effect never leaves the band of {100 * BAND:.0f} %: there is nothing to recover from, within "
+    f"{STEPS.value:g} steps or any number."
+)
 SOME = "{n} of {of} paths never leave the band and count as 0 steps."
-WITHIN = "within 20 steps: judged by whether the interval lies on one side of 20"
+WITHIN = f"within {STEPS.value:g} steps: judged by whether the interval lies on one side of {STEPS.value:g}"
 
 
 class ShockRecovery(Study):
@@ -70,8 +89,117 @@ class ShockRecovery(Study):
         return examine(gather(self.sizes[preset], play))
 
 
+# --- what is played ---------------------------------------------------------------------------------------------------
+
+
+def market(size: float = 0.0) -> TokenEconomy:
+    """Fifty agents on an exponential curve whose price a factor moves, with a spike of some size."""
+    factors = Factors(persistence=PERSISTENCE, volatility=NOISE, premium=1.0, shock=Shock(step=STEP, size=size))
+    return TokenEconomy(utility=PrivateValues(), factors=factors)
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """The same agents and noise without the spike and with it."""
+
+    calm: Played
+    shocked: Played
+
+    @classmethod
+    def of(cls, calm: Played, shocked: Played) -> "Pair":
+        """Of the sessions that failed in neither."""
+        both = np.intersect1d(calm.sessions, shocked.sessions)
+        return cls(calm.only(both), shocked.only(both))
+
+    @cached_property
+    def effect(self) -> Floats:
+        """P/P - 1 of the shocked to the calm path from the spike on, first episode of the test: (sessions, steps)."""
+        return deviation(self.shocked.prices, self.calm.prices)[:, STEP:]
+
+    @cached_property
+    def recovery(self) -> Recovery:
+        """Until the effect stays below 5 % for 10 steps."""
+        return recovery(self.effect)
+
+    @property
+    def still(self) -> NDArray[np.bool_]:
+        """Whether the effect never leaves the band, so that there is nothing to recover from: (sessions,)."""
+        return np.asarray((np.abs(self.effect) <= resilience.BAND).all(axis=1))
+
+    @property
+    def unpaired(self) -> Recovery:
+        """The same of the distance to the mean price before the spike, as an outsider sees it, noise included."""
+        usual = self.shocked.prices[:, STEP // 2 : STEP].mean(axis=1, keepdims=True)
+        return recovery(deviation(self.shocked.prices, usual)[:, STEP:])
+
+    @property
+    def placebo(self) -> Recovery:
+        """That of the calm path: noise alone."""
+        usual = self.calm.prices[:, STEP // 2 : STEP].mean(axis=1, keepdims=True)
+        return recovery(deviation(self.calm.prices, usual)[:, STEP:])
+
+    @property
+    def area(self) -> Floats:
+        """Sum of the effect's absolute sizes, (sessions,), steps."""
+        return deviation_area(self.effect)
+
+    def resilience(self, *, literal: bool = False) -> Floats:
+        """1/abs(d ln P) in the step of the spike, or in currency: (sessions,)."""
+        prices = self.shocked.prices[:, STEP - 1 : STEP + 1]
+        return resilience.resilience(prices, np.ones((len(prices), 1), bool), literal=literal)
+
+    @property
+    def answer(self) -> Floats:
+        """Tokens that agents buy because of the spike, by step from it on: (sessions, steps), negative: sell."""
+        return np.asarray((self.shocked.steps("supply", "_path") - self.calm.steps("supply", "_path"))[:, STEP:])
+
+    @property
+    def drained(self) -> Floats:
+        """What the spike takes out of the reserve's backing by the end of the episode: (sessions,), currency."""
+        ends = [played.steps("reserve_gap", "_path")[:, -1] for played in (self.calm, self.shocked)]
+        return np.asarray(ends[0] - ends[1])
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """Pairs by the key of a channel and by who plays; and the learners while they learned."""
+
+    pairs: Mapping[str, Mapping[str, Pair]]
+    learning: Mapping[str, Played]
+
+    @property
+    def main(self) -> Mapping[str, Pair]:
+        """Where an AR(1) factor moves the price."""
+        return self.pairs[PRICE.key]
+
+
+def gather(size: Size, play: Player) -> Evidence:
+    """Play everything."""
+    runs = {
+        UNSHOCKED: play(size.experiment("ppo-calm", market(), [LEARNER])),
+        SHOCKED: play(size.experiment("ppo-shocked", market(SPIKE), [LEARNER])),
+    }
+    found = {
+        name: _pairs(size, play, f"test-{run.experiment.name}", [Trained(run=str(run.folder))])
+        for name, run in runs.items()
+    }
+    found |= {name: _pairs(size, play, f"test-{name}", [Rule(rule=name)]) for name in RULES}
+    pairs = {channel.key: {name: by[channel.key] for name, by in found.items()} for channel in CHANNELS}
+    return Evidence(pairs, {name: cells(run)[0] for name, run in runs.items()})
+
+
+def _pairs(size: Size, play: Player, name: str, learners: list[Learner]) -> dict[str, Pair]:
+    """A test without and with the spike in every channel: nobody learns, and the noise is the same."""
+    tests = [channel.test(spike) for channel in CHANNELS for spike in (0.0, SPIKE)]
+    found: Result = play(size.experiment(name, market(), learners, {"test.environment": tests}))
+    played = cells(found)
+    return {channel.key: Pair.of(*played[2 * k : 2 * k + 2]) for k, channel in enumerate(CHANNELS)}
+
+
 def examine(e: Evidence) -> Finding:
     """Judge the claim by all pairs."""
+    from tacitlab.studies.shock_recovery.figures import sections
+
     claims = (*laws(), *recoveries(e), *sizes(e))
     return Finding(answer(e), claims, sections(e), NOTES)
 
@@ -90,7 +218,7 @@ def laws() -> tuple[Claim, ...]:
 
 
 def _law(words: str, steps: int) -> Claim:
-    return Claim(words, exact(steps), STEPS, PUBLISHED, margin=at_most(STEPS), note=WITHIN)
+    return beside(words, exact(steps), STEPS, margin=WITHIN_STEPS, note=WITHIN)
 
 
 def recoveries(e: Evidence) -> tuple[Claim, ...]:
@@ -108,7 +236,7 @@ def recoveries(e: Evidence) -> tuple[Claim, ...]:
             elif still:
                 note = f"{note}. {SOME.format(n=still, of=found.recovered.size)}"
             words = f"{name}: steps to recovery, {channel.words}"
-            claims.append(Claim(words, time, STEPS, PUBLISHED, verdict=verdict, margin=at_most(STEPS), note=note))
+            claims.append(beside(words, time, STEPS, verdict=verdict, margin=WITHIN_STEPS, note=note))
     return tuple(claims)
 
 
@@ -124,127 +252,47 @@ def sizes(e: Evidence) -> tuple[Claim, ...]:
     return tuple(claims)
 
 
-# --- words ---------------------------------------------------------------------------------------------------------
+# --- answer -----------------------------------------------------------------------------------------------------------
 
 
 def answer(e: Evidence) -> str:
     """The finding in words."""
-    iid = e.pairs[LITERAL.key]["hold"].recovery.quantile()
-    orders = e.pairs[DEMAND.key]["hold"]
+    iid, by_law = e.pairs[LITERAL.key]["hold"].recovery.quantile(), ar1_recovery(PERSISTENCE, SPIKE)
+    orders = {name: pair.recovery for name, pair in e.pairs[DEMAND.key].items()}
     main = {name: pair.recovery for name, pair in e.main.items()}
-    by_law = ar1_recovery(PERSISTENCE, SPIKE)
     return (
         f"It depends on the law of the factor before it depends on anybody's learning. With independent draws, as the "
-        f"paper has them, a price that nobody trades at is back after {iid:.0f} step; with a persistence of 0.9 after "
-        f"{told(main['hold'])} (by law {by_law}), just beyond the paper's 20.\n\n"
-        f"Agents change that where the factor moves the price: price-takers take {told(main['price-taking'])}, PPO "
-        f"that never met a shock {told(main[UNSHOCKED])}, PPO that met one in every episode {told(main[SHOCKED])}. "
-        f"Whoever sells while the price is high is paid by the reserve: because of the spike it backs "
-        f"{e.main['price-taking'].drained.mean():.2f} less by the end of an episode with price-takers and "
-        f"{e.main[SHOCKED].drained.mean():.2f} less with learners who know shocks.\n\n"
-        f"Where the factor shifts orders, random traders take {told(e.pairs[DEMAND.key]['random'].recovery)} and "
-        f"holders, whose orders it moves too, {told(orders.recovery)}: what they have bought stays bought. "
-        f"Price-takers, who answer with orders of their own, take "
-        f"{told(e.pairs[DEMAND.key]['price-taking'].recovery)}."
+        f"paper has them, a price that nobody trades at is back after {iid:.0f} step{'' if iid == 1 else 's'}; with a "
+        f"persistence of {PERSISTENCE:g} after {told(main['hold'])} (by law {by_law}), "
+        f"{'within' if by_law <= STEPS.value else 'beyond'} the paper's {STEPS.value:g}.\n\n"
+        f"Where the factor moves the price, price-takers take {told(main['price-taking'])}, PPO that never met a shock "
+        f"{told(main[UNSHOCKED])}, PPO that met one in every episode {told(main[SHOCKED])}. Whoever sells while the "
+        f"price is high is paid by the reserve: because of the spike it backs "
+        f"{less(e.main['price-taking'].drained.mean())} by the end of an episode with price-takers and "
+        f"{less(e.main[SHOCKED].drained.mean())} with learners who know shocks.\n\n"
+        f"Where the factor shifts orders, random traders take {told(orders['random'])} and holders, whose orders it "
+        f"moves too, {told(orders['hold'])}: what they have bought "
+        f"{'is sold again' if orders['hold'].recovered.any() else 'stays bought'}. Price-takers, who answer with "
+        f"orders of their own, take {told(orders['price-taking'])}."
     )
+
+
+def less(drained: float) -> str:
+    """How much less the reserve backs.
+
+    Examples
+    --------
+    >>> less(0.5), less(-0.5)
+    ('0.50 less', '0.50 more')
+    """
+    return f"{abs(drained):.2f} {'less' if drained >= 0 else 'more'}"
 
 
 def told(found: Recovery) -> str:
     """Median time in words; exact in spite of censoring."""
     middle, lost = found.quantile(), int((~found.recovered).sum())
     if not found.time.any():
-        return "0 steps, as the effect never exceeds 5 %"
+        return f"0 steps, as the effect never exceeds {100 * BAND:.0f} %"
     if math.isinf(middle):
         return f"more steps than are observed ({lost} of {found.recovered.size} paths never recover)"
     return f"{middle:.0f} steps" + (f" ({lost} of {found.recovered.size} never)" if lost else "")
-
-
-# --- report ------------------------------------------------------------------------------------------------------
-
-
-def sections(e: Evidence) -> tuple[Section, ...]:
-    """Figures and tables."""
-    tables = [Section(f"Recovery: {c.words}", table=_table(e.pairs[c.key])) for c in CHANNELS]
-    return (
-        Section("What the spike does", charts=(_responses(e), _answers(e))),
-        Section("With the noise of one session", charts=(_single(e),)),
-        *tables,
-        Section("Learning", charts=(_learning(e),)),
-    )
-
-
-def _table(pairs: Mapping[str, Pair]) -> Table:
-    rows: list[tuple[Cell, ...]] = []
-    for name, pair in pairs.items():
-        found, alone, noise = pair.recovery, pair.unpaired, pair.placebo
-        share = found.share
-        rows.append((
-            name, _steps(found), f"{share.mean:.2f}", _steps(alone), _steps(noise), cell(pair.area),
-            cell(pair.resilience()), cell(pair.resilience(literal=True)), cell(pair.drained),
-        ))  # fmt: skip
-    columns = (
-        "everybody plays", "steps, paired", "recovered", "steps, unpaired", "without spike", "area (steps)",
-        "resilience", "literal (1/currency)", "reserve loses",
-    )  # fmt: skip
-    caption = (
-        "Steps: median over sessions, below it the mean, times of those who never recover counted as the least that "
-        "they can be. Unpaired: distance to the mean price of the 25 steps before the spike, noise included, and the "
-        "same without a spike. Area: sum of the effect's sizes; 1 is one step at twice the price. Resilience: "
-        "1/abs(d ln P) in the step of the spike; literal: 1/abs(dP). Reserve loses: money by the end of the episode."
-    )
-    return Table(columns, rows, caption)
-
-
-def _steps(found: Recovery) -> str:
-    middle = found.quantile()
-    return f"{'never' if math.isinf(middle) else f'{middle:.0f}'}\n{cell(found.time)}"
-
-
-def _responses(e: Evidence) -> Panels:
-    panels, x = [], np.arange(SHOWN)
-    for channel in CHANNELS:
-        marks: list[Mark] = []
-        for name, pair in e.pairs[channel.key].items():
-            marks.append(curve(x, 100 * pair.effect[:, :SHOWN], name))
-        marks += [HLine(100 * BAND), HLine(-100 * BAND), VLine(STEPS)]
-        panels.append(Panel(channel.words, marks))
-    caption = (
-        "Shocked over calm price with the same noise, less 1; mean over sessions with pointwise 95 % intervals. Lines: "
-        "the band of 5 % and the paper's 20 steps."
-    )
-    axes = Axis("steps since the spike", whole=True), Axis("effect on the price", "%")
-    return Panels("The price's response to the spike", *axes, panels, 1, caption)
-
-
-def _answers(e: Evidence) -> Chart:
-    marks: list[Mark] = []
-    for name, pair in e.main.items():
-        marks.append(curve(np.arange(SHOWN), pair.answer[:, :SHOWN], name))
-    caption = "Supply with the spike less that without it: below 0 agents have sold. Where the factor moves the price."
-    axes = Axis("steps since the spike", whole=True), Axis("effect on the supply", "tokens")
-    return Chart("What agents do about it", *axes, marks, caption)
-
-
-def _single(e: Evidence) -> Chart:
-    x = np.arange(e.main["hold"].calm.prices.shape[1]) + 1
-    marks: list[Mark] = []
-    for name in (SHOCKED, "hold"):
-        pair = e.main[name]
-        marks += [
-            Line(x, pair.shocked.prices[0], f"{name}, spike"),
-            Line(x, pair.calm.prices[0], f"{name}, calm", dash=True),
-        ]
-    caption = "First episode of the test of session 0: the two paths of a pair are the same until the spike."
-    return Chart("A pair", Axis("step", whole=True), Axis("price", "currency"), marks, caption)
-
-
-def _learning(e: Evidence) -> Chart:
-    marks: list[Mark] = []
-    for name, played in e.learning.items():
-        line = played.learning("payoff")
-        marks.append(Line(line.x, line.y, name, line.low, line.high))
-    marks.append(HLine(float(e.main["price-taking"].calm.payoff.mean()), "price-taking, calm"))
-    caption = f"Mean over sessions with pointwise 95 % intervals; {LEARNER.kind.upper()} as in the study of volatility."
-    return Chart(
-        "Own gains while learning", Axis("training episode"), Axis("own gain", "currency/episode"), marks, caption
-    )

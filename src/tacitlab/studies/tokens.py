@@ -29,7 +29,6 @@ SOURCE = (
     "The paper names no parameters, no baseline and no number of runs; what had to be decided, and why, is in "
     "docs/token-economy.md."
 )
-PUBLISHED = "the paper, section 9"
 SEED = 1  # of every experiment, so that baselines meet the noise that learners meet
 UNTRAINED = 1e-12  # learning rate of those who do not learn
 
@@ -157,11 +156,11 @@ class Played:
         levels = level_entropy(self.prices, float(curve.price(supply)))
         return levels, permutation_entropy(returns(self.prices))
 
-    def learning(self, name: str) -> Line:
+    def learning(self, name: str, label: str = "", scale: float = 1.0) -> Line:
         """Means over windows of learning with intervals over sessions; ``payoff`` is the mean reward."""
         data = self.found.data[name if name == "payoff" else f"learning_{name}"].astype(np.float64)
         data = data.mean("agent") if "agent" in data.dims else data
-        return curve(self.found.data["time"].values, data.transpose("session", "time").values)
+        return curve(data["time"].values, scale * data.transpose("session", "time").values, label)
 
 
 def cells(result: Result) -> tuple[Played, ...]:

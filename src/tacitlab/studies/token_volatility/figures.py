@@ -11,7 +11,7 @@ from tacitlab.plot.chart import Axis, Chart, HLine, Line, Mark, Points
 from tacitlab.report.market_paths import fan_chart, heat_map
 from tacitlab.report.page import Cell, Section, Table
 from tacitlab.studies.frame import cell
-from tacitlab.studies.token_volatility.evidence import RULES, Evidence, OnCurve, named
+from tacitlab.studies.token_volatility.study import AGENTS, RULES, Evidence, OnCurve, called
 
 TOGETHER = (
     "Volatility: root mean square of d ln P in a step, in percent; settled: in the second half of an episode. Volume: "
@@ -42,8 +42,8 @@ def sections(e: Evidence) -> tuple[Section, ...]:
 
 
 DEVIATING = (
-    "The last agent gives up what it has learned, the other 49 keep it. No deviation that gains is no proof of an "
-    "equilibrium: each gain is a lower bound on that of a best response."
+    f"The last agent gives up what it has learned, the other {AGENTS - 1} keep it. No deviation that gains is no proof "
+    "of an equilibrium: each gain is a lower bound on that of a best response."
 )
 
 
@@ -95,24 +95,19 @@ def scatter(e: Evidence) -> Chart:
 def learning(on: OnCurve) -> tuple[Chart, ...]:
     """Rewards and volatility while learning, beside the rules."""
     caption = "Mean over sessions in each window, with its pointwise 95 % interval; rules in the test."
-    payoff = renamed(on.profit.learning("payoff"), "PPO, profit")
+    payoff = on.profit.learning("payoff", called(0.0))
     references = [HLine(float(on.rules[name].payoff.mean()), name) for name in RULES[2:]]
     squares = []
     for omega in (0.0, max(on.learned)):
         line = on.learned[omega].learning("squared_return")
         y, low, high = (100 * np.sqrt(x) for x in (line.y, line.low, line.high))
-        squares.append(Line(line.x, y, named(omega), low, high))
+        squares.append(Line(line.x, y, called(omega), low, high))
     quiet = [HLine(100 * float(on.rules[name].volatility.mean()), name) for name in RULES[1:]]
     time = Axis("training episode")
     return (
         Chart("Own gain while learning", time, Axis("own gain", "currency/episode"), [payoff, *references], caption),
         Chart("Volatility while learning", time, Axis("sd of d ln P", "%"), [*squares, *quiet], caption),
     )
-
-
-def renamed(line: Line, name: str) -> Line:
-    """A line with a name."""
-    return Line(line.x, line.y, name, line.low, line.high)
 
 
 def episodes(on: OnCurve) -> Sequence[Chart]:
