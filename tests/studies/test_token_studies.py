@@ -290,7 +290,8 @@ def test_how_volatile_prices_are_turns_with_the_reduction():
 @pytest.mark.parametrize(
     ("payoff", "words"),
     [(1.0, "less than profit learners, who earn 2.0: the sum of all gains hardly tells"),
-     (2.0, "as much, for all we see, as profit learners, who earn 2.0"), (3.0, "more than profit learners, who earn 2.0")],
+     (2.0, "as much, for all we see, as profit learners, who earn 2.0"),
+     (3.0, "more than profit learners, who earn 2.0")],
 )  # fmt: skip
 def test_what_sharing_gains_earns_turns_with_the_numbers(payoff, words):
     said = network.earn(SimpleNamespace(learned={0.0: played(payoff=2.0), 9.0: played(payoff=payoff)}), 9.0)

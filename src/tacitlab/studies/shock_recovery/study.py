@@ -56,8 +56,8 @@ CHANNELS = (PRICE, LITERAL, DEMAND)
 
 NOTES = (
     f"The spike of {SPIKE:g} comes at the end of step {STEP} of {TokenEconomy().steps}. An effect is the shocked price "
-    f"over that of the same session, agents and noise without the spike, less 1. Recovery: the first step from which it "
-    f"stays within {100 * BAND:.0f} % for {HOLD} steps; times of paths that never do are counted as the least that "
+    f"over that of the same session, agents and noise without the spike, less 1. Recovery: the first step from which "
+    f"it stays within {100 * BAND:.0f} % for {HOLD} steps; times of paths that never do are counted as the least that "
     f"they can be, so that means are lower bounds.",
     "Policies are frozen while they are tested. Those trained with shocks met one in every episode of their training; "
     "the others never did.",
