@@ -8,8 +8,8 @@ import pytest
 
 from tacitlab.measures.statistics import Estimate
 from tacitlab.studies.base import Claim, Player, Verdict, more_than
-from tacitlab.studies.order_flow import evidence, study
-from tacitlab.studies.order_flow.evidence import Flow, Size
+from tacitlab.studies.order_flow import study
+from tacitlab.studies.order_flow.study import Flow, Size
 from tacitlab.studies.page import write_report
 
 TINY = Size(runs=6, steps=300, sessions=2, episodes=5, bargains=5, flows=3, flow_steps=600)
@@ -40,7 +40,7 @@ def test_facts_are_seen_where_they_are():
     rng, steps = np.random.default_rng(2), 20_000
     calm = np.repeat(rng.choice([0.3, 2.0], (20, steps // 2000)), 2000, axis=1)  # long clusters, and so fat tails
     net = np.zeros((20, steps))
-    net[:, evidence.EVERY - 1 :: evidence.EVERY] = rng.standard_t(4, (20, steps // evidence.EVERY)) * 5
+    net[:, study.EVERY - 1 :: study.EVERY] = rng.standard_t(4, (20, steps // study.EVERY)) * 5
     moves = calm * rng.standard_normal((20, steps)) + 0.5 * np.sign(net) * np.sqrt(np.abs(net))
     found = list(study.fact_claims("here", flow_of(moves, net)))
     assert [claim.judged() for claim in found[:3]] == [Verdict.REPRODUCED] * 3
@@ -57,15 +57,15 @@ def test_bouncing_prices_have_memory():
 
 @pytest.fixture(scope="module")
 def gathered(tmp_path_factory):
-    return evidence.gather(TINY, Player(tmp_path_factory.mktemp("order-flow")))
+    return study.gather(TINY, Player(tmp_path_factory.mktemp("order-flow")))
 
 
 def test_each_market_has_those_who_belong_there(gathered):
-    assert list(gathered.flows) == list(evidence.MARKETS)
+    assert list(gathered.flows) == list(study.MARKETS)
     for name, flow in gathered.flows.items():
         maker, informed, noise = np.abs(flow.gains).sum(axis=0)
-        assert (maker > 0) == (evidence.MARKETS[name][0] != "hold")
-        assert (informed > 0) == (evidence.MARKETS[name][1] != "hold")
+        assert (maker > 0) == (study.MARKETS[name][0] != "hold")
+        assert (informed > 0) == (study.MARKETS[name][1] != "hold")
         assert noise > 0
         assert flow.mid.shape == (3, 540)
         np.testing.assert_allclose(flow.gains.sum(axis=1), 0, atol=1e-2)
@@ -91,7 +91,7 @@ def test_the_study_judges_and_reports(gathered, tmp_path):
     by_name = {claim.name: claim for claim in finding.claims}
     assert by_name["ZI-C: efficiency"].published == 0.958
     assert by_name["bilateral trade, PPO: efficiency"].published == pytest.approx(27 / 32)
-    for market in evidence.MARKETS:
+    for market in study.MARKETS:
         assert market.capitalize() in finding.answer
     write_report(study.OrderFlow(), "quick", finding, tmp_path)
     assert len(json.loads((tmp_path / "claims.json").read_text())["claims"]) == len(names)

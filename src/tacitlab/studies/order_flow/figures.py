@@ -9,8 +9,9 @@ from tacitlab.measures.statistics import mean_interval
 from tacitlab.measures.stylised_facts import hill_tail_index
 from tacitlab.plot.chart import Axis, Chart, HLine, Line, Mark, Points
 from tacitlab.report.page import Cell, Section, Table
-from tacitlab.studies.frame import curve
-from tacitlab.studies.order_flow.evidence import EVERY, LAGS, RULES, Evidence, Floats, Flow, auction
+from tacitlab.studies.base import Floats
+from tacitlab.studies.frame import cell, curve
+from tacitlab.studies.order_flow.study import EVERY, LAGS, RULES, Evidence, Flow, auction
 
 INTERVALS = (1, 2, 5, 10, 20, 50, 100, 200)
 HORIZONS = (1, 10, 50)
@@ -29,17 +30,16 @@ def sections(e: Evidence) -> tuple[Section, ...]:
     )
 
 
-def cell(values: Floats, scale: float = 1.0) -> str:
+def shown(values: Floats) -> str:
     """Mean over sessions, below it its interval."""
-    found = mean_interval(np.asarray(scale * values))
-    return f"{found.mean:{found.precision}}\n{found.interval}"
+    return cell(mean_interval(values))
 
 
 def _auctions(e: Evidence) -> Table:
     rows: list[tuple[Cell, ...]] = []
     everybody = {"ZI-C, one quote a step": e.gode_sunder, "ZI-C": e.rules[RULES[0]], "truthful": e.rules[RULES[1]]}
     for name, played in {**everybody, "PPO": e.learned}.items():
-        parts = [cell(played.last(what)) for what in ("efficiency", "mean_price", "alpha", "trades")]
+        parts = [shown(played.last(what)) for what in ("efficiency", "mean_price", "alpha", "trades")]
         rows.append((name, *parts))
     columns = ("everybody plays", "efficiency", "mean price", "Smith's alpha", "trades")
     caption = (
@@ -61,7 +61,7 @@ def _books(e: Evidence) -> Table:
     for name, flow in e.flows.items():
         error = np.sqrt(((flow.mid - flow.value) ** 2).mean(axis=1))
         parts = (flow.spread.mean(axis=1), flow.volume.mean(axis=1), error, *flow.gains.T)
-        rows.append((name, *(cell(x) for x in parts)))
+        rows.append((name, *(shown(x) for x in parts)))
     columns = (
         "market", "spread (ticks)", "volume (lots/step)", "distance from the value (ticks)", "maker (ticks/step)",
         "informed (ticks/step)", "noise traders (ticks/step)",
@@ -79,7 +79,7 @@ def _tails(e: Evidence) -> Table:
     for name, flow in e.flows.items():
         tail = hill_tail_index(flow.returns())
         still = (flow.returns(1) == 0).mean(axis=1)
-        rows.append((name, *(cell(flow.kurtosis(h)) for h in HORIZONS), cell(tail), cell(100 * still)))
+        rows.append((name, *(shown(flow.kurtosis(h)) for h in HORIZONS), shown(tail), shown(100 * still)))
     columns = (
         "market", *(f"excess kurtosis, {h} step{'s' * (h > 1)}" for h in HORIZONS), f"tail index, {EVERY} steps",
         "steps without a move (%)",
