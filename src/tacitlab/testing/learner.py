@@ -65,7 +65,7 @@ def check_learner(
     private, alike : bool, optional
         In place of what the learner says itself.
     trained : callable, optional
-        For policies of an earlier run; see ``MarketSeat``.
+        For policies of an earlier run in a market; see ``MarketSeat``. With it, stage games are not played.
     seed : int
         Of the random play and of the learner's own chance.
 
@@ -85,7 +85,7 @@ def check_learner(
     alike = learner.alike if alike is None else alike
     copies = copies or (COPIES if learner.many_copies else 1)
     check = Promises(getattr(learner, "kind", type(learner).__name__))
-    if isinstance(learner, TabularLearner) and market is None:
+    if isinstance(learner, TabularLearner) and market is None and trained is None:
         check_tabular(check, learner, seed)
         if type(learner).group is Learner.group:
             return  # it plays stage games only
