@@ -90,7 +90,7 @@ def test_a_wrong_address_is_one_line_at_once(address, message):
 
 def test_without_ray_it_says_what_to_install(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(TacitError, match=r"it is not installed; install it with `pip install 'tacit\[ray\]'`"):
+    with pytest.raises(TacitError, match=r"it is not installed; install it with `pip install 'tacitlab\[ray\]'`"):
         sweep.run(dilemma(), tmp_path / "s", ray="auto")
 
 

@@ -32,7 +32,8 @@ def test_every_member_can_be_tried(room, kind):
 @pytest.mark.parametrize(("room", "kind"), [pair for pair in MEMBERS if pair[1] not in OF_A_RUN])
 def test_every_member_keeps_its_promises(room, kind):
     _found(room, kind)
-    assert battery.check(kind) == room
+    place = registry.entries(room)[kind].target  # a study and a market may share a name
+    assert battery.check(place) == room
 
 
 def test_every_sort_has_a_battery():

@@ -61,8 +61,8 @@ def check_measure(measure: Measure | type[Measure], result: Result | None = None
 
     Examples
     --------
-    >>> from tacitlab.measures.outcome import FinalPayoff
-    >>> check_measure(FinalPayoff)
+    >>> from tacitlab.measures.outcome import Payoff
+    >>> check_measure(Payoff)
     """
     asked = measure() if isinstance(measure, type) else measure
     check = Promises(type(asked).__name__)

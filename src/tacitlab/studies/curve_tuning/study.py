@@ -203,7 +203,7 @@ def elastic(verdicts: Sequence[Verdict]) -> str:
     >>> elastic([Verdict.REPRODUCED, Verdict.NOT])
     'volatility is not the elasticity times that of the supply in every family, so that the family matters'
     """
-    if set(verdicts) != {Verdict.REPRODUCED}:
+    if any(verdict is not Verdict.REPRODUCED for verdict in verdicts):
         return "volatility is not the elasticity times that of the supply in every family, so that the family matters"
     return (
         "volatility is the elasticity times that of the supply, whatever the family. What a designer chooses is the "
