@@ -38,7 +38,7 @@ def test_the_commands_name_what_exists(tmp_path):
 def test_public_names():
     for name in tacitlab.__all__:
         assert getattr(tacitlab, name) is not None
-    assert {"Experiment", "run", "load", "MetaGame", "metagame", "measures", "testing"} <= set(dir(tacitlab))
+    assert {"Experiment", "run", "load", "MetaGame", "metagame", "measures", "study", "testing"} <= set(dir(tacitlab))
     with pytest.raises(AttributeError, match="no attribute 'runn'"):
         tacitlab.runn  # noqa: B018
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tacitlab.lab.run import load, resume, run
     from tacitlab.metagame.game import MetaGame, load_metagame
     from tacitlab.metagame.run import estimate as run_metagame
+    from tacitlab.studies import run_study as study
     from tacitlab.sweep.sweep import Sweep
     from tacitlab.sweep.sweep import load as load_sweep
     from tacitlab.sweep.sweep import run as run_sweep
@@ -29,6 +30,7 @@ _HOMES = {
     "lab.run": "load resume run",
     "metagame.game": "MetaGame load_metagame",
     "metagame.run": "run_metagame=estimate",
+    "studies": "study=run_study",
     "sweep.sweep": "Sweep load_sweep=load run_sweep=run",
 }
 _NAMES = {
@@ -41,7 +43,7 @@ _ROOMS = ("games", "interventions", "learners", "markets", "measures", "metagame
 __all__ = [
     "Experiment", "Length", "MetaGame", "Result", "Sweep", "TacitError", "Test", "Trace", "__version__", "games",
     "interventions", "learners", "load", "load_metagame", "load_scenario", "load_sweep", "markets", "measures",
-    "metagame", "resume", "run", "run_metagame", "run_sweep", "testing",
+    "metagame", "resume", "run", "run_metagame", "run_sweep", "study", "testing",
 ]  # fmt: skip
 
 

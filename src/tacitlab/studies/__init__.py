@@ -8,7 +8,7 @@ from tacitlab import registry
 from tacitlab.errors import TacitError
 
 if TYPE_CHECKING:
-    from tacitlab.studies.base import Study
+    from tacitlab.studies.base import Finding, Study
 
 
 def run_study(
@@ -19,8 +19,13 @@ def run_study(
     seed: int | None = None,
     figures: Path | None = None,
     suffix: str = "pdf",
-) -> None:
+) -> "Finding":
     """Run a study, print its claims with verdicts and write its report, and its figures where they are wanted.
+
+    Returns
+    -------
+    Finding
+        Its answer, claims and sections.
 
     Raises
     ------
@@ -44,6 +49,7 @@ def run_study(
         for path in save_all(build_page(study, preset, finding), figures, suffix):
             print(f"figure  {path}")
     print(f"report  {write_report(study, preset, finding, folder)}")
+    return finding
 
 
 def _named(name: str) -> "Study":
