@@ -147,22 +147,34 @@ def show(
 
 @app.command()
 def report(
-    folder: Annotated[Path, typer.Argument(help="a run folder")],
+    folder: Annotated[Path, typer.Argument(help="the folder of a run, or of a meta-game")],
     out: Annotated[Path | None, typer.Option(help="HTML file; FOLDER/report.html if left out")] = None,
     figures: Figures = None,
     suffix: Suffix = "pdf",
 ) -> None:
-    """Write figures and tables of a run as one HTML file that needs no network."""
-    from tacitlab.lab.run import load
-    from tacitlab.report import page, run_page
+    """Write figures and tables of a run or a meta-game as one HTML file that needs no network."""
+    from tacitlab.report import page
 
-    built = run_page.build(load(folder))
+    built = _page_of(folder)
     if figures is not None:
         from tacitlab.report import figures as papers
 
         for path in papers.save_all(built, figures, suffix):
             typer.echo(f"figure  {path}")
     typer.echo(f"report  {page.write(built, out or folder / 'report.html')}")
+
+
+def _page_of(folder: Path) -> Any:
+    from tacitlab.metagame import stored
+
+    if stored.holds_metagame(folder):
+        from tacitlab.metagame import page, run
+
+        return page.build(run.load(folder))
+    from tacitlab.lab.run import load
+    from tacitlab.report import run_page
+
+    return run_page.build(load(folder))
 
 
 @app.command()

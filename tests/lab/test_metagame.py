@@ -1,6 +1,7 @@
 """Meta-games: description, symmetry, the same bits whatever happens in between, adaptive sessions, the command."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -191,6 +192,15 @@ def test_an_analysis_and_its_page(result, tmp_path):
     for section in built.sections:
         for number, chart in enumerate(section.charts):
             printed.save(chart, tmp_path / f"{number}.png")
+
+
+def test_a_damaged_table_is_one_line(small, tmp_path):
+    estimate(small, tmp_path / "m")
+    shutil.rmtree(tmp_path / "m/data.zarr/mean")
+    with pytest.raises(TacitError, match=r"m: damaged \(data.zarr is missing or unreadable\); remove the folder"):
+        load(tmp_path / "m")
+    with pytest.raises(TacitError, match=r"m/blocks: no meta-game \(it has no manifest.json\); name a folder that"):
+        load(tmp_path / "m/blocks")
 
 
 def test_the_command(tmp_path, capsys):

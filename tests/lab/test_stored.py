@@ -12,6 +12,8 @@ import tacitlab
 from tacitlab.errors import TacitError
 from tacitlab.lab import described
 from tacitlab.lab.result import benchmarks_of
+from tacitlab.metagame import run as metagames
+from tacitlab.metagame.analysis import Analysis
 from tacitlab.store.folder import RunFolder
 from tacitlab.sweep import sweep
 
@@ -77,6 +79,12 @@ STAGE = {
 MARKET = {
     "environment": {"kind": "own.py:Meals"}, "learners": {"kind": "ppo"}, "length": {"episodes": 20}, "sessions": 2,
     "test": {"episodes": 2},
+}  # fmt: skip
+
+DESIGNERS = {
+    "environment": {"kind": "own.py:Stag", "gain": 5.0}, "learner": {"kind": "own.py:Timid"},
+    "grid": {"alpha": [0.1, 0.5], "gamma": [0.0, 0.9]},
+    "others": [{"kind": "own.py:Timid", "gamma": 0.2}, {"kind": "fixed", "action": 1}], "periods": 60, "sessions": 3,
 }  # fmt: skip
 
 KILLED = """
@@ -220,6 +228,53 @@ def test_a_sweep_says_where_it_stands_and_executes_nothing(place):
     told = []
     assert sweep.resume("s", tell=told.append).finished == 1
     assert any("s/sources/own.py: the copy" in line for line in told)
+
+
+def test_a_meta_game_of_own_members(place):
+    put(place, DESIGNERS)
+    tacit(["metagame", "own.yaml", "--out", "m"])
+    written = (place / "m/report.html").read_bytes()
+    live = tacitlab.load_metagame("own.yaml")
+    benchmarks = live.environment.benchmarks()
+    (place / "EXECUTED").unlink()
+    tacit(["report", "m", "--figures", "figures", "--suffix", "svg"])
+    assert not (place / "EXECUTED").exists()
+    assert any((place / "figures").iterdir())
+    (place / "own.py").unlink()
+    (place / "helper.py").write_text("raise SystemExit('executed')")
+    tacit(["report", "m"])
+    assert (place / "m/report.html").read_bytes() == written
+    read = metagames.load("m")
+    assert read.metagame.dump() == live.dump()
+    assert read.metagame.labels() == live.labels()
+    assert (read.metagame.symmetric, read.metagame.players, read.metagame.size) == (True, 2, 6)
+    assert Analysis(read, "last").scale == (benchmarks.nash.average, benchmarks.optimum.average)
+    with pytest.raises(TacitError, match=r"own.py:Timid: it was read from a stored run, which executes nothing"):
+        read.metagame.strategies()
+    with pytest.raises(TacitError, match=r"own.py:Stag: it was read from a stored run, which executes nothing"):
+        read.metagame.plan()
+    text = (place / "m/environment.json").read_text()
+    (place / "m/environment.json").write_text(text.replace('"symmetric": true', '"symmetric": false'))
+    with pytest.raises(TacitError, match=r"m: damaged \(environment.json is missing or was changed\); restore it"):
+        metagames.load("m")
+
+
+def test_a_meta_game_from_before_descriptions(place):
+    """Reading one of the user's members is refused, rather than executed; who goes on has executed it already."""
+    put(place, DESIGNERS)
+    live = tacitlab.load_metagame("own.yaml")
+    played = metagames.estimate(live, "m")
+    manifest = json.loads((place / "m/manifest.json").read_text())
+    del manifest["description"]
+    (place / "m/manifest.json").write_text(json.dumps(manifest))
+    (place / "m/environment.json").unlink()
+    with pytest.raises(TacitError, match=r"m: it was stored without a description, .* execute .*/own.py:Stag; `tacit"):
+        metagames.load("m")
+    again = metagames.estimate(live, "m")
+    assert again.metagame is live
+    read = metagames.load("m")
+    assert np.array_equal(read.game.row.mean, played.game.row.mean)
+    assert read.metagame.environment.benchmarks().optimum.average == 5.0
 
 
 def test_runs_from_before_are_read_as_ever(place):

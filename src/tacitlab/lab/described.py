@@ -51,9 +51,9 @@ def describe(experiment: Experiment, whole: bool = True) -> Plain:
 
     def entry(one: Experiment, whole: bool) -> Plain:
         return {
-            "environment": number(_environment(one.environment, whole)),
-            "tested_in": number(_environment(one.judged_in(), whole)),
-            "learners": [number(_learner(learner)) for learner in one.learners],
+            "environment": number(of_environment(one.environment, whole)),
+            "tested_in": number(of_environment(one.judged_in(), whole)),
+            "learners": [number(of_learner(learner)) for learner in one.learners],
             "intervention": number(_intervention(one.intervention)),
         }
 
@@ -69,7 +69,8 @@ def _member(sort: str, member: Any) -> Plain:
     return {"sort": sort, "kind": member.kind, "foreign": is_foreign(member), "fields": said}
 
 
-def _environment(environment: Any, whole: bool) -> Plain:
+def of_environment(environment: Any, whole: bool) -> Plain:
+    """What reading needs to know of a game or a market; the benchmarks only if the ``whole`` is wanted."""
     about = {
         **_member("game" if isinstance(environment, StageGame) else "market", environment),
         "words": list(environment.words()), "players": environment.n_players,
@@ -95,7 +96,8 @@ def _environment(environment: Any, whole: bool) -> Plain:
     }  # fmt: skip
 
 
-def _learner(learner: Any) -> Plain:
+def of_learner(learner: Any) -> Plain:
+    """What reading needs to know of a learner."""
     tabular = isinstance(learner, TabularLearner)
     return _member("learner", learner) | {
         "learns": learner.learns, "many_copies": learner.many_copies, "tabular": tabular,
@@ -183,11 +185,11 @@ def experiment_of(tree: Mapping[str, Any], entry: Mapping[str, Any], members: li
         As :func:`describe` has them.
     """
     environment, tested = members[entry["environment"]], members[entry["tested_in"]]
-    found = {**tree, "environment": _stored(tree["environment"], environment, tested)}
+    found = {**tree, "environment": as_described(tree["environment"], environment, tested)}
     given = tree["learners"] if isinstance(tree["learners"], list) else [tree["learners"]]
     pairs = zip(given, entry["learners"], strict=True)
-    found["learners"] = [_stored(node, members[number]) for node, number in pairs]
-    found["intervention"] = _stored(tree.get("intervention", {"kind": "none"}), members[entry["intervention"]])
+    found["learners"] = [as_described(node, members[number]) for node, number in pairs]
+    found["intervention"] = as_described(tree.get("intervention", {"kind": "none"}), members[entry["intervention"]])
     return from_mapping(found)
 
 
@@ -226,7 +228,7 @@ def without_description(tree: Mapping[str, Any]) -> Plain:
     return {"experiment": entry, "cells": [entry] * cells, "members": [plain, own]}
 
 
-def _stored(node: Any, about: Plain, tested: Plain | None = None) -> Any:
+def as_described(node: Any, about: Plain, tested: Plain | None = None) -> Any:
     """The scenario's words where a member comes with the package, else its description."""
     if not about["foreign"]:
         return node

@@ -20,7 +20,7 @@ Ints = NDArray[np.int64]
 MOST_STARTS = 200  # populations of the replicator equation
 DRAWS = 2000  # of independent events, for the number of equilibria
 
-_SCALES: dict[str, tuple[float, float]] = {}  # benchmarks by game
+_SCALES: dict[tuple[type, str], tuple[float, float]] = {}  # benchmarks by game
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,7 +133,7 @@ class Analysis:
     def scale(self) -> tuple[float, float]:
         """Mean payoff of the competitive and of the cooperative benchmark of the stage game."""
         environment = self.result.metagame.environment
-        key = environment.model_dump_json()
+        key = type(environment), environment.model_dump_json()
         if key not in _SCALES:  # solving a game with many actions takes a second
             benchmarks = environment.benchmarks()
             _SCALES[key] = benchmarks.nash.average, benchmarks.optimum.average

@@ -13,6 +13,7 @@ from tacitlab.documents import METAGAMES, read
 from tacitlab.errors import TacitError
 from tacitlab.games.base import CongestionForm, NormalForm, StageGame
 from tacitlab.kinds import AS_CLASSES
+from tacitlab.lab.described import StoredGame, StoredTable
 from tacitlab.lab.experiment import AnyEnvironment, AnyLearner, Scalar, _copy, _set, parse_overrides
 from tacitlab.learners.base import TabularLearner
 from tacitlab.schema import Spec, param, validate
@@ -93,7 +94,8 @@ class MetaGame(Spec):
     @property
     def symmetric(self) -> bool:
         """Whether all players are in the same position."""
-        return is_symmetric(self.game.form())
+        game = self.game
+        return bool(game.known["symmetric"]) if isinstance(game, StoredGame) else is_symmetric(game.form())
 
     @property
     def players(self) -> int:
@@ -113,6 +115,9 @@ class MetaGame(Spec):
 
     def strategies(self) -> list[TabularLearner]:
         """All strategies, the last field of the grid fastest, then the others."""
+        for member in (self.learner, *self.others):
+            if isinstance(member, StoredTable):
+                raise member.refusal()
         found: list[Any] = []
         base = None if self.learner is None else self.model_dump(context=AS_CLASSES)["learner"]
         for values in self.parameters():
@@ -129,7 +134,7 @@ class MetaGame(Spec):
     def labels(self) -> list[str]:
         """A short name for each strategy: the grid's values, or the kind of a learner with what it changes."""
         grid = [", ".join(_shown(v) for v in values.values()) or "base" for values in self.parameters()]
-        return grid + [_described(learner) for learner in self.others]
+        return grid + [label(learner) for learner in self.others]
 
     def dump(self) -> dict[str, Any]:
         """The complete description as plain data."""
@@ -204,7 +209,10 @@ def _shown(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def _described(learner: Any) -> str:
+def label(learner: Any) -> str:
+    """The kind of a learner with what it changes."""
+    if isinstance(learner, StoredTable):
+        return str(learner.known["label"])
     fields = type(learner).model_fields
     told = [
         f"{name}={_shown(getattr(learner, name))}"

@@ -7,7 +7,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,10 +22,12 @@ from tacitlab.kinds import AS_CLASSES
 from tacitlab.lab import user_files
 from tacitlab.lab.playing import cores
 from tacitlab.lab.program import Program, difference, of_members
+from tacitlab.metagame import stored
 from tacitlab.metagame.allocation import next_entries
 from tacitlab.metagame.estimated_game import EstimatedGame, PayoffTable
 from tacitlab.metagame.game import MetaGame, metagame_from
 from tacitlab.store import atomic
+from tacitlab.store.folder import MANIFEST
 
 Progress = Callable[[float, int], None]
 Floats = NDArray[np.float64]
@@ -131,7 +133,7 @@ def estimate(
     """
     path = None if folder is None else Path(folder)
     if path is not None and _open(metagame, path, anyway):
-        return load(path)
+        return replace(load(path), metagame=metagame)
     start, work = time.perf_counter(), _Work.of(metagame)
     stop = np.zeros(1, np.bool_)
     played = 0
@@ -279,7 +281,7 @@ def _seeds(metagame: MetaGame, own: U64, others: U64) -> U64:
 
 
 def load(folder: str | Path) -> MetaResult:
-    """Read a finished meta-game.
+    """Read a finished meta-game. Nothing that lies in its folder, and no file of the user's, is executed.
 
     Raises
     ------
@@ -289,12 +291,19 @@ def load(folder: str | Path) -> MetaResult:
     import xarray as xr
 
     path = Path(folder)
-    manifest = _manifest(path)
-    if manifest is None or manifest.get("status") != "complete":
+    manifest = stored.manifest_of(path)
+    if manifest is None:
+        raise TacitError(f"{folder}: no meta-game (it has no {MANIFEST}); name a folder that `tacit metagame` made")
+    if manifest.get("status") != "complete":
         raise TacitError(f"{folder}: no finished meta-game; run `tacit metagame` with --out {folder} to finish it")
-    metagame = metagame_from(manifest["metagame"])
-    with xr.open_zarr(path / "data.zarr", consolidated=False) as data:
-        arrays = {name: data[name].values for name in data.data_vars}
+    metagame = stored.read(path, manifest)
+    try:
+        with xr.open_zarr(path / "data.zarr", consolidated=False) as data:
+            arrays = {name: data[name].values for name in ("count", "mean", "squares", "crowd_mean", "crowd_squares")}
+    except Exception:  # zarr raises many kinds; all mean the same here
+        raise TacitError(
+            f"{path}: damaged (data.zarr is missing or unreadable); remove the folder and run the meta-game again"
+        ) from None
     games, crowd = {}, {}
     for w, window in enumerate(WINDOWS):
         tables = tuple(
@@ -310,18 +319,12 @@ def _open(metagame: MetaGame, path: Path, anyway: bool) -> bool:
     """Make the folder, or check that it holds this meta-game, played by this program; True if it is complete."""
     with atomic.explained(path, "creating the folder of the meta-game", "name a folder that can be written"):
         (path / "blocks").mkdir(parents=True, exist_ok=True)
-    manifest, now = _manifest(path), played_by(metagame)
+    manifest, now = stored.manifest_of(path), played_by(metagame)
     if manifest is None:
-        for name, content in user_files.copies(now.own).items():
-            (path / name).parent.mkdir(parents=True, exist_ok=True)
-            atomic.write(path / name, content)
-        atomic.write(path / "scenario.yaml", yaml.safe_dump(metagame.dump(), sort_keys=False).encode())
-        sources = user_files.record(now.own)
-        _write_manifest(
-            path, {"status": "running", "metagame": metagame.dump(), "program": now.record(), "sources": sources}
-        )
+        _begin(metagame, path, now)
         return False
-    if metagame_from(manifest["metagame"]).dump() != metagame.dump():
+    known = "description" in manifest  # else it began before descriptions were kept
+    if (stored.read(path, manifest) if known else metagame_from(manifest["metagame"])).dump() != metagame.dump():
         raise TacitError(f"{path}: holds another meta-game; name another folder with --out, or remove it")
     complete = bool(manifest.get("status") == "complete")
     differs = _differs(manifest, now, complete)
@@ -334,8 +337,24 @@ def _open(metagame: MetaGame, path: Path, anyway: bool) -> bool:
     if differs and not complete:
         entry = {"when": datetime.now(UTC).isoformat(timespec="seconds"), "differs": differs}
         entries = [*manifest.get("anyway", []), entry]
-        _write_manifest(path, {**manifest, "program": now.record(), "anyway": entries})
+        manifest = {**manifest, "program": now.record(), "anyway": entries}
+        _write_manifest(path, manifest)
+    if not known:
+        _write_manifest(path, {**manifest, "description": stored.keep(metagame, path)})
     return complete
+
+
+def _begin(metagame: MetaGame, path: Path, now: Program) -> None:
+    """What is in the folder before anything is played."""
+    for name, content in user_files.copies(now.own).items():
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        atomic.write(path / name, content)
+    atomic.write(path / "scenario.yaml", yaml.safe_dump(metagame.dump(), sort_keys=False).encode())
+    facts = {
+        "status": "running", "metagame": metagame.dump(), "program": now.record(),
+        "sources": user_files.record(now.own), "description": stored.keep(metagame, path),
+    }  # fmt: skip
+    _write_manifest(path, facts)
 
 
 def played_by(metagame: MetaGame) -> Program:
@@ -379,26 +398,13 @@ def _save(result: MetaResult, path: Path) -> None:
     data.to_zarr(draft, mode="w", consolidated=False)
     shutil.rmtree(path / "data.zarr", ignore_errors=True)
     draft.rename(path / "data.zarr")
-    manifest = {**(_manifest(path) or {}), "metagame": result.metagame.dump()}
+    manifest = {**(stored.manifest_of(path) or {}), "metagame": result.metagame.dump()}
     _write_manifest(path, {**manifest, "status": "complete", "facts": result.facts})
     shutil.rmtree(path / "blocks", ignore_errors=True)
 
 
-def _manifest(path: Path) -> dict[str, Any] | None:
-    file = path / "manifest.json"
-    try:
-        found = json.loads(file.read_text())
-    except FileNotFoundError:
-        return None
-    except ValueError:
-        raise TacitError(f"{file}: damaged; remove the folder and run the meta-game again") from None
-    if not isinstance(found, dict) or "metagame" not in found:
-        raise TacitError(f"{path}: holds something else than a meta-game; name another folder")
-    return found
-
-
 def _write_manifest(path: Path, content: dict[str, Any]) -> None:
-    atomic.write(path / "manifest.json", (json.dumps(content, indent=2) + "\n").encode())
+    atomic.write(path / MANIFEST, (json.dumps(content, indent=2) + "\n").encode())
 
 
 def _block_file(folder: Path, turn: Round, number: int) -> Path:
