@@ -114,13 +114,17 @@ def sweep(
         return
     if resume is not None:
         with terminal.progress(str(resume), "cells") as report:
-            found = lab.resume(resume, workers=threads, ray=ray, retry=retry, anyway=anyway, progress=report)
+            found = lab.resume(
+                resume, workers=threads, ray=ray, retry=retry, anyway=anyway, tell=_on_the_side, progress=report
+            )
     else:
         assert source is not None
         plan = lab.load(source, overrides or [], over or [], design, count, seed, keep or [])
         folder = to or terminal.free_folder(Path("runs"), f"sweep-{plan.name}")
         with terminal.progress(plan.name, "cells") as report:
-            found = lab.run(plan, folder, cells=cells, workers=threads, ray=ray, retry=retry, progress=report)
+            found = lab.run(
+                plan, folder, cells=cells, workers=threads, ray=ray, retry=retry, anyway=anyway, progress=report
+            )
     terminal.print_sweep(found)
     if found.failed:
         raise typer.Exit(1)
@@ -224,6 +228,7 @@ def study(
     preset: Annotated[str, typer.Option(help="quick (minutes) or paper")] = "quick",
     out: Annotated[Path | None, typer.Option(help="folder; runs/study-NAME-PRESET if left out")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="other sessions than the study's own")] = None,
+    anyway: Anyway = False,
     threads: Threads = None,
     figures: Figures = None,
     suffix: Suffix = "pdf",
@@ -231,7 +236,7 @@ def study(
     """Run a published claim as a program: statistics with intervals, and a verdict."""
     from tacitlab.studies import run_study
 
-    run_study(name, preset, out, threads, seed, figures, suffix)
+    run_study(name, preset, out, threads, seed, figures, suffix, anyway)
 
 
 @app.command()

@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -173,3 +174,89 @@ def test_a_metagame_does_not_go_on_with_another_program(tmp_path, monkeypatch):
     assert np.array_equal(mixed.game.row.mean, whole.game.row.mean)  # its version number is all that differs
     assert "numba" in json.loads((tmp_path / "m/manifest.json").read_text())["anyway"][0]["differs"]
     assert np.array_equal(metagame.estimate(game, tmp_path / "m").game.row.mean, whole.game.row.mean)  # read
+
+
+OWN_STUDY = """
+import json
+from pathlib import Path
+import tacitlab
+from tacitlab.lab.experiment import from_mapping
+from tacitlab.measures.statistics import mean_interval
+from tacitlab.metagame.game import metagame_from
+from tacitlab.studies.base import Claim, Finding, Study, at_least
+from tacitlab.studies.metagames import estimated
+
+class Given(Study):
+    name = "given"
+    question = "does a gift help?"
+    source = "arithmetic"
+
+    def find(self, preset, play):
+        result = play(from_mapping(json.loads(Path("gifts.json").read_text())))
+        estimated(play, metagame_from(json.loads(Path("designers.json").read_text())))
+        payoffs = result.data["payoff"].mean(("time", "agent"))
+        return Finding("It does.", (Claim("mean payoff", mean_interval(payoffs), margin=at_least(0.0)),))
+"""
+DESIGNERS = {
+    "name": "designers", "environment": {"kind": "prisoners-dilemma"}, "learner": {"kind": "q-learning"},
+    "grid": {"alpha": [0.1, 0.5]}, "periods": 50, "sessions": 2,
+}  # fmt: skip
+
+
+@pytest.fixture
+def own_study(gifts, tmp_path):
+    """A study of a user's with a run and a meta-game, and the folder that it plays into."""
+    (tmp_path / "given.py").write_text(OWN_STUDY)
+    (tmp_path / "gifts.json").write_text(json.dumps({**gifts.dump(), "name": "gifts"}))
+    (tmp_path / "designers.json").write_text(json.dumps(DESIGNERS))
+    return tmp_path / "runs/study-given-quick"
+
+
+def study(*more):
+    command = [sys.executable, "-c", GO_ON, "study", "given.py", *more]
+    return subprocess.run(command, capture_output=True, text=True, timeout=200)
+
+
+def refused(done, folder, mend):
+    """Whether it ended with one line about a file that has changed."""
+    assert done.returncode == 2
+    assert f"{folder}: " in done.stderr
+    assert "played by another program (gift.py)" in done.stderr
+    assert mend in done.stderr
+    assert done.stderr.strip().count("\n") == 0
+
+
+def test_a_study_goes_on_with_another_program_only_if_it_is_told_to(own_study, gifts):
+    named = gifts.model_copy(update={"name": "gifts"})
+    interrupted(named, own_study / "gifts")
+    Path("gift.py").write_text("SIZE = 600.0\n")
+    refused(study(), "runs/study-given-quick/gifts", "or mix both with --anyway")
+    done = study("--anyway")
+    assert done.returncode == 0, done.stderr
+    assert "gift.py, which has changed" in done.stderr
+    assert "another program" in done.stderr
+    mixed = json.loads((own_study / "gifts/manifest.json").read_text())["anyway"]
+    assert [entry["differs"] for entry in mixed] == ["gift.py"]
+    assert tacitlab.load(own_study / "gifts").data["payoff"].mean(("time", "agent")).values[-1] > 90
+    assert study().returncode == 0  # all is there, played by what is there now
+
+
+def test_a_study_reads_what_another_program_has_played_only_if_it_is_told_to(own_study):
+    assert study().returncode == 0
+    Path("gift.py").write_text("SIZE = 600.0\n")
+    refused(study(), "runs/study-given-quick/gifts", "or take it as it is with --anyway")
+    assert study("--anyway").returncode == 0
+    assert "anyway" not in json.loads((own_study / "gifts/manifest.json").read_text())  # nothing was mixed
+
+
+def test_a_meta_game_in_a_study_goes_on_anyway_too(own_study, monkeypatch):
+    assert study().returncode == 0
+    manifest = json.loads((own_study / "designers/manifest.json").read_text())
+    manifest = {**manifest, "status": "running"}
+    manifest["program"]["libraries"]["numba"] = "0.1"
+    (own_study / "designers/manifest.json").write_text(json.dumps(manifest))
+    done = study()
+    assert done.returncode == 2
+    assert "designers: it was played by another program (numba 0.1, now" in done.stderr
+    assert study("--anyway").returncode == 0
+    assert "numba 0.1" in json.loads((own_study / "designers/manifest.json").read_text())["anyway"][0]["differs"]

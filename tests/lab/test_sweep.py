@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
-from sweeping import SHORT, Alone, dilemma, files, slow
+from sweeping import GRID, SHORT, Alone, dilemma, files, slow
 
 import tacitlab
+from tacitlab import cli
 from tacitlab.errors import Interrupted, TacitError
 from tacitlab.lab import program, run
 from tacitlab.lab.design import Grid
@@ -277,6 +278,10 @@ def test_other_code_or_another_sweep_is_refused(tmp_path, monkeypatch):
         sweep.resume(tmp_path / "s")
     assert sweep.resume(tmp_path / "s", anyway=True).finished == 6
     assert "numba" in sweep_folder.SweepFolder(tmp_path / "s").manifest["anyway"][0]["differs"]
+    command = ["sweep", "prisoners-dilemma", *SHORT, *(f"--over={text}" for text in GRID), "--to", str(tmp_path / "s")]
+    monkeypatch.setattr(program, "_version", lambda name: "8.8" if name == "numba" else "1.0")
+    assert cli.guarded(lambda: cli.app(command, standalone_mode=False)) == 2
+    assert cli.guarded(lambda: cli.app([*command, "--anyway"], standalone_mode=False)) == 0
     (tmp_path / "s/sweep.yaml").write_text("nonsense")
     with pytest.raises(TacitError, match="was changed after the sweep began"):
         sweep.resume(tmp_path / "s")

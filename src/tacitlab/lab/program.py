@@ -130,6 +130,11 @@ def difference(before: Mapping[str, Any], now: Program) -> str:
     return "; ".join(parts)
 
 
+def own_difference(before: Mapping[str, Any], now: Program) -> str:
+    """Which of the user's files differ: all that counts of what is complete, and would not be played again."""
+    return difference({**now.facts(), "own": before.get("own", {})}, now)
+
+
 def _changed(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
     return sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
 

@@ -21,7 +21,7 @@ from tacitlab.errors import Interrupted, TacitError
 from tacitlab.kinds import AS_CLASSES
 from tacitlab.lab import user_files
 from tacitlab.lab.playing import cores
-from tacitlab.lab.program import Program, difference, of_members
+from tacitlab.lab.program import Program, difference, of_members, own_difference
 from tacitlab.metagame import stored
 from tacitlab.metagame.allocation import next_entries
 from tacitlab.metagame.estimated_game import EstimatedGame, PayoffTable
@@ -369,9 +369,7 @@ def _differs(manifest: dict[str, Any], now: Program, complete: bool) -> str:
     before = manifest.get("program")
     if before is None:  # it began before programs were recorded
         return ""
-    if complete:
-        before = {**now.record(), "own": before["own"]}
-    return difference(before, now)
+    return own_difference(before, now) if complete else difference(before, now)
 
 
 def _save(result: MetaResult, path: Path) -> None:

@@ -1,6 +1,7 @@
 """Published claims as programs, one file each."""
 
 import difflib
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,8 +20,12 @@ def run_study(
     seed: int | None = None,
     figures: Path | None = None,
     suffix: str = "pdf",
+    anyway: bool = False,
 ) -> "Finding":
     """Run a study, print its claims with verdicts and write its report, and its figures where they are wanted.
+
+    What lies in the folder is not played again, and what is unfinished goes on: by the program of its beginning, unless
+    it is to go on ``anyway``.
 
     Returns
     -------
@@ -30,7 +35,7 @@ def run_study(
     Raises
     ------
     TacitError
-        If there is no such study or preset.
+        If there is no such study or preset, or the folder holds what another program has played.
     """
     from tacitlab.report import terminal
     from tacitlab.report.figures import save_all
@@ -43,13 +48,17 @@ def run_study(
     label = f"study-{study.name}-{preset}" + ("" if seed is None else f"-seed-{seed}")
     folder = folder or Path("runs") / label
     with terminal.bars() as progress:
-        finding = study.find(preset, Player(folder, threads, progress, seed))
+        finding = study.find(preset, Player(folder, threads, progress, seed, anyway, _on_the_side))
     terminal.print_claims(finding)
     if figures is not None:
         for path in save_all(build_page(study, preset, finding), figures, suffix):
             print(f"figure  {path}")
     print(f"report  {write_report(study, preset, finding, folder)}")
     return finding
+
+
+def _on_the_side(line: str) -> None:
+    print(line, file=sys.stderr)
 
 
 def _named(name: str) -> "Study":

@@ -35,7 +35,9 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from tacitlab.errors import TacitError
+from tacitlab.lab import user_files
 from tacitlab.lab.experiment import Experiment, from_mapping
+from tacitlab.lab.program import own_difference, program
 from tacitlab.lab.result import Result
 from tacitlab.lab.run import load, resume, run
 from tacitlab.measures.statistics import ENOUGH, Estimate, mean_interval
@@ -491,7 +493,7 @@ Progress = Callable[[str], "Callable[[float, int], None]"]
 
 
 class Study(ABC):
-    """A published claim as a program; a subclass is one file and one registry line.
+    """A published claim as a program; a subclass is found by its ``name``, in the package or in a user's file.
 
     Attributes
     ----------
@@ -518,6 +520,8 @@ class Player:
     threads: int | None = None
     progress: Progress | None = None
     seed: int | None = None  # in place of the study's own: other sessions, the same question
+    anyway: bool = False  # go on with another program than that of the beginning; manifests say so then
+    tell: user_files.Tell = lambda line: None  # is told which files are executed when a run goes on
 
     def __post_init__(self) -> None:
         with atomic.explained(self.folder, "creating the study's folder", "name a folder that can be written"):
@@ -534,6 +538,13 @@ class Player:
         # A field that a later version has added stands at its default in an older run.
         if from_mapping(store.scenario()).dump() != experiment.dump():
             raise TacitError(f"{path}: holds another experiment; name another folder with --out, or remove it")
-        if store.manifest["status"] == "complete":
-            return load(path)
-        return resume(path, threads=self.threads, progress=bar)
+        if store.manifest["status"] != "complete":
+            return resume(path, threads=self.threads, progress=bar, anyway=self.anyway, tell=self.tell)
+        before = store.manifest.get("program", {})
+        differs = own_difference(before, program(experiment)) if before.get("own") else ""
+        if differs and not self.anyway:
+            raise TacitError(
+                f"{path}: it was played by another program ({differs}); bring that back, name another folder with "
+                "--out, or take it as it is with --anyway"
+            )
+        return load(path)

@@ -65,7 +65,8 @@ def estimated(play: Player, metagame: MetaGame) -> MetaResult:
     if play.seed is not None:
         metagame = metagame.model_copy(update={"seed": play.seed})
     bar = play.progress(metagame.name) if play.progress else None
-    return estimate(metagame, play.folder / metagame.name, threads=play.threads, progress=bar)
+    folder = play.folder / metagame.name
+    return estimate(metagame, folder, threads=play.threads, progress=bar, anyway=play.anyway)
 
 
 def learning(play: Player, metagame: MetaGame, profile: int, name: str, sessions: int = 40) -> Result:
