@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tacitlab.games.base import Actions, NormalForm
-from tacitlab.theory import equilibrium
+from tacitlab.theory import equilibrium, extreme
 from tacitlab.theory.equilibrium import grid_benchmarks, joint_optimum, mixed_nash, pareto_front, pure_nash, undominated
 
 DILEMMA = np.array([[[3, 3], [0, 5]], [[5, 0], [1, 1]]], dtype=float)
@@ -117,7 +117,8 @@ def test_degenerate_games_are_marked():
 def test_lemke_howson_where_enumeration_is_too_long(monkeypatch):
     payoffs = np.random.default_rng(1).normal(size=(5, 5, 2))
     everything, _ = mixed_nash(payoffs)
-    monkeypatch.setattr(equilibrium, "VERTEX_LIMIT", 0)
+    monkeypatch.setattr(extreme, "EXACT_LIMIT", 0)
+    monkeypatch.setattr(extreme, "VERTEX_LIMIT", 0)
     found, complete = mixed_nash(payoffs)
     assert found
     assert not complete

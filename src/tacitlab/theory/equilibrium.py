@@ -1,36 +1,30 @@
 """Equilibria and optima of normal-form games given as payoff tensors of shape (*shape, players).
 
-SciPy and QuantEcon are imported where they are needed: both are slow to load, and most games solve without them.
+Whatever the unit of a player's payoffs, and wherever their zero: tolerances go by its own (:mod:`.precision`).
 """
 
-from collections.abc import Sequence
-from math import comb
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tacitlab.theory.benchmarks import Benchmarks, Concept, Profile
+from tacitlab.theory.extreme import Found, Strategies, extreme_equilibria, is_equilibrium, regrets
+from tacitlab.theory.precision import coarse_note, own_scales, roundings
 
 if TYPE_CHECKING:
     from tacitlab.games.base import Actions, NormalForm
 
-Strategies = tuple[NDArray[np.float64], ...]
-
-ROUNDING = 1e-12  # payoffs closer than this, relative to the largest, differ by rounding only
-REGRET = 1e-9  # a mixed profile is an equilibrium up to this deviation gain, relative to the payoffs' range
-VERTEX_LIMIT = 60_000  # beyond this many polytope vertices, all mixed equilibria take too long
-PIVOT_WORK = 2_000_000_000  # table entries updated by Lemke-Howson before it gives up: some seconds
 LISTED = 50  # a benchmark lists at most this many equilibria of a kind
 
 
-def pure_nash(payoffs: NDArray[np.float64], tolerance: float = 0.0) -> NDArray[np.int64]:
+def pure_nash(payoffs: NDArray[np.float64], tolerance: float | NDArray[np.float64] = 0.0) -> NDArray[np.int64]:
     """All Nash equilibria in pure strategies, by enumeration.
 
     Parameters
     ----------
     payoffs : (*shape, players) array
-    tolerance : float
+    tolerance : float, or array that broadcasts with the payoffs
         A deviation counts as profitable if it gains more than this, in units of the payoffs.
 
     Returns
@@ -52,16 +46,16 @@ def pure_nash(payoffs: NDArray[np.float64], tolerance: float = 0.0) -> NDArray[n
     """
     players = _players(payoffs)
     stable = np.ones(payoffs.shape[:-1], dtype=bool)
+    enough = payoffs + tolerance
     for player in range(players):
-        own = payoffs[..., player]
-        stable &= own >= own.max(axis=player, keepdims=True) - tolerance
+        stable &= enough[..., player] >= payoffs[..., player].max(axis=player, keepdims=True)
     return np.argwhere(stable).astype(np.int64)
 
 
 def undominated(payoffs: NDArray[np.float64]) -> tuple[NDArray[np.int64], ...]:
     """Actions that survive iterated elimination of actions strictly dominated by another pure action.
 
-    No Nash equilibrium, pure or mixed, is lost, and the order of elimination does not matter.
+    By more than rounding. No Nash equilibrium, pure or mixed, is lost, and the order of elimination does not matter.
 
     Parameters
     ----------
@@ -80,14 +74,17 @@ def undominated(payoffs: NDArray[np.float64]) -> tuple[NDArray[np.int64], ...]:
     """
     players = _players(payoffs)
     alive = [np.arange(size) for size in payoffs.shape[:-1]]
+    enough = payoffs + roundings(payoffs)
     changed = True
     while changed:
         changed = False
         for player in range(players):
-            table = payoffs[np.ix_(*alive)][..., player]
-            table = np.moveaxis(table, player, 0).reshape(len(alive[player]), -1)
+            table, most = (
+                np.moveaxis(tensor[np.ix_(*alive)][..., player], player, 0).reshape(len(alive[player]), -1)
+                for tensor in (payoffs, enough)
+            )
             best = table.max(axis=0)
-            keep = np.array([not _is_dominated(row, table, best) for row in table])
+            keep = np.array([not _is_dominated(row, table, best) for row in most])
             if not keep.all():
                 alive[player], changed = alive[player][keep], True
     return tuple(alive)
@@ -97,8 +94,9 @@ def mixed_nash(payoffs: NDArray[np.float64]) -> tuple[list[Strategies], bool]:
     """Nash equilibria of a two-player game, pure ones included.
 
     After elimination of dominated actions, all extreme equilibria are read off the vertices of the two
-    best-response polytopes (Qhull through SciPy). Where these would have too many vertices, QuantEcon's
-    Lemke-Howson is run from every pivot instead, for some seconds. Spurious results are dropped.
+    best-response polytopes: in exact arithmetic where these are small, else with Qhull. Where they would have too many
+    vertices, QuantEcon's Lemke-Howson is run from every pivot instead, for some seconds. What is listed is a
+    probability vector, and its regret is rounding in each player's own unit.
 
     Parameters
     ----------
@@ -138,16 +136,8 @@ def mixed_nash(payoffs: NDArray[np.float64]) -> tuple[list[Strategies], bool]:
     >>> complete
     True
     """
-    if _players(payoffs) != 2:
-        raise ValueError(f"mixed_nash: two players needed, got {payoffs.shape[-1]}; use pure_nash instead")
-    alive = undominated(payoffs)
-    reduced = payoffs[np.ix_(*alive)]
-    enumerable = _enumerable(reduced.shape[:2])
-    candidates, complete = _extreme_equilibria(reduced) if enumerable else (_lemke_howson(reduced), False)
-    tolerance = REGRET * float(np.ptp(payoffs))
-    embed = [np.eye(size)[kept] for kept, size in zip(alive, payoffs.shape[:2], strict=True)]
-    full = [(row @ embed[0], column @ embed[1]) for row, column in candidates]
-    return [pair for pair in full if _regret(payoffs, pair) <= tolerance], complete
+    found = _mixed(payoffs)
+    return found.equilibria, found.complete
 
 
 def joint_optimum(payoffs: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -231,27 +221,30 @@ def grid_benchmarks(form: "NormalForm", actions: "Actions") -> Benchmarks:
     """
     payoffs = form.tensor()
     where = "" if actions.labels else " on the grid"
-    rounding = _rounding(payoffs)
+    scales = own_scales(payoffs)
+    rounding = max(scale.rounding for scale in scales)
     method = f"enumeration of {int(np.prod(payoffs.shape[:-1])):,} profiles"
 
     def pure(indices: NDArray[np.int64], name: str, concept: Concept) -> Profile:
         quantities = {actions.name: actions.values[np.arange(len(indices)), indices]}
         return Profile(name, concept, payoffs[tuple(indices)], method, indices, quantities)
 
-    stable = pure_nash(payoffs, rounding)
+    stable = pure_nash(payoffs, roundings(payoffs))
     worth = payoffs[tuple(stable.T)].mean(axis=1)
     stable = stable[np.argsort(np.round(worth / rounding), kind="stable")]
     names = _numbered("Nash" + where, len(stable))
     competitive = [pure(indices, name, "nash") for indices, name in zip(stable, names, strict=False)]
-    notes = _pure_notes(form, stable, worth)
+    notes = [*_pure_notes(form, stable, worth), *coarse_note(scales)]
     if form.players == 2:
-        mixed, complete = mixed_nash(payoffs)
-        mixed = [pair for pair in mixed if max(np.count_nonzero(mixture) for mixture in pair) > 1]
-        how = _mixed_method(payoffs)
+        found = _mixed(payoffs)
+        mixed = [pair for pair in found.equilibria if max(np.count_nonzero(mixture) for mixture in pair) > 1]
         names = _numbered("mixed Nash" + where, len(mixed))
-        competitive += [_mixed_profile(payoffs, *named, actions, how) for named in zip(mixed, names, strict=False)]
-        if not complete:
+        named = zip(mixed, names, strict=False)
+        competitive += [_mixed_profile(payoffs, *one, actions, found.method) for one in named]
+        if not found.complete:
             notes.append("degenerate or large game: further equilibria in mixed strategies may exist")
+        if found.doubtful:
+            notes.append("rounding decides which mixed equilibria exist: payoffs tie up to the last digits known")
         if len(mixed) > LISTED:
             notes.append(f"{len(mixed):,} mixed equilibria found; {LISTED} are listed")
     optima = _joint_optima(payoffs)
@@ -276,13 +269,10 @@ def _is_dominated(row: NDArray[np.float64], table: NDArray[np.float64], best: ND
     return any((table[rival] > row).all() for rival in rivals)
 
 
-def _rounding(payoffs: NDArray[np.float64]) -> float:
-    return max(ROUNDING * float(np.abs(payoffs).max()), np.finfo(float).tiny)
-
-
 def _joint_optima(payoffs: NDArray[np.float64]) -> NDArray[np.int64]:
     total = payoffs.sum(axis=-1)
-    return np.argwhere(total >= total.max() - _players(payoffs) * _rounding(payoffs)).astype(np.int64)
+    rounding = sum(scale.rounding for scale in own_scales(payoffs))
+    return np.argwhere(total >= total.max() - rounding).astype(np.int64)
 
 
 def _numbered(name: str, count: int) -> list[str]:
@@ -310,89 +300,24 @@ def _mixed_profile(
     if not actions.labels:  # the mean of labels means nothing
         means = [mixture @ values[: len(mixture)] for mixture, values in zip(strategies, actions.values, strict=True)]
         quantities[actions.name] = np.array(means)
-    error = _regret(payoffs, strategies)
+    error = max(0.0, *regrets(payoffs, strategies))
     return Profile(name, "mixed-nash", expected, method, None, quantities, strategies, error=error)
 
 
-def _regret(payoffs: NDArray[np.float64], strategies: Strategies) -> float:
-    """Largest gain of a deviation of either player."""
-    row, column = strategies
-    gains_row = payoffs[..., 0] @ column
-    gains_column = row @ payoffs[..., 1]
-    return float(max(gains_row.max() - row @ gains_row, gains_column.max() - gains_column @ column))
-
-
-def _enumerable(shape: Sequence[int]) -> bool:
-    """Whether the upper bound theorem (McMullen, 1970) allows few enough vertices."""
-    facets = sum(shape)  # each a bit of a 64-bit word
-    bounds = (sum(comb(facets - half // 2, facets - size) for half in (size + 1, size + 2)) for size in shape)
-    return facets <= 63 and max(bounds) <= VERTEX_LIMIT
-
-
-def _mixed_method(payoffs: NDArray[np.float64]) -> str:
-    left = tuple(len(kept) for kept in undominated(payoffs))
-    how = "vertex enumeration (Qhull)" if _enumerable(left) else "Lemke-Howson from every pivot (quantecon)"
-    return f"{how} of the {left[0]} x {left[1]} game left after elimination of dominated actions"
-
-
-def _extreme_equilibria(payoffs: NDArray[np.float64]) -> tuple[list[Strategies], bool]:
-    """All extreme equilibria and whether the game is nondegenerate.
-
-    Labels 0..rows-1 mean "row i is not played" on the row side and "row i is a best reply" on the column side,
-    the others the reverse. A pair of vertices is an equilibrium iff together it carries every label.
-    """
-    rows, columns, _ = payoffs.shape
-    row_side = _vertices(payoffs[..., 1].T)
-    column_side = _vertices(payoffs[..., 0])
-    powers = np.uint64(1) << np.arange(rows + columns, dtype=np.uint64)
-    row_labels = row_side[1] @ powers
-    column_labels = np.roll(column_side[1], rows, axis=1) @ powers  # own labels last
-    everything = powers.sum()
-    equilibria = []
-    for index, labels in enumerate(row_labels):
-        for match in np.flatnonzero(labels | column_labels == everything):
-            pair = row_side[0][index], column_side[0][match]
-            if all(vertex.sum() > 0 for vertex in pair):  # not the artificial equilibrium at the origins
-                equilibria.append(tuple(vertex / vertex.sum() for vertex in pair))
-    regular = bool((row_side[1].sum(axis=1) == rows).all() and (column_side[1].sum(axis=1) == columns).all())
-    return equilibria, regular
-
-
-def _vertices(replies: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.uint64]]:
-    """Vertices of ``{x >= 0, replies x <= 1}`` and which of the inequalities bind there.
-
-    ``replies`` is (replies of the other, own actions); moved to [1, 2], which changes no best reply.
-    """
-    from scipy.spatial import HalfspaceIntersection
-
-    others, own = replies.shape
-    shifted = replies - replies.min(axis=0)
-    positive = 1 + shifted / (shifted.max() or 1.0)
-    if own == 1:  # an interval; Qhull needs two dimensions
-        points = np.array([[0.0], [1 / positive.max()]])
-    else:
-        halfspaces = np.block([[-np.eye(own), np.zeros((own, 1))], [positive, -np.ones((others, 1))]])
-        points = HalfspaceIntersection(halfspaces, np.full(own, 0.25 / own)).intersections
-    slack = np.hstack([points, 1 - points @ positive.T])
-    labels, first = np.unique((slack < REGRET).astype(np.uint64), axis=0, return_index=True)
-    return np.where(labels[:, :own] == 1, 0.0, points[first]), labels
-
-
-def _lemke_howson(payoffs: NDArray[np.float64]) -> list[Strategies]:
-    """Equilibria found by Lemke-Howson from every pivot (its paths can be very long), and all pure ones."""
-    from quantecon.game_theory import NormalFormGame, lemke_howson
-
-    rows, columns, _ = payoffs.shape
-    game = NormalFormGame(payoffs)
-    found = [(np.eye(rows)[row], np.eye(columns)[column]) for row, column in pure_nash(payoffs)]
-    steps = PIVOT_WORK // (rows * columns)
-    longest = steps // 20  # one endless path must not use up all
-    for pivot in range(rows + columns):
-        if steps > 0:
-            pair, path = lemke_howson(game, init_pivot=pivot, max_iter=min(steps, longest), full_output=True)
-            steps -= path.num_iter + 5  # the tableau is built anew
-            found += [pair] if path.converged else []
-    distinct: dict[bytes, Strategies] = {}
-    for pair in found:
-        distinct.setdefault((np.round(np.concatenate(pair), 9) + 0.0).tobytes(), pair)  # no negative zeros
-    return list(distinct.values())
+def _mixed(payoffs: NDArray[np.float64]) -> Found:
+    if _players(payoffs) != 2:
+        raise ValueError(f"mixed_nash: two players needed, got {payoffs.shape[-1]}; use pure_nash instead")
+    scales = own_scales(payoffs)
+    alive = undominated(payoffs)
+    reduced = payoffs[np.ix_(*alive)]
+    found = extreme_equilibria(reduced, scales)
+    candidates = list(found.equilibria)
+    if not found.complete:
+        listed = {tuple(np.concatenate(pair)) for pair in candidates}
+        pure = pure_nash(reduced, roundings(payoffs)[np.ix_(*alive)])
+        pairs = [(np.eye(reduced.shape[0])[row], np.eye(reduced.shape[1])[column]) for row, column in pure]
+        candidates += [pair for pair in pairs if tuple(np.concatenate(pair)) not in listed]
+    embed = [np.eye(size)[kept] for kept, size in zip(alive, payoffs.shape[:2], strict=True)]
+    full = [(row @ embed[0], column @ embed[1]) for row, column in candidates]
+    how = f"{found.method} of the {len(alive[0])} x {len(alive[1])} game left after elimination of dominated actions"
+    return Found([pair for pair in full if is_equilibrium(payoffs, pair, scales)], found.complete, how, found.doubtful)
