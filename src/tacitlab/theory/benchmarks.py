@@ -25,7 +25,7 @@ class Profile:
         Expected payoff a period of each player. In a congestion game players are anonymous and the array has
         one entry, the mean over players.
     method : str
-        How it was obtained, for example "closed form", "enumeration of 225 profiles", "vertex enumeration in exact arithmetic".
+        How it was obtained, for example "closed form", "enumeration of 225 profiles", "best replies".
     actions : (players,) int array or None
         Indices of the actions; None for mixed or off-grid profiles and for congestion games.
     quantities : dict of arrays
