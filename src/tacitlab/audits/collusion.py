@@ -253,6 +253,8 @@ def frozen_play(run: Run) -> FrozenPlay:
     }
     if others or memory is None or discount is None:
         raise Unfit("it needs learners with one memory and one gamma")
+    if memory and any(learner.memory_of()[1] != "everybody" for learner in experiment.learners):
+        raise Unfit("it needs learners who observe everybody")
     play = RepeatedPlay(form.payoffs[0], form.shape, memory, np.stack(run.strategies(), axis=1))
     prices = tuple(experiment.environment.actions().values)
     return FrozenPlay(play, play.limit_cycle(run.final_history()[:, 0], prices), discount)

@@ -96,6 +96,7 @@ class GameArrays(NamedTuple):
     weights: F64  # (actions, facilities)
     values: F64  # (facilities, loads)
     own: F64  # (actions,)
+    opening: U64  # (periods, agents): what was played last as a session begins, the oldest first; no period: anything
 
 
 class Limits(NamedTuple):

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tacitlab.engine import tabular
 from tacitlab.engine.arrays import F64, U64, GameArrays, Rows
 from tacitlab.errors import TacitError
-from tacitlab.games.base import CongestionForm, NormalForm
+from tacitlab.games.base import Actions, CongestionForm, NormalForm
 from tacitlab.learners.base import Behaviour, Seat, TabularLearner, TabularRule, refuse
 
 Trained = Callable[[str, int], tuple[NDArray[np.float64] | None, NDArray[np.int64]]]
@@ -80,6 +80,7 @@ def prepare(
     late: int,
     exchange: bool,
     trained: Trained,
+    named: Actions | None = None,
 ) -> EntryPlan:
     """Flatten a game and all strategies.
 
@@ -93,6 +94,8 @@ def prepare(
         Length of a session, and the period from which on the last share counts.
     exchange : bool
         Two players change seats in every other session, so that nobody profits from moving first.
+    named : Actions, optional
+        What the game's actions mean.
 
     Raises
     ------
@@ -103,7 +106,10 @@ def prepare(
     if players < 2:
         raise TacitError(f"environment: {players} player has nobody to play against; choose a game with two or more")
     seats = players if isinstance(form, NormalForm) else 1
-    rows = [[tabular.seat_of(form, i, learner, 1, periods, trained) for learner in strategies] for i in range(seats)]
+    rows = [
+        [tabular.seat_of(form, i, learner, 1, periods, trained, named=named) for learner in strategies]
+        for i in range(seats)
+    ]
     for learner, seat in zip(strategies, rows[0], strict=True):
         tabular.check_seat(learner, seat, alternating)
     behaviours = [[s.behaviour(seat) for s, seat in zip(strategies, row, strict=True)] for row in rows]

@@ -20,7 +20,7 @@ def _types():
     whole, numbers = np.zeros(1, np.uint64), np.zeros(1)
     square, cube = np.zeros((1, 1)), np.zeros((1, 1, 1))
     game = GameArrays(False, False, False, False, cube, square, numbers, False, np.zeros((1, 1), np.bool_),
-                      np.zeros((1, 1), np.uint64), square, square, numbers)  # fmt: skip
+                      np.zeros((1, 1), np.uint64), square, square, numbers, np.zeros((1, 1), np.uint64))  # fmt: skip
     table = Table(np.zeros(1, AGENT), np.zeros(1, GROUP), cube, numbers, numbers, whole, whole, whole, numbers, numbers,
                   square, numbers, square, square)  # fmt: skip
     key = np.uint64(0)

@@ -49,14 +49,17 @@ def initial_values(table, given, row, key):
 
 @native
 def initial_state(game, table, key, regime):
-    """Uniform random play of as many periods as the longest memory; returns the last joint action."""
-    n, joint, draw, longest = uint64(table.agents.size), ZERO, ZERO, ONE
+    """Play of as many periods as the longest memory, as given or uniformly random; returns the last joint action."""
+    n, joint, draw, longest, given = uint64(table.agents.size), ZERO, ZERO, ONE, uint64(game.opening.shape[0])
     for i in range(n):
         longest = max(longest, table.agents[i].memory)
-    for _ in range(longest):
+    for k in range(longest):
         for i in range(n):
             agent = table.agents[i]
-            action = min(uint64(uniform(key, draw) * agent.n_actions), agent.n_actions - ONE)
+            if given > ZERO:  # before the first period that is given, the same
+                action = game.opening[given - min(longest - k, given), i]
+            else:
+                action = min(uint64(uniform(key, draw) * agent.n_actions), agent.n_actions - ONE)
             agent.action = action if game.active[regime, i] else ZERO
             draw += ONE
         joint, _mean = settle(game, table, regime, False)

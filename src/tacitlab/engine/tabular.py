@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tacitlab.engine.arrays import AGENT, FROZEN, GROUP, NEEDS, GameArrays, Limits, Record, Rows, Steering
 from tacitlab.errors import TacitError
-from tacitlab.games.base import CongestionForm, NormalForm
+from tacitlab.games.base import Actions, CongestionForm, NormalForm
 from tacitlab.learners.base import (
     TABLE,
     Behaviour,
@@ -79,6 +79,8 @@ def prepare(
     trained: Callable[[str, int], tuple[NDArray[np.float64] | None, NDArray[np.int64]]],
     steering: Steering | None = None,
     paid: NormalForm | CongestionForm | None = None,
+    named: Actions | None = None,
+    opening: NDArray[np.int64] | None = None,
 ) -> Plan:
     """Flatten a game and its learners into the arrays of the compiled loop.
 
@@ -96,6 +98,10 @@ def prepare(
         What an intervention does; without it the loop that knows of none is played.
     paid : NormalForm or CongestionForm, optional
         The game as agents are paid, for their initial values, where it is not ``form``.
+    named : Actions, optional
+        What the game's actions mean.
+    opening : (periods, players) array, optional
+        What was played last as a session begins, the oldest first; uniformly random if left out.
 
     Raises
     ------
@@ -109,7 +115,8 @@ def prepare(
     for learner, count in zip(learners, counts, strict=True):
         signals = 1 if steering is None else steering.signals
         group = [
-            seat_of(paid or form, len(seats) + k, learner, sessions, periods, trained, signals) for k in range(count)
+            seat_of(paid or form, len(seats) + k, learner, sessions, periods, trained, signals, named)
+            for k in range(count)
         ]
         check_seat(learner, group[0], alternating)
         if sum(seat.states * seat.actions for seat in seats + group) > MOST_VALUES:
@@ -127,7 +134,7 @@ def prepare(
         _hooks(steering)  # a user's mistake shows before anything is played
     compiled(foreign)
     return Plan(
-        game=game_arrays(form, alternating, seats),
+        game=game_arrays(form, alternating, seats, opening),
         agents=agent_rows(form, seats),
         groups=group_rows(starts, merged, numbers),
         knots=knot_rows(merged),
@@ -236,6 +243,7 @@ def new_record(plan: Plan, sessions: int) -> Record:
 def seat_of(
     form: NormalForm | CongestionForm, agent: int, learner: TabularLearner, sessions: int, periods: int,
     trained: Callable[[str, int], tuple[NDArray[np.float64] | None, NDArray[np.int64]]], signals: int = 1,
+    named: Actions | None = None,
 ) -> Seat:  # fmt: skip
     """The place of an agent in a game, as its learner sees it."""
     memory, name = learner.memory_of()
@@ -252,7 +260,7 @@ def seat_of(
         codes = form.actions
         if observes in (Observes.EVERYBODY, Observes.RIVALS) and memory:
             raise refuse("observes", f"{name!r} needs a game with a payoff table", "choose crowd or own, or memory: 0")
-    return Seat(form, agent, observes, memory, codes, regimes, sessions, periods, trained, signals)
+    return Seat(form, agent, observes, memory, codes, regimes, sessions, periods, trained, signals, named)
 
 
 def check_seat(learner: TabularLearner, seat: Seat, alternating: bool) -> None:
@@ -276,8 +284,11 @@ def _merge(behaviours: list[Behaviour]) -> tuple[list[int], list[Behaviour]]:
     return [*starts, len(behaviours)], [behaviours[i] for i in starts]
 
 
-def game_arrays(form: NormalForm | CongestionForm, alternating: bool, seats: list[Seat]) -> GameArrays:
+def game_arrays(
+    form: NormalForm | CongestionForm, alternating: bool, seats: list[Seat], opening: NDArray[np.int64] | None = None
+) -> GameArrays:
     """A stage game as the loop reads it."""
+    begins = np.zeros((0, form.players), np.uint64) if opening is None else np.ascontiguousarray(opening, np.uint64)
     empty, stateless = np.zeros((0, 0)), all(seat.states == 1 for seat in seats)
     if isinstance(form, NormalForm):
         return GameArrays(
@@ -294,6 +305,7 @@ def game_arrays(form: NormalForm | CongestionForm, alternating: bool, seats: lis
             weights=empty,
             values=empty,
             own=np.zeros(0),
+            opening=begins,
         )
     return GameArrays(
         congestion=True,
@@ -309,6 +321,7 @@ def game_arrays(form: NormalForm | CongestionForm, alternating: bool, seats: lis
         weights=np.ascontiguousarray(form.weights, np.float64),
         values=np.ascontiguousarray(form.values, np.float64),
         own=np.ascontiguousarray(form.own, np.float64),
+        opening=begins,
     )
 
 

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence, Sized
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, cast
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BeforeValidator, model_validator
 
 from tacitlab import documents, registry
@@ -12,6 +14,7 @@ from tacitlab.documents import read
 from tacitlab.environment import Environment
 from tacitlab.errors import TacitError
 from tacitlab.games.base import StageGame
+from tacitlab.games.naming import Act, history_of
 from tacitlab.interventions.base import Intervention, NoIntervention
 from tacitlab.kinds import AS_CLASSES, OfKind
 from tacitlab.lab.design import Grid, Scalar, short_names
@@ -38,6 +41,30 @@ class Length(Spec):
     stable_for: int = param(
         0, "end once no greedy action of any agent has changed for so long; 0: never", "periods", ge=0
     )
+
+
+class Start(Spec):
+    """How a stage game begins: what agents with a memory remember, and what a best reply answers, in the first period.
+
+    Examples
+    --------
+    >>> from tacitlab.games import PrisonersDilemma
+    >>> Start(history=["cooperate", ["cooperate", "defect"]]).opening(PrisonersDilemma())
+    array([[0, 0],
+           [0, 1]])
+    """
+
+    history: Act | tuple[Act | tuple[Act, ...], ...] = param(
+        "random",
+        "play before the first period: random; or an action (number, label, value, optimum, nash) of everybody; or a "
+        "list by period, the oldest first, of such actions or of lists by player. What is older is as the oldest",
+    )
+
+    def opening(self, game: StageGame) -> NDArray[np.int64] | None:
+        """Joint actions before the first period, (periods, players), the oldest first; None: they are random."""
+        if self.history == "random":
+            return None
+        return history_of(game.form(), game.actions(), self.history, "start.history")
 
 
 class Trace(Spec):
@@ -86,6 +113,7 @@ class Experiment(Spec):
     )
     intervention: AnyIntervention = param(NoIntervention(), "what an outsider adds to a stage game to steer the agents")
     timing: Literal["simultaneous", "alternating"] = param("simultaneous", "all move in a period, or one, in turn")
+    start: Start = param(Start(), "how a stage game begins")
     length: Length = param(Length(), "when a session ends")
     copies: int = param(
         1, "copies of the market that a session's agents play and learn from at the same time", ge=1, le=65_536
@@ -126,6 +154,8 @@ class Experiment(Spec):
             raise ValueError("length.episodes: a stage game has none; set length.periods")
         elif self.copies > 1:
             raise ValueError("copies: a stage game is played once in a session; add sessions instead")
+        else:
+            self.start.opening(self.game)
         self._check_trace()
 
     def _check_market(self) -> None:
@@ -134,6 +164,8 @@ class Experiment(Spec):
             raise ValueError("length.episodes: missing; say how many episodes of the market the agents train for")
         if self.length.periods != LONGEST or self.length.stable_for:
             raise ValueError("length.periods: a market is played in episodes; set length.episodes alone")
+        if self.start != Start():
+            raise ValueError("start.history: a market has a beginning of its own; leave it out")
         if self.keep_values:
             raise ValueError("keep_values: networks and tables of a market are always kept; leave it out")
         if self.timing != "simultaneous":

@@ -49,6 +49,8 @@ def as_market(experiment: "Experiment") -> dict[str, Any]:
     name = written_kind(type(network))
     if experiment.timing != "simultaneous":
         raise ValueError(f"timing: {name} learns where all move at once; set timing=simultaneous, or use a table")
+    if experiment.start != type(experiment.start)():
+        raise ValueError(f"start.history: the repeated game of {name} begins without a history; leave it out")
     if (added := experiment.intervention.kind) != "none":
         raise ValueError(f"intervention: {added!r} acts on learners with tables, and {name} has none; remove it")
     memory, learners = _memory(experiment.learners)

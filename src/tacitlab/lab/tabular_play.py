@@ -133,6 +133,8 @@ def _plan(experiment: Experiment) -> tabular.Plan:
         trained=trained_policies,
         steering=experiment.intervention.steering(game, form),
         paid=experiment.intervention.paid(game, form),
+        named=game.actions(),
+        opening=experiment.start.opening(game),
     )
 
 

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from tacitlab.learners.scripted import FixedSchedule as FixedSchedule
     from tacitlab.learners.scripted import Random as Random
     from tacitlab.learners.scripted import Rule as Rule
+    from tacitlab.learners.strategy import Strategy as Strategy
     from tacitlab.learners.trained import Trained as Trained
     from tacitlab.learners.value_decomposition import QMIX as QMIX
     from tacitlab.learners.value_decomposition import VDN as VDN

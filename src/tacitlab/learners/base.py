@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tacitlab.errors import TacitError
-from tacitlab.games.base import CongestionForm, NormalForm
+from tacitlab.games.base import Actions, CongestionForm, NormalForm
 from tacitlab.schema import Spec, param
 
 if TYPE_CHECKING:
@@ -186,6 +186,8 @@ class Seat:
         arrays of shape (sessions, states, actions) or None, and (sessions, states).
     signals : int
         Number of signals that an intervention may give, 1 if it gives none.
+    named : Actions, optional
+        What the game's actions mean.
     """
 
     form: NormalForm | CongestionForm
@@ -198,6 +200,7 @@ class Seat:
     periods: int
     trained: Callable[[str, int], tuple[NDArray[np.float64] | None, NDArray[np.int64]]]
     signals: int = 1
+    named: Actions | None = None
 
     @property
     def actions(self) -> int:

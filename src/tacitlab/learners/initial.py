@@ -7,9 +7,10 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from tacitlab.games.base import CongestionForm, NormalForm
+from tacitlab.games.naming import worst_nash
 from tacitlab.learners.base import Observes, Seat, check_stored, refuse
 from tacitlab.schema import Spec, param
-from tacitlab.theory.equilibrium import joint_optimum, pure_nash
+from tacitlab.theory.equilibrium import joint_optimum
 from tacitlab.theory.repeated import RepeatedPlay
 
 MOST = 1e12  # initial values beyond it would overflow in the end
@@ -136,10 +137,8 @@ class StrategyValues(Spec):
                 "choose uniform-rivals or constant",
             )  # fmt: skip
         payoffs = form.tensor()
-        nash = pure_nash(payoffs)
-        if not len(nash):
-            raise refuse("initial.kind", f"{self.kind!r}: the game has no pure equilibrium", "choose uniform-rivals")
-        worst = nash[payoffs[tuple(nash.T)].sum(axis=-1).argmin()]
+        otherwise = f"learners.initial.kind: {self.kind!r}: the game has no pure equilibrium; choose uniform-rivals"
+        worst = worst_nash(payoffs, otherwise)
         strategies = np.repeat(worst[:, None], seat.states, axis=1)
         if self.kind == "grim-trigger" and seat.memory > 0:
             best = joint_optimum(payoffs)

@@ -155,6 +155,7 @@ class MetaGame(Spec):
         return prepare(
             self.game.form(), self.strategies(), alternating=self.timing == "alternating", periods=self.periods,
             late=self.late, exchange=two and self.symmetric and self.timing == "alternating", trained=trained_policies,
+            named=self.game.actions(),
         )  # fmt: skip
 
     @property
