@@ -69,7 +69,7 @@ def actions_of(form: Form) -> tuple[int, ...]:
     return form.shape if isinstance(form, NormalForm) else (form.actions,) * form.players
 
 
-def _of_value(named: Actions | None, act: float, player: int, size: int, field: str) -> int:
+def _of_value(named: Actions, act: float, player: int, size: int, field: str) -> int:
     values = named.values[player if len(named.values) > 1 else 0, :size]
     if named.labels or not values.size or np.array_equal(values, np.arange(size)):
         raise TacitError(f"{field}: {act!r} is no whole number; name the {named.name} by its number, 0 to {size - 1}")
