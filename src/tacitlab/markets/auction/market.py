@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 from pydantic import model_validator
 
 from tacitlab.errors import TacitError
+from tacitlab.markets.auction.caps import bayes_nash_capped
 from tacitlab.markets.auction.grid import MOST_ACTIONS, GridGame, combinations, count_combinations, solve
 from tacitlab.markets.auction.theory import (
     AuctionGame,
@@ -18,7 +19,6 @@ from tacitlab.markets.auction.theory import (
     Floats,
     Format,
     PriceRule,
-    bayes_nash,
     demand_reduction,
     has_demand_reduction,
     ring,
@@ -148,8 +148,8 @@ class Auction(Market):
 
     @cached_property
     def equilibrium(self) -> BidFunction | None:
-        """The Bayes-Nash equilibrium without a grid; None where no closed form is known."""
-        return bayes_nash(self.game)
+        """The Bayes-Nash equilibrium without a grid, of bids up to the highest; None where no closed form is known."""
+        return bayes_nash_capped(self.game, self.top, self.by_share)
 
     @property
     def grid(self) -> GridGame | None:
@@ -256,14 +256,19 @@ class Auction(Market):
         if self.equilibrium is not None:
             competitive.append(self._closed(self.equilibrium))
             numbers["revenue, Bayes-Nash"] = self.equilibrium.revenue
+            if (pool := self.equilibrium.pooled_from) < 1:
+                notes.append(
+                    f"bids are capped: in equilibrium who has a signal of at least {pool:.4g} bids {self.top:g}"
+                )
         elif not competitive:
-            notes.append("no equilibrium is known in closed form; with bids: 21 that of the grid is computed")
-        if has_demand_reduction(self.game):
+            grid = "" if self.by_share else "; with bids: 21 that of the grid is computed"
+            notes.append(f"no equilibrium is known in closed form{grid}")
+        if has_demand_reduction(self.game) and self.top >= 1:
             competitive.append(self._closed(demand_reduction(self.game)))
             notes.append("all bids (v, c v) are equilibria, from demand reduction, c = 0, to sincere bids, c = 1")
-        if self.common and self.game.rejected_price:
+        if self.common and self.game.rejected_price and self.equilibrium is not None:
             notes.append("there are asymmetric equilibria, too; of two bidders all (a s, a s/(a - 1)) with a > 1")
-        if (truthful := truthful_revenue(self.game)) is not None:
+        if self.top >= 1 and (truthful := truthful_revenue(self.game)) is not None:
             numbers["revenue, truthful bids"] = truthful
         joint = ring(self.game)
         numbers["revenue, ring"] = joint.revenue
@@ -276,9 +281,12 @@ class Auction(Market):
 
     def _closed(self, found: BidFunction) -> Profile:
         nodes, weights = np.polynomial.legendre.leggauss(64)
-        start = found.threshold
-        signals, shares = start + (1 - start) * (nodes + 1) / 2, (1 - start) * weights / 2
-        quantities = {"revenue": found.revenue, "bid": float(shares @ found.bids(signals)[:, 0])}
+        start, stop = found.threshold, min(found.pooled_from, 1.0)
+        signals, shares = start + (stop - start) * (nodes + 1) / 2, (stop - start) * weights / 2
+        bid = float(shares @ found.bids(signals)[:, 0]) + (1 - stop) * float(found.bids(1.0)[0])
+        quantities = {"revenue": found.revenue, "bid": bid}
+        if stop < 1:  # the efficiency of one auction, on average, is not that of the averages
+            return self._profile(found.name, "nash", found.surplus, "closed form", quantities)
         if start == 0:
             quantities["efficiency"] = found.efficiency
         elif self.units == self.demand:  # of one auction, on average: everything is sold to the best bidder, or nothing

@@ -143,6 +143,8 @@ class BidFunction:
     unique : bool
         Whether it is proved to be the only equilibrium.
     source : str
+    pooled_from : float
+        Bidders with at least this signal all bid the highest bid allowed.
     """
 
     name: str
@@ -154,6 +156,7 @@ class BidFunction:
     efficiency: float
     unique: bool
     source: str
+    pooled_from: float = math.inf
 
 
 KRISHNA = "Krishna, Auction Theory, 2nd edition, 2010"
