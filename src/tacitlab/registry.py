@@ -519,7 +519,7 @@ def written_kind(cls: type[Any]) -> str:
     if found is not cls or (path is None and cls.__module__ == "__main__"):
         raise _refuse(
             f"{cls.__name__} is in no file where it could be found again ({target})",
-            "define it at the top of a .py file, and import it from there",
+            "define it at the top of a .py file and import it from there; without a folder it plays as it is",
         )
     return target if path is None else f"{path}:{cls.__qualname__}"
 

@@ -6,7 +6,7 @@ parameters, their units and bounds. This module turns pydantic's complaints into
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING, Any, Self, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -68,12 +68,16 @@ class Spec(BaseModel, metaclass=_Plain):
             return NotImplemented
         return all(getattr(self, name) == getattr(other, name) for name in type(self).model_fields)
 
+    def __hash__(self) -> int:
+        """Of the fields, lists and tables among them too: what is computed once for equal games is found by it."""
+        return hash((type(self), *(_hashable(getattr(self, name)) for name in type(self).model_fields)))
+
     def model_dump(self, **options: Any) -> dict[str, Any]:  # type: ignore[override]
         """Plain data; what cannot be written down is told in one line."""
         try:
             return super().model_dump(**options)
-        except PydanticSerializationError as error:
-            raise (error.__cause__ if isinstance(error.__cause__, TacitError) else error) from None
+        except PydanticSerializationError:
+            raise TacitError(_unwritten(self, options)) from None
 
     def said_of(self, name: str) -> tuple[str, str]:
         """Unit and meaning of a field; empty where they are not known."""
@@ -90,6 +94,35 @@ class Spec(BaseModel, metaclass=_Plain):
             if field and field.annotation is not bool and any(isinstance(v, bool) for v in values):
                 raise ValueError(f"{name}: {shorten(value)} is true or false where a number or a name is needed")
         return data
+
+
+def _hashable(value: Any) -> Hashable:
+    """Something that is equal wherever the values are."""
+    if isinstance(value, list | tuple):
+        return tuple(map(_hashable, value))
+    if isinstance(value, Mapping):
+        return frozenset((key, _hashable(part)) for key, part in value.items())
+    return value if isinstance(value, Hashable) else type(value).__name__
+
+
+def _unwritten(about: Spec, options: Mapping[str, Any]) -> str:
+    """Which field cannot be written down as plain data, and why."""
+    for name in type(about).model_fields:
+        try:
+            BaseModel.model_dump(about, **{**options, "include": {name}})
+        except PydanticSerializationError as error:
+            value = getattr(about, name)
+            for part in value if isinstance(value, list | tuple) else (value,):
+                try:
+                    if isinstance(part, Spec):
+                        part.model_dump(**options)
+                except TacitError as inner:
+                    return f"{name}.{inner}"
+            if isinstance(error.__cause__, TacitError):
+                return f"{name}.{error.__cause__}"
+            mend = "let it hold numbers or texts, or lists or tables of them"
+            return f"{name}: {shorten(value)} cannot be written down; {mend}"
+    raise AssertionError("every field can be written")
 
 
 def param(default: Any, description: str, unit: str | None = None, **bounds: Any) -> Any:

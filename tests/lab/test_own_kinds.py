@@ -2,8 +2,11 @@
 
 import importlib
 import shutil
+import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +18,7 @@ from tacitlab.games import Bertrand, NormalForm, StageGame
 from tacitlab.games.base import Actions
 from tacitlab.lab.experiment import from_mapping, load
 from tacitlab.learners import PPO, QLearning, Rule
+from tacitlab.schema import param
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 HUNT = "learners: {kind: q-learning, gamma: 0}\nlength: {periods: 400}\nsessions: 3\n"
@@ -117,6 +121,92 @@ def test_a_class_of_a_notebook_plays_and_is_not_stored(tmp_path, monkeypatch):
     assert tacitlab.run(swept).data["payoff"].mean(["session", "time", "agent"]).values.tolist() == [-1, -2]
     with pytest.raises(TacitError, match=r"kind: InNoFile is in no file where it could be found again .* \.py file"):
         tacitlab.run(swept, tmp_path / "run")
+
+
+TYPED = """
+from typing import Literal
+import tacitlab
+from tacitlab.learners import PPO, QLearning
+
+class Timid(QLearning):
+    kind: Literal["timid"] = "timid"
+
+class Slow(PPO):
+    kind: Literal["slow"] = "slow"
+
+dilemma, two = tacitlab.games.PrisonersDilemma(), {"length": {"periods": 50}, "sessions": 2}
+typed = tacitlab.Experiment(environment=dilemma, learners=Timid(), **two)
+print(tacitlab.run(typed).data.sizes["session"], type(typed.learners[0]).__name__)
+print(tacitlab.Experiment(environment=dilemma, learners=Slow(), length={"episodes": 2}).learners[0].kind)
+try:
+    tacitlab.run(typed, "run")
+except tacitlab.TacitError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("way", ["given to -c", "given to stdin", "executed in no module"])
+def test_learners_typed_into_a_shell_play_and_are_not_stored(way, tmp_path):
+    code = {"given to -c": TYPED, "given to stdin": None, "executed in no module": f"exec({TYPED!r}, {{}})"}[way]
+    command = [sys.executable, *(["-"] if code is None else ["-c", code])]
+    done = subprocess.run(command, input=TYPED, capture_output=True, text=True, cwd=tmp_path, timeout=300)
+    assert done.returncode == 0, done.stderr
+    played, networks, told = done.stdout.splitlines()
+    assert (played, networks) == ("2 Timid", "slow")
+    assert "learners.kind: Timid is in no file where it could be found again" in told
+    assert told.endswith(
+        "define it at the top of a .py file and import it from there; without a folder it plays as it is"
+    )
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_game_of_a_notebook_is_tested_with_other_numbers(tmp_path):
+    class Local(InNoFile):
+        """Nobody finds it again."""
+
+    played = tacitlab.Experiment(
+        environment=Local(), learners=PPO(rollout=8), length={"episodes": 2}, sessions=1,
+        test={"episodes": 1, "environment": {"game.loss": 3.0}},
+    )  # fmt: skip
+    assert played.test_market().game.loss == 3.0
+    with pytest.raises(TacitError, match=r"^environment.game.kind: Local is in no file where it could be found again"):
+        played.dump()
+
+
+class Holding(InNoFile):
+    """Fields that no file can hold."""
+
+    rule: Callable[[int], int] | None = None
+    numbers: Any = None
+
+
+class Listed(InNoFile):
+    """Its parameters are a list and a table."""
+
+    losses: list[float] = param([1.0, 2.0], "losses")
+    names: dict[str, list[int]] = param({}, "names")
+
+
+def test_parameters_may_be_lists_and_tables():
+    fields = {"learners": QLearning(gamma=0), "length": {"periods": 50}, "sessions": 2}
+    one, same, other = (Listed(losses=losses, names={"a": [1]}) for losses in ([1.0, 3.0], [1.0, 3.0], [1.0]))
+    assert hash(one) == hash(same)
+    assert len({one, same, other}) == 2
+    assert tacitlab.run(tacitlab.Experiment(environment=one, **fields)).benchmarks().nash.average == -1
+
+
+@pytest.mark.parametrize(("fields", "shown"), [
+    ({"rule": abs}, "rule: <built-in function abs>"), ({"numbers": np.ones(2)}, r"numbers: array\(\[1., 1.\]\)"),
+])  # fmt: skip
+def test_what_cannot_be_written_is_named(fields, shown, tmp_path):
+    played = tacitlab.Experiment(
+        environment=Holding(**fields), learners=QLearning(gamma=0), length={"periods": 50}, sessions=2
+    )
+    assert tacitlab.run(played).data.sizes["session"] == 2
+    with pytest.raises(
+        TacitError, match=rf"^environment\.{shown} cannot be written down; let it hold numbers or texts"
+    ):
+        tacitlab.run(played, tmp_path / "run")
 
 
 class Doubled(Bertrand):

@@ -250,7 +250,7 @@ class Experiment(Spec):
         """The market that frozen policies are tested in."""
         if not self.test.environment:
             return self.market
-        tree = self.market.model_dump(mode="json")
+        tree = _copy(self.market.model_dump(context=AS_CLASSES))
         for path, value in self.test.environment.items():
             _set(tree, path.split("."), value, path)
         try:

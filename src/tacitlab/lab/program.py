@@ -282,10 +282,9 @@ def is_foreign(member: Spec) -> bool:
 def _place(made: type) -> tuple[Path, Path] | None:
     """The file of a user's class, and the folder that its imports are looked up in."""
     module = sys.modules.get(made.__module__)
-    file = getattr(module, "__file__", None)
-    if file is None:  # typed into a notebook
+    path = Path(getattr(module, "__file__", None) or "").resolve()
+    if not path.is_file():  # typed into a notebook or a shell
         return None
-    path = Path(file).resolve()
     inside = made.__module__.count(".") if (getattr(module, "__package__", None) or "") else 0
     inside += path.name == "__init__.py"
     return path, path.parents[inside]

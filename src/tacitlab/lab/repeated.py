@@ -20,7 +20,6 @@ from tacitlab.environment import Environment
 from tacitlab.errors import TacitError
 from tacitlab.games.base import StageGame
 from tacitlab.learners.base import Learner, TabularLearner
-from tacitlab.registry import written_kind
 
 if TYPE_CHECKING:
     from tacitlab.lab.experiment import Experiment
@@ -46,7 +45,7 @@ def as_market(experiment: "Experiment") -> dict[str, Any]:
     from tacitlab.markets.repeated_game import RepeatedGame  # imports JAX
 
     network = next(one for one in experiment.learners if not isinstance(one, TabularLearner))
-    name = written_kind(type(network))
+    name = network.kind
     if experiment.timing != "simultaneous":
         raise ValueError(f"timing: {name} learns where all move at once; set timing=simultaneous, or use a table")
     if experiment.start != type(experiment.start)():
