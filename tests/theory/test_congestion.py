@@ -198,3 +198,63 @@ def test_indifference_lists_are_cut():
     benchmarks = congestion_benchmarks(form, named(form))
     assert not benchmarks.complete
     assert sum(profile.concept == "nash" for profile in benchmarks.competitive) == congestion.LISTED
+
+
+UNITS = {  # factor of all payoffs, then what is added to them, in largest payoffs
+    "times 1e-9": (1e-9, 0.0),
+    "times 1e9": (1e9, 0.0),
+    "shifted by 1e6": (1.0, -1e6),
+    "shifted by 1e9": (0.5, 1e9),
+    "shifted, times 1e-9": (1e-9, 1e6),
+}
+
+
+def in_units(form, name):
+    factor, shift = UNITS[name]
+    return CongestionForm(
+        form.players, form.incidence, form.weights, form.values * factor, (form.own + shift * 5) * factor
+    )
+
+
+@given(forms(), st.sampled_from(list(UNITS)))
+@settings(max_examples=150)
+def test_equilibria_do_not_depend_on_the_unit(form, name):
+    found, _ = nash_counts(in_units(form, name))
+    assert sorted(map(tuple, found.tolist())) == sorted(brute_force_nash(form))
+    best, _ = optimum_counts(in_units(form, name))
+    assert best.tolist() == optimum_counts(form)[0].tolist()
+
+
+@given(forms(), st.integers(0, 10**6))
+@settings(max_examples=100)
+def test_a_forbidden_action_or_load_makes_no_equilibria(form, seed):
+    rng = np.random.default_rng(seed)
+    if rng.integers(2):
+        form.own[rng.integers(form.actions)] = -1e9
+    else:
+        form.values[rng.integers(len(form.values)), -1] = -1e9
+    assert sorted(map(tuple, nash_counts(form)[0].tolist())) == sorted(brute_force_nash(form))
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_continuous_solutions_do_not_depend_on_the_unit(name):
+    form = roads(30, [1.0, 0.0, 0.4], [1.0, 2.0, 0.7])
+    for solve in (wardrop, system_optimum):
+        np.testing.assert_allclose(solve(in_units(form, name)).shares, solve(form).shares, atol=1e-6)
+    bent = CongestionForm(3, np.eye(2, dtype=np.int64), np.eye(2), -(np.ones((2, 1)) * np.arange(4) ** 2), np.zeros(2))
+    shifted = CongestionForm(3, bent.incidence, bent.weights, bent.values + 1e9, bent.own)
+    assert not congestion.is_affine(bent)
+    assert not congestion.is_affine(shifted)
+
+
+def test_a_closed_road_is_not_taken():
+    form = roads(30, [1.0, 0.0, 1e9], [1.0, 2.0, 0.7])
+    without = roads(30, [1.0, 0.0], [1.0, 2.0])
+    np.testing.assert_allclose(wardrop(form).shares, [*wardrop(without).shares, 0.0], atol=1e-9)
+    assert [counts[:2] for counts in nash_counts(form)[0].tolist()] == nash_counts(without)[0].tolist()
+
+
+def test_where_doubles_cannot_tell_it_is_said():
+    form = roads(30, [1.0, 0.0], [1.0, 2.0])
+    far = CongestionForm(30, form.incidence, form.weights, form.values, form.own + 1e14)
+    assert any("double precision cannot tell" in note for note in congestion_benchmarks(far, named(far)).notes)

@@ -154,3 +154,37 @@ def test_inputs_are_left_alone():
 def test_mistakes_are_named(call, field):
     with pytest.raises(TacitError, match=f"^{field}"):
         call()
+
+
+@given(
+    seed=st.integers(0, 2**32),
+    factor=st.sampled_from([1e-9, 1.0, 1e9]),
+    shift=st.sampled_from([0.0, 1e6, -1e9]),
+    method=st.sampled_from(["policy", "value"]),
+)
+@settings(max_examples=60)
+def test_the_unit_of_rewards_does_not_matter(seed, factor, shift, method):
+    rng = np.random.default_rng(seed)
+    rewards = rng.integers(-2, 3, size=(3, 5, 3)).astype(float)
+    following = rng.integers(5, size=(3, 5, 3))
+    plain = decision.solve(rewards, following, 0.9)
+    if method == "value":
+        shift = 0.0  # the error of all values is bounded: what all rewards contain is in it
+    found = decision.solve((rewards + shift) * factor, following, 0.9, method=method)
+    np.testing.assert_allclose(found.values / factor - shift / 0.1, plain.values, atol=1e-7 + 1e-14 * abs(shift) * 10)
+    if method == "policy":
+        np.testing.assert_array_equal(found.policy, plain.policy)
+
+
+@given(seed=st.integers(0, 2**32), sentinel=st.sampled_from([-1e9, -1e12, 1e9]))
+@settings(max_examples=60)
+def test_a_sentinel_hides_no_gains(seed, sentinel):
+    rng = np.random.default_rng(seed)
+    rewards = rng.integers(-2, 3, size=(3, 4, 3)).astype(float)
+    rewards[:, rng.integers(4), rng.integers(3)] = sentinel
+    following = rng.integers(4, size=(3, 4, 3))
+    found = decision.solve(rewards, following, 0.9)
+    for batch in range(3):
+        expected = best_of_all_policies(rewards[batch], np.eye(4)[following[batch]], 0.9)
+        # What the linear systems of the brute force leave of small values; gains are at least 0.1.
+        np.testing.assert_allclose(found.values[batch], expected, rtol=1e-12, atol=1e-14 * abs(sentinel))

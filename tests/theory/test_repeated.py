@@ -233,3 +233,23 @@ def test_small_integer_strategies_are_enough():
 def test_mistakes_are_named(call, field):
     with pytest.raises(TacitError, match=f"^{field}"):
         call()
+
+
+@pytest.mark.parametrize("factor", [1e-9, 1.0, 1e9])
+@pytest.mark.parametrize("shift", [0.0, 1e6, 1e9])
+def test_whether_play_is_a_best_response_does_not_depend_on_the_unit(factor, shift):
+    for seed, (shape, memory) in enumerate(CASES):
+        play = random_play(shape, memory, seed=seed)
+        moved = RepeatedPlay((play.payoffs + shift) * factor, shape, memory, play.strategies)
+        for gap, same in (
+            (play.best_response_gap(0.9), moved.best_response_gap(0.9)),
+            (play.one_step_gap(0.9), moved.one_step_gap(0.9)),
+        ):
+            np.testing.assert_array_equal(gap.closed, same.closed)
+    grim = RepeatedPlay((DILEMMA + shift) * factor, (2, 2), 1, [[GRIM, GRIM], [COPY[0], COPY[1]]])
+    assert grim.best_response_gap(0.6).closed.all(-1).tolist() == [[True, True], [False, False]]
+
+
+def test_a_sentinel_off_the_path_closes_no_gap():
+    play = RepeatedPlay([[3, 3], [0, 5], [5, 0], [-1e9, -1e9]], (2, 2), 0, [[[0], [0]]])
+    assert not play.best_response_gap(0.5).closed.any()

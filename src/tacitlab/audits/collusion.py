@@ -193,7 +193,7 @@ def forgone_value(play: RepeatedPlay, cycle: LimitCycle, discount: float) -> For
         strategies[:, player] = response.policy
         lost = own - RepeatedPlay(play.payoffs, play.shape, play.memory, strategies).values(discount)
         loss[:, player] = lost.sum(1) - lost[:, player]
-    gap = Gap(best, own)
+    gap = Gap(best, own, play.units(discount))
     scale = 1 - discount
     return ForgoneValue(cycle.mean(gap.relative), scale * cycle.mean(gap.absolute), scale * cycle.mean(loss))
 

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from tacitlab.errors import TacitError
 from tacitlab.theory.decision import Floats, Indices
-from tacitlab.theory.repeated import TIE, LimitCycle, RepeatedPlay
+from tacitlab.theory.repeated import LimitCycle, RepeatedPlay, tie
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +43,8 @@ class ImpulseResponse:
     deviation_value, path_value : (observations,) float arrays
         Discounted payoff of the deviator, from the first forced period on, if it deviates and if it does not. For a
         single forced period these are two entries of the true Q of the limit strategies.
+    unit : (observations,) float array
+        What the deviator's unit in every period is worth: gains go by it.
     """
 
     sessions: int
@@ -57,6 +59,7 @@ class ImpulseResponse:
     final_payoffs: Floats
     deviation_value: Floats
     path_value: Floats
+    unit: Floats
 
     @property
     def incentive_compatible(self) -> NDArray[np.bool_]:
@@ -64,12 +67,12 @@ class ImpulseResponse:
 
         Ties within rounding do not count, in particular not the "deviations" to the very action of the path.
         """
-        return -self.gain > TIE * np.abs(self.path_value)
+        return -self.gain > tie(self.unit, self.path_value)
 
     @property
     def profitable(self) -> NDArray[np.bool_]:
         """Whether the deviation earns strictly more than the path, (observations,)."""
-        return self.gain > TIE * np.abs(self.path_value)
+        return self.gain > tie(self.unit, self.path_value)
 
     @property
     def gain(self) -> Floats:
@@ -211,6 +214,7 @@ def impulse_response(
         final_payoffs=final_payoffs,
         deviation_value=worth(joint, states),
         path_value=worth(path_joint, path_states),
+        unit=play.units(discount)[deviator],
     )
 
 

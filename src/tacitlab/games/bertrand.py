@@ -243,18 +243,18 @@ class Bertrand(PriceGame):
     def _on_grid(self, form: NormalForm) -> Benchmarks:
         """Benchmarks on the grid. Firms that know the regime play an equilibrium of each: all pairs are averaged."""
         from tacitlab.theory.equilibrium import grid_benchmarks, joint_optimum, pure_nash
+        from tacitlab.theory.precision import roundings
 
         if self.entry_persistence is None:
             return grid_benchmarks(form, self.actions())
         alone, everybody = form.tensor(0)[..., :1, :], form.tensor(1)  # the outsider's price is idle when it is out
-        tolerance = 1e-12 * float(np.abs(form.payoffs).max())
         grid, method = self.prices(), f"enumeration of {form.payoffs[..., 0].size:,} profiles, regime by regime"
 
         def profile(name: str, concept: Concept, without: NDArray[np.int64], within: NDArray[np.int64]) -> Profile:
             payoffs = (alone[tuple(without)] + everybody[tuple(within)]) / 2
             return Profile(name, concept, payoffs, method, None, {"price": grid[np.arange(self.players), within]})
 
-        pairs = list(product(pure_nash(alone, tolerance), pure_nash(everybody, tolerance)))
+        pairs = list(product(*(pure_nash(table, roundings(table)) for table in (alone, everybody))))
         found = sorted((profile("Nash on the grid", "nash", *pair) for pair in pairs), key=lambda p: p.average)[:LISTED]
         found[1:] = [replace(one, name=f"{one.name} {number}") for number, one in enumerate(found[1:], start=2)]
         best = profile("joint optimum on the grid", "joint-optimum", joint_optimum(alone), joint_optimum(everybody))

@@ -13,10 +13,10 @@ from tacitlab.markets.base import Discrete, Market, Quantity, Role
 from tacitlab.markets.motion import Actions, Dynamics, Outcome, built
 from tacitlab.schema import param
 from tacitlab.theory.benchmarks import Benchmarks, Profile
+from tacitlab.theory.precision import roundings
 
 END = -1
 MOST_JOINT = 100_000  # joint actions of a state
-TIE = 1e-9
 
 
 def _nested(value: Any) -> Any:
@@ -163,9 +163,9 @@ class TeamGame(Market):
     @staticmethod
     def _least(table: NDArray[np.float64]) -> float:
         """The least payoff of a joint action that nobody gains by leaving alone."""
-        stable = np.ones(table.shape, bool)
+        stable, rounding = np.ones(table.shape, bool), roundings(table[..., None])[..., 0]
         for player in range(table.ndim):
-            stable &= table >= table.max(axis=player, keepdims=True) - TIE
+            stable &= table + rounding >= table.max(axis=player, keepdims=True)
         return float(table[stable].min())
 
     def dynamics(self) -> "TeamGameDynamics":

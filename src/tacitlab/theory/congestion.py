@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tacitlab.theory.benchmarks import Benchmarks, Concept, Profile
 from tacitlab.theory.nonatomic import Flow, Shares, is_affine, system_optimum, wardrop
+from tacitlab.theory.precision import DIGITS, Scale, coarse_note, own_scale
 
 if TYPE_CHECKING:
     from tacitlab.games.base import Actions, CongestionForm
@@ -24,7 +25,7 @@ CHUNK = 1 << 16  # count profiles held in memory at once
 CELLS = 2_000_000  # array entries of one descent step at once
 WORK = 300_000_000  # array entries of all descents, about: two seconds
 OVERHEAD = 10_000  # cost of a descent step beside its array entries, in array entries
-ROUNDING = 1e-12  # payoffs closer than this, relative to the largest, differ by rounding only
+LOADS = 100  # at which payoffs are looked at for their unit
 LISTED = 50  # equilibria listed at most
 
 
@@ -171,7 +172,7 @@ def congestion_benchmarks(
     competitive = _equilibria(form, nash, cost, how_nash)
     optimum = _profile("social optimum", "joint-optimum", _at(form, best), cost, how_best, exact)
     cooperative = [optimum]
-    notes = _notes(competitive, len(nash), complete, optimum, _rounding(form))
+    notes = [*_notes(competitive, len(nash), complete, optimum, _rounding(form)), *coarse_note([_scale(form)])]
     numbers = {"price of anarchy": _anarchy(competitive[0], optimum)} if competitive else {}
     if is_affine(form):
         crowd, ideal = wardrop(form, known.wardrop), system_optimum(form, known.system_optimum)
@@ -252,10 +253,17 @@ def _profiles(form: "CongestionForm") -> int:
     return comb(form.players + form.actions - 1, form.actions - 1)
 
 
+def _scale(form: "CongestionForm") -> Scale:
+    """The players' unit, from payoffs with all facilities at one load; rounding goes by the terms of the sums."""
+    loads = np.unique(np.linspace(0, form.values.shape[1] - 1, LOADS).astype(int))
+    values = form.values[:, loads]
+    payoffs = own_scale(form.own + (form.weights @ values).T)
+    terms = own_scale(np.abs(form.own) + (np.abs(form.weights) @ np.abs(values)).T)
+    return replace(payoffs, rounding=max(payoffs.rounding, DIGITS * (terms.base + terms.unit)))
+
+
 def _rounding(form: "CongestionForm") -> float:
-    values = np.abs(form.values).max(axis=1, initial=0.0)
-    largest = np.abs(form.own).max() + (np.abs(form.weights) @ values).max()
-    return max(ROUNDING * float(largest), np.finfo(float).tiny)
+    return _scale(form).rounding
 
 
 def _compositions(players: int, actions: int) -> Iterator[Counts]:
@@ -286,7 +294,8 @@ def _is_nash(form: "CongestionForm", counts: Counts) -> NDArray[np.bool_]:
             rows = np.flatnonzero(stable & (counts[:, leave] > 0))  # most profiles fall at the first moves
             after = loads[rows] + form.incidence[:, join] - form.incidence[:, leave]
             payoff = form.own[join] + form.values[facilities, after] @ form.weights[join]
-            stable[rows[payoff > now[rows, leave] + rounding]] = False
+            gain = payoff - now[rows, leave]
+            stable[rows[gain > rounding + DIGITS * np.abs(payoff)]] = False  # more for sentinels
     return stable
 
 

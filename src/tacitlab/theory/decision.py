@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from tacitlab.errors import TacitError
+from tacitlab.theory.precision import SENTINEL, own_scale
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -22,6 +23,13 @@ CELLS = 2**22
 
 ROUNDING = 256 * float(np.finfo(np.float64).eps)
 """Two values closer than this times the largest possible value count as tied."""
+
+
+FAR = 1e3
+"""Rewards this many spreads away from 0 are solved without what they all contain."""
+
+MOST_ROUNDS = 10_000
+"""Policies tried at most: rounding of sentinels must not make the iteration go in circles."""
 
 
 class Solution(NamedTuple):
@@ -93,7 +101,7 @@ def solve(
     *,
     probabilities: ArrayLike | None = None,
     method: Literal["policy", "value"] = "policy",
-    tolerance: float = 1e-10,
+    tolerance: float | None = None,
 ) -> Solution:
     """Solve ``V(s) = max_a [rewards(s, a) + discount E V(s')]`` for a batch of decision processes.
 
@@ -114,8 +122,9 @@ def solve(
     probabilities : (outcomes,) or (states, actions, outcomes) array, optional
         Probability of each outcome, common to the batch; without it transitions are deterministic.
     method : {"policy", "value"}
-    tolerance : float
-        Value iteration only: bound on the error of every value, in units of the rewards.
+    tolerance : float, optional
+        Value iteration only: bound on the error of every value, in units of the rewards; 1e-10 of their spread if
+        None.
 
     Returns
     -------
@@ -143,7 +152,7 @@ def solve(
         raise TacitError(f"rewards: the shape {rewards.shape} is too short; give (..., states, actions)")
     if method not in ("policy", "value"):
         raise TacitError(f"method: {method!r} is unknown; choose from policy, value")
-    if not tolerance > 0:
+    if tolerance is not None and not tolerance > 0:
         raise TacitError(f"tolerance: {tolerance} is too small; it must be above 0")
     outcomes = next_state[..., np.newaxis] if probabilities is None else next_state
     _check(rewards, outcomes, discount, states=rewards.shape[-2])
@@ -196,28 +205,54 @@ class _Process(NamedTuple):
         return np.linalg.solve(system, rewards[..., None])[..., 0].astype(np.float64, copy=False)
 
 
+def _centred(rewards: Floats) -> tuple[Floats, Floats]:
+    """Rewards without what they all contain, where this is so much that it would swallow their differences."""
+    low, high = rewards.min((-2, -1)), rewards.max((-2, -1))
+    spread = high - low
+    base = np.where(np.minimum(np.abs(low), np.abs(high)) > FAR * spread, low, 0.0)
+    return (rewards - base[:, None, None] if base.any() else rewards), base
+
+
+def _sizes(rewards: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+    """The size of each process's rewards, sentinels aside, and whether it has any."""
+    amounts = np.abs(rewards).reshape(len(rewards), -1)
+    sizes = amounts.max(-1)
+    far = np.flatnonzero(sizes > SENTINEL * np.median(amounts, axis=-1))
+    for row in far:
+        scale = own_scale(rewards[row])
+        sizes[row] = min(sizes[row], abs(scale.base) + scale.unit)
+    return sizes, sizes < amounts.max(-1)
+
+
 def _iterate_policies(process: _Process) -> Solution:
-    policy = process.rewards.argmax(-1)
+    rewards, base = _centred(process.rewards)
+    process = process._replace(rewards=rewards)
+    policy = rewards.argmax(-1)
     values = np.empty(policy.shape)
-    tie = ROUNDING * np.abs(process.rewards).max((-2, -1)) / (1 - process.discount)
-    active = np.arange(len(policy))
+    sizes, sentinels = _sizes(rewards)
+    tie = ROUNDING * sizes / (1 - process.discount)
+    active, rounds = np.arange(len(policy)), 0
     while active.size:
         part, band = process.select(active), tie[active, None]
         current = part.policy_values(policy[active])
         candidates = part.action_values(current)
         chosen = np.take_along_axis(candidates, policy[active][..., None], -1)[..., 0]
         best = candidates.max(-1)
-        switch = best - chosen > band
+        band = band + ROUNDING * np.abs(best) * sentinels[active, None]
+        switch = (best - chosen > band) & (rounds < MOST_ROUNDS)
+        rounds += 1
         policy[active] = np.where(switch, candidates.argmax(-1), policy[active])
         done = ~switch.any(-1)
         values[active[done]] = current[done]
         tied = candidates[done] >= (best[done] - band[done])[..., None]
         policy[active[done]] = tied.argmax(-1)
         active = active[~done]
-    return Solution(values, policy)
+    return Solution(values + base[:, None] / (1 - process.discount), policy)
 
 
-def _iterate_values(process: _Process, tolerance: float) -> Solution:
+def _iterate_values(process: _Process, tolerance: float | None) -> Solution:
+    if tolerance is None:
+        tolerance = 1e-10 * float(np.ptp(process.rewards)) or 1e-10
     values, discount = process.rewards.max(-1), process.discount
     # The error shrinks by the discount factor a step and is at most discount / (1 - discount) times the last change.
     error = 2 * float(np.abs(process.rewards).max(initial=0.0)) / (1 - discount)

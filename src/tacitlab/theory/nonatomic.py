@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from tacitlab.theory.precision import DIGITS
+
 if TYPE_CHECKING:
     from tacitlab.games.base import CongestionForm
 
 Shares = NDArray[np.float64]
 
-STRAIGHT = 1e-12  # how far a facility's values may be from a line, relative to the largest
+STRAIGHT = 1e-12  # how far a facility's values may be from a line, relative to their spread
 
 
 @dataclass(frozen=True)
@@ -98,8 +100,10 @@ def system_optimum(form: "CongestionForm", shares: Shares | None = None) -> Flow
 def _lines(form: "CongestionForm") -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
     """Intercepts and slopes of the facilities' values; None unless the programs are convex and quadratic."""
     slopes = (form.values[:, -1] - form.values[:, 0]) / max(form.values.shape[1] - 1, 1)
-    tolerance = STRAIGHT * np.abs(form.values).max(initial=0.0)
-    straight = np.allclose(np.diff(form.values), slopes[:, None], rtol=0, atol=tolerance)
+    spread, largest = np.ptp(form.values, axis=1), np.abs(form.values).max(axis=1, initial=0.0)
+    tolerance = np.maximum(STRAIGHT * spread, DIGITS * largest)
+    straight = (np.abs(np.diff(form.values) - slopes[:, None]) <= tolerance[:, None]).all()
+    slopes = np.where(spread <= tolerance, 0.0, slopes)
     if not (straight and np.array_equal(form.weights, form.incidence.T) and (slopes <= 0).all()):
         return None
     return form.values[:, 0], slopes
@@ -126,8 +130,9 @@ def _convex_program(form: "CongestionForm", factor: float) -> Shares:
     Few actions are used at a solution (of many routes, about as many as there are roads).
     """
     constants, matrix = _marginals(form, factor)
-    scale = max(float(np.ptp(constants)), float(np.abs(matrix).max()), np.finfo(float).tiny)
-    linear, quadratic = (constants - constants.max()) / scale, matrix / scale
+    scale = float(np.abs(matrix).max()) or float(np.ptp(constants)) or 1.0
+    # No congestion on the best empty action makes an action good that starts so much worse.
+    linear, quadratic = ((constants - constants.max()) / scale).clip(-2.0), matrix / scale
     shares = np.full(form.actions, 1 / form.actions)
     used: list[int] = []
     while True:

@@ -15,9 +15,10 @@ from numpy.typing import ArrayLike, NDArray
 from tacitlab.errors import TacitError
 from tacitlab.theory import decision
 from tacitlab.theory.decision import Floats, Indices
+from tacitlab.theory.precision import own_scales
 
 TIE = 1e-10
-"""Two values of a player count as equal if they differ by less than this times its largest absolute value."""
+"""Two values of a player count as equal if they differ by less than this in its own unit, beside rounding."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,10 +29,13 @@ class Gap:
     ----------
     best, own : (sessions, players, states) float arrays
         Discounted value of the best deviation considered, and of the player's own strategy.
+    unit : (players,) float array
+        What a player's unit (:mod:`tacitlab.theory.precision`) in every period is worth.
     """
 
     best: Floats
     own: Floats
+    unit: Floats
 
     @property
     def absolute(self) -> Floats:
@@ -47,7 +51,12 @@ class Gap:
     @property
     def closed(self) -> NDArray[np.bool_]:
         """Whether the own strategy attains the best value, up to ``TIE``; (sessions, players, states)."""
-        return self.absolute <= TIE * np.abs(self.best).max(-1, keepdims=True)
+        return self.absolute <= tie(self.unit[:, np.newaxis], self.best)
+
+
+def tie(unit: Floats, values: Floats) -> Floats:
+    """How much smaller than ``values`` a value may be to count as equal, given what the player's unit is worth."""
+    return TIE * unit + decision.ROUNDING * np.abs(values)
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,6 +190,10 @@ class RepeatedPlay:
     def strides(self) -> Indices:
         """How far a step of each player's action moves the joint action's number, (players,)."""
         return np.array([np.prod(self.shape[player + 1 :], dtype=np.intp) for player in range(self.players)])
+
+    def units(self, discount: float) -> Floats:
+        """What each player's unit in every period is worth, (players,)."""
+        return np.array([scale.unit for scale in own_scales(self.payoffs)]) / (1 - discount)
 
     @cached_property
     def joint_actions(self) -> Indices:
@@ -331,7 +344,7 @@ class RepeatedPlay:
                 best[rows, player] = candidates.max(-1)
                 chosen = self.strategies[rows, player, :, np.newaxis].astype(np.intp)
                 own[rows, player] = np.take_along_axis(candidates, chosen, -1)[..., 0]
-        return Gap(best, own)
+        return Gap(best, own, self.units(discount))
 
     def best_response(self, player: int, discount: float) -> decision.Solution:
         """Exact best response of one player to the others' frozen strategies.
@@ -353,4 +366,4 @@ class RepeatedPlay:
         """Gain of full re-optimisation against the others' frozen strategies, in every state."""
         own = self.values(discount)
         best = np.stack([self.best_response(player, discount).values for player in range(self.players)], axis=1)
-        return Gap(np.maximum(best, own), own)
+        return Gap(np.maximum(best, own), own, self.units(discount))

@@ -19,6 +19,7 @@ from tacitlab.markets.motion import Actions, Dynamics, Outcome, built
 from tacitlab.schema import param
 from tacitlab.theory.benchmarks import Benchmarks, Profile
 from tacitlab.theory.equilibrium import pure_nash
+from tacitlab.theory.precision import roundings
 
 MOST_PROFILES = 300_000  # joint quotes that are enumerated
 BELIEFS = 2001  # at which quotes of the rules are tabulated
@@ -202,7 +203,7 @@ class GlostenMilgrom(Market):
         complete = (len(self.spreads) + 1) ** n <= MOST_PROFILES
         if complete:
             table = theory.payoffs(self.tick, n)
-            profiles = pure_nash(table, 1e-12)
+            profiles = pure_nash(table, roundings(table))
             mixed = profiles[(profiles != profiles[:, :1]).any(axis=1)]
             paid = sorted({round(float(table[tuple(p)].mean()), 12) for p in mixed})
             if len(mixed):
