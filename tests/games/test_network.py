@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize
 
 from tacitlab.errors import TacitError
 from tacitlab.games.braess import Braess
@@ -83,8 +84,51 @@ def test_only_congested_edges_are_facilities():
 def test_scenario_round_trip():
     game = Network(edges=TWO_ROADS, origin="home", destination="work", players=4)
     data = game.model_dump(mode="json")
-    assert data["edges"][0] == {"from": "home", "to": "work", "constant": 1.0, "slope": 0.0}
+    assert data["edges"][0] == {"from": "home", "to": "work", "constant": 1.0, "slope": 0.0, "power": 1.0}
     assert Network(**data) == game
+
+
+def test_roads_of_the_bureau_of_public_roads():
+    """Ten drivers, 1 + .15 (load/4)^4 against 1.5: equilibria by hand, the continuum's by its two equations."""
+    roads = [
+        {"from": 0, "to": 1, "constant": 1, "slope": 0.15 / 4**4, "power": 4},
+        {"from": 0, "to": 1, "constant": 1.5},
+    ]
+    found = Network(edges=roads, origin=0, destination=1, players=10, scale=1).benchmarks()
+    crowd, ideal = 4 * (0.5 / 0.15) ** 0.25, 4 * (0.5 / 0.75) ** 0.25
+    mean = 1.5 - (0.5 * ideal - 0.15 * ideal * (ideal / 4) ** 4) / 10
+    profiles = {profile.name: profile for profile in (*found.competitive, *found.cooperative)}
+    assert [round(-profile.average, 4) for profile in profiles.values()] == [1.4331, 1.5, 1.36, round(mean, 4)]
+    np.testing.assert_allclose(profiles["Wardrop"].quantities["share"][0], crowd / 10, atol=1e-9)
+    np.testing.assert_allclose(profiles["continuous optimum"].quantities["share"][0], ideal / 10, atol=1e-9)
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1.0, 1e4])
+def test_curved_roads_of_a_network_against_a_general_method(unit):
+    rng = np.random.default_rng(3)
+    edges = [
+        {"from": a, "to": b, "constant": unit * rng.random(), "slope": unit * rng.random(), "power": power}
+        for (a, b), power in zip([(0, 1), (0, 2), (1, 2), (1, 3), (2, 3)], [4, 1, 2.5, 1, 4], strict=True)
+    ]
+    game = Network(edges=edges, origin=0, destination=3, players=40)
+    uses = np.array([[edge in route for edge in range(5)] for route in game.routes()], float)
+    constants, slopes, powers = (np.array([edge[name] for edge in edges]) for name in ("constant", "slope", "power"))
+
+    def times(shares):
+        return uses @ (constants + slopes * (shares @ uses) ** powers)
+
+    def potential(shares):
+        loads = shares @ uses
+        return loads @ (constants + slopes * loads**powers / (powers + 1)) / unit
+
+    simplex = {"constraints": {"type": "eq", "fun": lambda x: x.sum() - 1}, "bounds": [(0, 1)] * 3, "tol": 1e-14}
+    crowd = minimize(potential, np.full(3, 1 / 3), **simplex).x
+    ideal = minimize(lambda x: x @ times(x) / unit, np.full(3, 1 / 3), **simplex).x
+    found = game.benchmarks()
+    assert -found.competitive[-1].average / unit == pytest.approx(crowd @ times(crowd) / unit, rel=1e-6)
+    assert -found.cooperative[-1].average / unit == pytest.approx(ideal @ times(ideal) / unit, rel=1e-9)
+    assert max(found.competitive[-1].error, found.cooperative[-1].error) < 1e-9 * unit
+    assert found.optimum.average <= found.cooperative[-1].average + 1e-9 * unit
 
 
 @pytest.mark.parametrize(

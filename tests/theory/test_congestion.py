@@ -243,8 +243,8 @@ def test_continuous_solutions_do_not_depend_on_the_unit(name):
         np.testing.assert_allclose(solve(in_units(form, name)).shares, solve(form).shares, atol=1e-6)
     bent = CongestionForm(3, np.eye(2, dtype=np.int64), np.eye(2), -(np.ones((2, 1)) * np.arange(4) ** 2), np.zeros(2))
     shifted = CongestionForm(3, bent.incidence, bent.weights, bent.values + 1e9, bent.own)
-    assert not congestion.is_affine(bent)
-    assert not congestion.is_affine(shifted)
+    assert not congestion.is_smooth(bent)
+    assert not congestion.is_smooth(shifted)
 
 
 def test_a_closed_road_is_not_taken():

@@ -6,6 +6,7 @@ from itertools import islice
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import ConfigDict, Discriminator, Tag, model_validator
 
 from tacitlab.games.base import Actions, CongestionForm, StageGame
@@ -24,7 +25,10 @@ MAX_PLAYERS = 10_000
 
 
 class Edge(Spec):
-    """A one-way road: travel time = constant + slope * load / scale, the load being the drivers on it.
+    """A one-way road: travel time = constant + slope * (load / scale)^power, the load being the drivers on it.
+
+    A road of the Bureau of Public Roads with free time t0, capacity c and its usual 0.15 and 4 has ``constant: t0``,
+    ``slope: 0.15 t0`` and ``power: 4`` at a scale of c, or ``slope: 0.15 t0 (scale / c)^4`` at another.
 
     Examples
     --------
@@ -38,10 +42,13 @@ class Edge(Spec):
     end: Node = param(..., "node where the road ends", alias="to")
     constant: float = param(0.0, "travel time on the empty road", unit="time", ge=0, le=1e6)
     slope: float = param(0.0, "travel time added by a load of `scale` drivers", unit="time", ge=0, le=1e6)
+    power: float = param(
+        1.0, "how steeply travel time rises: 1 in proportion to the load, 4 on many roads", ge=1, le=20
+    )
 
     def time(self, load: Any, scale: float) -> Any:
         """Travel time at a load, a number or an array."""
-        return self.constant + self.slope * load / scale
+        return self.constant + self.slope * (load / scale) ** self.power
 
 
 def routing_form(edges: Sequence[Edge], routes: Sequence[Sequence[int]], players: int, scale: float) -> CongestionForm:
@@ -72,6 +79,9 @@ def routing_form(edges: Sequence[Edge], routes: Sequence[Sequence[int]], players
     slopes = np.array([edge.slope for edge in edges])
     congested = np.flatnonzero((slopes > 0) & uses.any(axis=1))
     values = -slopes[congested, None] * np.arange(players + 1) / scale
+    for row, edge in enumerate(congested):
+        if (power := edges[edge].power) != 1:
+            values[row] = -slopes[edge] * (np.arange(players + 1) / scale) ** power
     weights = np.ascontiguousarray(uses[congested].T)
     return CongestionForm(players, uses[congested].astype(np.int64), weights, values, -(constants @ uses))
 
@@ -108,7 +118,14 @@ class RoutingGame(StageGame):
 
     def benchmarks(self) -> Benchmarks:
         """Nash equilibria and social optimum of the drivers, and of a continuum of drivers (Wardrop)."""
-        return congestion_benchmarks(self.form(), self.actions(), cost="travel time", known=self._closed_forms())
+        form = self.form()
+        return congestion_benchmarks(
+            form, self.actions(), cost="travel time", known=self._closed_forms(), powers=self._powers(form)
+        )
+
+    def _powers(self, form: CongestionForm) -> NDArray[np.float64] | None:
+        """How the facilities' values depend on their loads; None: as lines, or not known."""
+        return None
 
 
 def _edges(text: str) -> tuple[Edge, ...]:
@@ -141,7 +158,9 @@ class Network(RoutingGame):
     """
 
     kind: Literal["network"] = "network"
-    edges: tuple[Edge, ...] = param(NINE_NODES, "one-way roads: a list of {from, to, constant, slope}", min_length=1)
+    edges: tuple[Edge, ...] = param(
+        NINE_NODES, "one-way roads: a list of {from, to, constant, slope, power}", min_length=1
+    )
     origin: Node = param(0, "node where every driver starts")
     destination: Node = param(8, "node where every driver goes")
     scale: float | None = param(
@@ -185,6 +204,10 @@ class Network(RoutingGame):
 
     def form(self) -> CongestionForm:
         return routing_form(self.edges, self.routes(), self.players, self.scale or self.players)
+
+    def _powers(self, form: CongestionForm) -> NDArray[np.float64]:
+        used = {number for route in self.routes() for number in route}
+        return np.array([edge.power for number, edge in enumerate(self.edges) if edge.slope > 0 and number in used])
 
     def _labels(self) -> tuple[str, ...]:
         labels: list[str] = []

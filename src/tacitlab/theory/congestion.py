@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tacitlab.theory.benchmarks import Benchmarks, Concept, Profile
-from tacitlab.theory.nonatomic import Flow, Shares, is_affine, system_optimum, wardrop
+from tacitlab.theory.nonatomic import Flow, Shares, is_smooth, system_optimum, wardrop
 from tacitlab.theory.precision import DIGITS, Scale, coarse_note, own_scale
 
 if TYPE_CHECKING:
@@ -132,6 +132,7 @@ def congestion_benchmarks(
     *,
     cost: str = "",
     known: ClosedForms = ClosedForms(),
+    powers: NDArray[np.float64] | None = None,
     limit: int = LIMIT,
 ) -> Benchmarks:
     """Competitive and cooperative outcomes of a congestion game.
@@ -145,15 +146,17 @@ def congestion_benchmarks(
         What the players pay, if payoffs are negative costs: "travel time".
     known : ClosedForms
         Solutions in closed form, used instead of numerical ones.
+    powers : (facilities,) array, optional
+        See :func:`.nonatomic.wardrop`.
     limit : int
         See :func:`nash_counts`.
 
     Returns
     -------
     Benchmarks
-        Competitive: pure Nash equilibria, the least profitable one first, and, with affine costs, Wardrop's.
-        Cooperative: the social optimum and, with affine costs, the continuous one. Payoffs are means over
-        players; quantities are each action's "share" and its "payoff", or its cost under the name ``cost``.
+        Competitive: pure Nash equilibria, the least profitable one first, and, with costs that are affine or of known
+        powers, Wardrop's. Cooperative: the social optimum and, with such costs, the continuous one. Payoffs are means
+        over players; quantities are each action's "share" and its "payoff", or its cost under the name ``cost``.
         Numbers: "price of anarchy" (worst Nash equilibrium against optimum: the ratio of the costs, or the
         inverse ratio of positive payoffs) and "price of anarchy (nonatomic)".
 
@@ -174,10 +177,12 @@ def congestion_benchmarks(
     cooperative = [optimum]
     notes = [*_notes(competitive, len(nash), complete, optimum, _rounding(form)), *coarse_note([_scale(form)])]
     numbers = {"price of anarchy": _anarchy(competitive[0], optimum)} if competitive else {}
-    if is_affine(form):
-        crowd, ideal = wardrop(form, known.wardrop), system_optimum(form, known.system_optimum)
-        competitive.append(_continuous("Wardrop", "wardrop", crowd, cost, known.wardrop))
-        cooperative.append(_continuous("continuous optimum", "joint-optimum", ideal, cost, known.system_optimum))
+    if is_smooth(form, powers):
+        crowd, ideal = wardrop(form, known.wardrop, powers), system_optimum(form, known.system_optimum, powers)
+        program = f"Beckmann's convex program ({'SLSQP' if is_smooth(form) else 'a Newton method on SLSQP'})"
+        competitive.append(_continuous("Wardrop", "wardrop", crowd, cost, known.wardrop, program))
+        ideal_profile = _continuous("continuous optimum", "joint-optimum", ideal, cost, known.system_optimum, program)
+        cooperative.append(ideal_profile)
         if not exact:
             cooperative[0] = _bounded(optimum, ideal.average + ideal.gap, _rounding(form))
         numbers["price of anarchy (nonatomic)"] = _anarchy(competitive[-1], cooperative[-1])
@@ -209,9 +214,8 @@ def _bounded(optimum: Profile, bound: float, rounding: float) -> Profile:
     return replace(optimum, error=error, exact=True, method=f"{optimum.method}; attains the continuous optimum")
 
 
-def _continuous(name: str, concept: Concept, flow: Flow, cost: str, known: Shares | None) -> Profile:
-    method = _method(known, "Beckmann's convex program (SLSQP)")
-    return replace(_profile(name, concept, flow, cost, method), exact=known is not None)
+def _continuous(name: str, concept: Concept, flow: Flow, cost: str, known: Shares | None, program: str) -> Profile:
+    return replace(_profile(name, concept, flow, cost, _method(known, program)), exact=known is not None)
 
 
 def _method(known: Shares | Counts | None, otherwise: str) -> str:
@@ -335,7 +339,7 @@ def _gains(form: "CongestionForm", counts: Counts, used: Counts, selfish: bool) 
 def _starts(form: "CongestionForm") -> list[Counts]:
     """Where descents start: both continuous solutions, even, everybody on one action, random; two at least."""
     shares = [np.full(form.actions, 1 / form.actions)]
-    if is_affine(form):  # few steps lead from there to a solution
+    if is_smooth(form):  # few steps lead from there to a solution
         shares = [wardrop(form).shares, system_optimum(form).shares] + shares
     shares += list(np.eye(form.actions)[:: -(-form.actions // 10)])
     shares += list(np.random.default_rng(0).dirichlet(np.ones(form.actions), size=10))
