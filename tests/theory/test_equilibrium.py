@@ -177,7 +177,7 @@ def test_benchmarks_tell_that_nash_is_optimal():
 def test_benchmarks_of_three_players_without_pure_equilibrium():
     form = NormalForm.from_tensor(np.concatenate([PENNIES, np.zeros((2, 2, 1))], axis=2)[:, :, None])
     benchmarks = grid_benchmarks(form, actions(2, 2, 1))
-    assert benchmarks.competitive == ()
+    assert [profile.concept for profile in benchmarks.competitive] == ["mixed-nash"]
     assert benchmarks.complete
 
 

@@ -15,6 +15,11 @@ from tacitlab.theory.benchmarks import Benchmarks
 
 def _table(value: Any) -> tuple[Any, ...]:
     """Nested tuples of finite numbers, one table of equal shape per player."""
+    if isinstance(value, str):
+        raise ValueError(
+            f"{value!r} is text, and a file cannot be given; write the numbers here, payoffs[player][action 0]"
+            "[action 1]..., or a game of your own that reads the file (tacit new game NAME)"
+        )
     try:
         payoffs = np.asarray(value, dtype=np.float64)
     except (TypeError, ValueError):

@@ -80,7 +80,7 @@ def routing_form(edges: Sequence[Edge], routes: Sequence[Sequence[int]], players
     congested = np.flatnonzero((slopes > 0) & uses.any(axis=1))
     values = -slopes[congested, None] * np.arange(players + 1) / scale
     for row, edge in enumerate(congested):
-        if (power := edges[edge].power) != 1:
+        if (power := edges[int(edge)].power) != 1:
             values[row] = -slopes[edge] * (np.arange(players + 1) / scale) ** power
     weights = np.ascontiguousarray(uses[congested].T)
     return CongestionForm(players, uses[congested].astype(np.int64), weights, values, -(constants @ uses))

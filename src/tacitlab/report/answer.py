@@ -107,7 +107,7 @@ def answer(result: Result, cell: int = 0) -> Answer:
 def names_of(benchmarks: Benchmarks) -> tuple[str, str]:
     """What the competitive and the cooperative reference are called."""
     return (
-        benchmarks.nash.name if benchmarks.competitive else "no equilibrium",
+        benchmarks.nash.name if benchmarks.competitive else "no known equilibrium",
         benchmarks.optimum.name if benchmarks.cooperative else "no optimum",
     )
 

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tacitlab.theory.benchmarks import Benchmarks, Concept, Profile
-from tacitlab.theory.extreme import Found, Strategies, extreme_equilibria, is_equilibrium, regrets
-from tacitlab.theory.precision import coarse_note, own_scales, roundings
+from tacitlab.theory.extreme import Found, Strategies, extreme_equilibria, is_equilibrium
+from tacitlab.theory.precision import Scale, coarse_note, own_scales, roundings
+from tacitlab.theory.quantal import against, gains, is_small, traced_nash
 
 if TYPE_CHECKING:
     from tacitlab.games.base import Actions, NormalForm
@@ -206,7 +207,8 @@ def grid_benchmarks(form: "NormalForm", actions: "Actions") -> Benchmarks:
     -------
     Benchmarks
         All pure Nash equilibria, the one with the lowest mean payoff first; then, of two players, the equilibria
-        in mixed strategies; the joint optimum. ``competitive`` is empty only if none was found.
+        in mixed strategies, of more one if none is pure; the joint optimum. ``competitive`` is empty only if none was
+        found, and a note says what was looked for.
 
     Examples
     --------
@@ -247,6 +249,11 @@ def grid_benchmarks(form: "NormalForm", actions: "Actions") -> Benchmarks:
             notes.append("rounding decides which mixed equilibria exist: payoffs tie up to the last digits known")
         if len(mixed) > LISTED:
             notes.append(f"{len(mixed):,} mixed equilibria found; {LISTED} are listed")
+    elif not competitive:
+        traced, note = _traced(payoffs, scales)
+        notes.append(note)
+        how = "logit path of quantal response equilibria, and Newton's method on its support"
+        competitive += [_mixed_profile(payoffs, one, "mixed Nash" + where, actions, how) for one in traced]
     optima = _joint_optima(payoffs)
     optimum = pure(optima[0], "joint optimum" + where, "joint-optimum")
     if len(optima) > 1:
@@ -295,13 +302,28 @@ def _pure_notes(form: "NormalForm", stable: NDArray[np.int64], worth: NDArray[np
 def _mixed_profile(
     payoffs: NDArray[np.float64], strategies: Strategies, name: str, actions: "Actions", method: str
 ) -> Profile:
-    expected = np.array([strategies[0] @ payoffs[..., player] @ strategies[1] for player in range(2)])
+    expected = np.array([float(against(payoffs[..., player], strategies)) for player in range(len(strategies))])
     quantities = {}
     if not actions.labels:  # the mean of labels means nothing
         means = [mixture @ values[: len(mixture)] for mixture, values in zip(strategies, actions.values, strict=True)]
         quantities[actions.name] = np.array(means)
-    error = max(0.0, *regrets(payoffs, strategies))
+    error = max(0.0, *gains(payoffs, strategies))
     return Profile(name, "mixed-nash", expected, method, None, quantities, strategies, error=error)
+
+
+def _traced(payoffs: NDArray[np.float64], scales: list[Scale]) -> tuple[list[Strategies], str]:
+    """A mixed equilibrium of three or more players, if it is found, and what was looked for, in words."""
+    players = f"{_players(payoffs)} players"
+    alive = undominated(payoffs)
+    reduced = payoffs[np.ix_(*alive)]
+    if not is_small(reduced):
+        return [], f"mixed equilibria of {players} were not looked for: there are too many actions"
+    found = traced_nash(reduced, scales)
+    if found is None:
+        return [], f"mixed equilibria of {players} were looked for along the logit path alone, which led to none"
+    full = zip(found, alive, payoffs.shape, strict=False)
+    one = tuple(np.eye(size)[kept].T @ mixture for mixture, kept, size in full)
+    return [one], f"one mixed equilibrium of {players} was looked for and found: others may exist"
 
 
 def _mixed(payoffs: NDArray[np.float64]) -> Found:

@@ -68,21 +68,14 @@ def extreme_equilibria(payoffs: NDArray[np.float64], scales: Sequence[Scale]) ->
     return Found(_distinct([_sharpened(payoffs, pair, scales) for pair in candidates]), complete, method)
 
 
-def regrets(payoffs: NDArray[np.float64], strategies: Strategies) -> tuple[float, float]:
-    """The largest gain of a deviation of each player, in its payoffs."""
-    row, column = strategies
-    gains_row = payoffs[..., 0] @ column
-    gains_column = row @ payoffs[..., 1]
-    return float(gains_row.max() - row @ gains_row), float(gains_column.max() - gains_column @ column)
-
-
 def is_equilibrium(payoffs: NDArray[np.float64], strategies: Strategies, scales: Sequence[Scale]) -> bool:
     """Whether both are probability vectors and nobody gains, each in its own unit and beyond rounding."""
     if min(float(mixture.min()) for mixture in strategies) < 0:
         return False
     row, column = strategies
-    for player, regret in enumerate(regrets(payoffs, strategies)):
-        scale = scales[player]
+    for player, scale in enumerate(scales):
+        replies = payoffs[..., 0] @ column if player == 0 else row @ payoffs[..., 1]
+        regret = replies.max() - replies @ strategies[player]
         terms = float(row @ np.abs(payoffs[..., player]) @ column)
         if not regret <= REGRET * scale.unit + 4 * scale.rounding + DIGITS * terms:
             return False
