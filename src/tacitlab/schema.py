@@ -131,10 +131,10 @@ def param(default: Any, description: str, unit: str | None = None, **bounds: Any
     return Field(default, description=description, json_schema_extra=extra, **bounds)
 
 
-def validate(model: type[M], data: Any) -> M:
+def validate(model: type[M], data: Any, context: Any = None) -> M:
     """Validate ``data``; raise a :class:`TacitError` of one line that names the first wrong field."""
     try:
-        return model.model_validate(data)
+        return model.model_validate(data, context=context)
     except ValidationError as error:
         register(model)
         raise TacitError(explain(error, model)) from None

@@ -1,5 +1,7 @@
 """Every market and stage game passes PettingZoo's own tests, and plays as it does here."""
 
+import pickle
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,7 +15,7 @@ from pettingzoo.test import parallel_api_test, parallel_seed_test
 
 from tacitlab import registry
 from tacitlab.errors import TacitError
-from tacitlab.games import Bertrand, Matrix, PrisonersDilemma
+from tacitlab.games import Bertrand, Braess, Matrix, PrisonersDilemma
 from tacitlab.interop.jaxmarl import JaxMarl
 from tacitlab.interop.pettingzoo import parallel_env
 from tacitlab.markets import Execution, RepeatedGame, ResourceMarket, TokenEconomy
@@ -151,3 +153,67 @@ def test_errors_say_what_to_do():
         env.step({"trader_0": np.zeros(2), "trader_1": np.zeros(2)})
     with pytest.raises(TacitError, match="actions; give all of them as many"):
         parallel_env(Matrix(payoffs=[[[1, 2], [3, 4], [5, 6]], [[1, 2], [3, 4], [5, 6]]]))
+
+
+NOTHING_LIKE_IT = [None, float("nan"), "high", float("inf"), [0.0, 1.0, 2.0], -1, 0.5, 2, 1e300]
+
+
+@pytest.mark.parametrize("action", NOTHING_LIKE_IT, ids=str)
+def test_actions_that_there_are_not_are_refused_by_name(action):
+    env = parallel_env(PrisonersDilemma(), periods=5)
+    env.reset(seed=1)
+    with pytest.raises(TacitError, match=r"^step: .*player_1.*; give it [^\n]*$"):
+        env.step({"player_0": 1, "player_1": action})
+    assert env.step({"player_0": np.int64(1), "player_1": np.array([0])})[1] == {"player_0": 5.0, "player_1": 0.0}
+
+
+@pytest.mark.parametrize("action", [None, np.nan, np.inf, 1e300, "much", [0.0] * 9], ids=str)
+def test_numbers_that_are_none_are_refused_in_markets_too(action):
+    env = parallel_env(Execution(steps=3))
+    env.reset(seed=1)
+    actions = {agent: env.action_space(agent).sample() for agent in env.agents}
+    with pytest.raises(TacitError, match=r"^step: .*trader_0"):
+        env.step({**actions, "trader_0": action})
+
+
+def test_rewards_are_those_of_the_payoff_table_in_double_precision():
+    payoffs = 1e8 + np.arange(8.0).reshape(2, 2, 2)
+    env = parallel_env(Matrix(payoffs=payoffs.tolist()), periods=9)
+    env.reset(seed=0)
+    for a in range(2):
+        for b in range(2):
+            rewards = env.step({"player_0": a, "player_1": b})[1]
+            assert list(rewards.values()) == payoffs[:, a, b].tolist()
+
+
+@pytest.mark.parametrize("game", [Bertrand(n_prices=3, entry_persistence=0.6, players=3), Braess(players=5)])
+def test_exact_rewards_are_those_that_the_dynamics_pays(game):
+    env = parallel_env(game, periods=200)
+    env.reset(seed=4)
+    dynamics, rng, seen = env.market.dynamics(), np.random.default_rng(0), set()
+    for _ in range(40):
+        acts = rng.integers(0, 3, len(env.agents))
+        _, outcome = dynamics.step(jax.random.key(0), env._state, {"player": jnp.asarray(acts, jnp.float32)[:, None]})
+        seen.add(int(env._state.regime))
+        rewards = env.step(dict(zip(env.agents, acts, strict=True)))[1]
+        np.testing.assert_allclose(list(rewards.values()), outcome.rewards["player"], rtol=1e-5)
+    assert len(seen) == env.market.regimes_number
+
+
+@pytest.mark.parametrize("name", ["RepeatedGame", "TokenEconomy", "Execution"])
+def test_a_copy_goes_on_as_the_original(name):
+    """Wrappers of SuperSuit send environments through pickle, and read ``render_mode``."""
+    env = parallel_env(EVERYTHING[name])
+    play(env, 3, 2)
+    other = pickle.loads(pickle.dumps(env))
+    assert env.render_mode is None is other.render_mode
+    assert data_equivalence(steps_of(env), steps_of(other))
+
+
+def steps_of(env):
+    found = []
+    for _ in range(6):
+        if not env.agents:
+            found.append(env.reset())
+        found.append(env.step({agent: 0 * env.action_space(agent).sample() for agent in env.agents}))
+    return found

@@ -8,7 +8,7 @@ the same.
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -21,7 +21,6 @@ from tacitlab.errors import TacitError
 from tacitlab.games.base import Actions, CongestionForm, NormalForm
 from tacitlab.learners.base import Behaviour, Seat, TabularLearner, TabularRule, refuse
 
-Trained = Callable[[str, int], tuple[NDArray[np.float64] | None, NDArray[np.int64]]]
 MOST_BANK = 60_000_000  # initial values of all strategies together: half a gigabyte
 
 
@@ -79,7 +78,7 @@ def prepare(
     periods: int,
     late: int,
     exchange: bool,
-    trained: Trained,
+    trained: tabular.Trained,
     named: Actions | None = None,
 ) -> EntryPlan:
     """Flatten a game and all strategies.

@@ -6,7 +6,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,7 @@ from tacitlab.learners.base import (
 MOST_VALUES = 250_000_000  # table entries of one session: 2 GB of values
 LIMIT_STEPS = 1_000_000  # longest search for a limit cycle, periods
 Numbered = tuple[tuple[int, TabularRule], ...]
+Trained = Callable[[str, int], tuple[NDArray[np.float64] | None, NDArray[np.int64]]]
 AVERAGE_STEPS = 10_000  # greedy periods averaged where play is random
 STEERED_STEPS = 1_000  # greedy periods averaged where an intervention goes on
 
@@ -65,6 +66,46 @@ class Plan:
         return sum(array.nbytes for array in record)
 
 
+class Seated(NamedTuple):
+    """Everybody in a game: where each agent sits, and what it does there."""
+
+    seats: tuple[Seat, ...]
+    behaviours: tuple[Behaviour, ...]
+
+
+def seated(
+    form: NormalForm | CongestionForm,
+    learners: Sequence[TabularLearner],
+    *,
+    alternating: bool,
+    periods: int,
+    sessions: int,
+    trained: Trained,
+    signals: int = 1,
+    named: Actions | None = None,
+) -> Seated:
+    """Seat all agents of a game, as :func:`prepare` does.
+
+    Raises
+    ------
+    TacitError
+        If numbers of agents do not fit, a learner cannot play this game, or a table would be too large.
+    """
+    seats: list[Seat] = []
+    behaviours: list[Behaviour] = []
+    for learner, count in zip(learners, group_sizes(form.players, learners), strict=True):
+        group = [
+            seat_of(form, len(seats) + k, learner, sessions, periods, trained, signals, named) for k in range(count)
+        ]
+        check_seat(learner, group[0], alternating)
+        if sum(seat.states * seat.actions for seat in seats + group) > MOST_VALUES:
+            raise refuse("memory", f"{group[0].states} states an agent need too much memory", "lower memory or actions")
+        made = [learner.behaviour(seat) for seat in (group if isinstance(form, NormalForm) else group[:1])]
+        behaviours += made if len(made) == count else made * count
+        seats += group
+    return Seated(tuple(seats), tuple(behaviours))
+
+
 def prepare(
     form: NormalForm | CongestionForm,
     learners: Sequence[TabularLearner],
@@ -76,7 +117,7 @@ def prepare(
     windows: int,
     sessions: int,
     keep_values: bool,
-    trained: Callable[[str, int], tuple[NDArray[np.float64] | None, NDArray[np.int64]]],
+    trained: Trained,
     steering: Steering | None = None,
     paid: NormalForm | CongestionForm | None = None,
     named: Actions | None = None,
@@ -108,24 +149,11 @@ def prepare(
     TacitError
         If numbers of agents do not fit, a learner cannot play this game, or a table would be too large.
     """
-    counts = group_sizes(form.players, learners)
-    seats: list[Seat] = []
-    behaviours: list[Behaviour] = []
-    tables: list[NDArray[np.float64]] = []
-    for learner, count in zip(learners, counts, strict=True):
-        signals = 1 if steering is None else steering.signals
-        group = [
-            seat_of(paid or form, len(seats) + k, learner, sessions, periods, trained, signals, named)
-            for k in range(count)
-        ]
-        check_seat(learner, group[0], alternating)
-        if sum(seat.states * seat.actions for seat in seats + group) > MOST_VALUES:
-            raise refuse("memory", f"{group[0].states} states an agent need too much memory", "lower memory or actions")
-        made = [learner.behaviour(seat) for seat in (group if isinstance(form, NormalForm) else group[:1])]
-        made = made if len(made) == count else made * count
-        tables += [b.values for b in made]
-        behaviours += made
-        seats += group
+    found = seated(
+        paid or form, learners, alternating=alternating, periods=periods, sessions=sessions, trained=trained,
+        signals=1 if steering is None else steering.signals, named=named,
+    )  # fmt: skip
+    seats, behaviours = list(found.seats), list(found.behaviours)
     starts, merged = _merge(behaviours)
     numbers = numbers_of(behaviours)
     average = AVERAGE_STEPS if steering is None else STEERED_STEPS
@@ -139,7 +167,7 @@ def prepare(
         groups=group_rows(starts, merged, numbers),
         knots=knot_rows(merged),
         limits=Limits(*(np.uint64(x) for x in (periods, stable_for, max(window, 1), LIMIT_STEPS, average))),
-        given=_join(tables, sessions),
+        given=_join([b.values for b in behaviours], sessions),
         windows=windows,
         keep_values=keep_values,
         counted=any(b.rule.counts or b.choice.counts for b in merged),
@@ -242,7 +270,7 @@ def new_record(plan: Plan, sessions: int) -> Record:
 
 def seat_of(
     form: NormalForm | CongestionForm, agent: int, learner: TabularLearner, sessions: int, periods: int,
-    trained: Callable[[str, int], tuple[NDArray[np.float64] | None, NDArray[np.int64]]], signals: int = 1,
+    trained: Trained, signals: int = 1,
     named: Actions | None = None,
 ) -> Seat:  # fmt: skip
     """The place of an agent in a game, as its learner sees it."""

@@ -64,8 +64,9 @@ def add(
     """One more step of each copy; ``total`` is what the running episodes have brought so far."""
     ended: Bool[Array, " copies"] = outcome.terminated | outcome.truncated
     learned = (metrics.loss >= 0) & jnp.isfinite(metrics.loss) & jnp.isfinite(metrics.value)
-    finite = jnp.all(jnp.isfinite(rewards) & jnp.isfinite(metrics.loss) & jnp.isfinite(metrics.value))
-    cause = jnp.where(finite, jnp.where(jnp.any(metrics.value > limits), BEYOND, 0), NOT_FINITE)
+    finite = jnp.all(jnp.isfinite(rewards) & jnp.isfinite(metrics.loss) & ~jnp.isnan(metrics.value))
+    beyond = jnp.any((metrics.value > limits) | jnp.isinf(metrics.value))
+    cause = jnp.where(finite, jnp.where(beyond, BEYOND, 0), NOT_FINITE)
     first = (tally.failure == 0) & (cause > 0)
     return Tally(
         tally.rewards + jnp.mean(rewards, axis=0),

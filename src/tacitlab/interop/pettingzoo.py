@@ -16,6 +16,7 @@ from tacitlab.games.base import StageGame
 from tacitlab.markets.base import Discrete, Market, Role
 from tacitlab.markets.motion import Actions, State
 from tacitlab.markets.repeated_game import RepeatedGame
+from tacitlab.schema import shorten
 
 try:
     from gymnasium import spaces
@@ -66,6 +67,9 @@ class MarketEnv(ParallelEnv[str, Observation, Action]):
     rules forbid are carried out as the rules say (``Dynamics.admissible``): infos hold what the market records of an
     agent's step, in the units of ``market.quantities()``.
 
+    Rewards of a stage game are what its payoff table says, in double precision; markets move and pay in single
+    precision. Nothing is rendered: ``render_mode`` is None, as wrappers ask for it.
+
     ``terminated`` and ``truncated`` mean what they mean in PettingZoo: ended by the rules, or merely cut. Chance
     follows from the seed of ``reset``; episodes after the first draw on, and without any seed it is the system's.
 
@@ -80,10 +84,10 @@ class MarketEnv(ParallelEnv[str, Observation, Action]):
 
     def __init__(self, market: Market) -> None:
         self.market = market
-        self.metadata = {"name": getattr(market, "kind", type(market).__name__)}
-        self._roles, dynamics = market.roles(), market.dynamics()
-        self._numbers, kind = jax.tree.flatten(dynamics)
-        self._programs = _programs(kind)
+        self.metadata = {"name": getattr(market, "kind", type(market).__name__), "is_parallelizable": True}
+        self.render_mode: str | None = None
+        self._roles = market.roles()
+        self._compile()
         self.possible_agents = [f"{name_of(role)}_{k}" for role in self._roles for k in range(role.agents)]
         self.agents: list[str] = []
         each = dict(zip(self.possible_agents, (r for r in self._roles for _ in range(r.agents)), strict=True))
@@ -94,6 +98,20 @@ class MarketEnv(ParallelEnv[str, Observation, Action]):
         self._seen_shapes = [(role.agents, len(role.observes)) for role in self._roles]
         self._recorded = sorted(market.quantities())  # by name, as the program packs them
         self._key, self._state = jax.random.key(_entropy()), None
+
+    def _compile(self) -> None:
+        self._numbers, kind = jax.tree.flatten(self.market.dynamics())
+        self._programs = _programs(kind)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Wrappers copy environments, and send them to other processes: without what is compiled."""
+        kept = {name: value for name, value in vars(self).items() if name not in ("_numbers", "_programs")}
+        return {**kept, "_key": np.asarray(jax.random.key_data(self._key))}
+
+    def __setstate__(self, kept: dict[str, Any]) -> None:
+        vars(self).update(kept)
+        self._key = jax.random.wrap_key_data(kept["_key"])
+        self._compile()
 
     def observation_space(self, agent: str) -> spaces.Space[Observation]:
         """What an agent sees."""
@@ -121,16 +139,19 @@ class MarketEnv(ParallelEnv[str, Observation, Action]):
         Raises
         ------
         TacitError
-            If the episode is over, or an agent's action is missing or has the wrong size.
+            If the episode is over, or an agent's action is missing, has the wrong size, is no finite number, or is not
+            among those that there are.
         """
         if not self.agents:
             raise TacitError("step: the episode is over; call reset first")
         chosen = self._chosen(actions)
+        paid = self._paid(chosen)
         self._key, self._state, flat = self._programs.step(self._numbers, self._key, self._state, chosen)
         agents, n = self.agents, len(self._roles)
         shapes = [(len(agents),) if quantity.by_agent else () for quantity in self._recorded]
         found = _cut(np.asarray(flat), [*self._seen_shapes, (len(agents),), (), (), *shapes])
         seen, (rewards, terminated, truncated, *values) = found[:n], found[n:]
+        rewards = rewards if paid is None else paid
         infos: Infos = {agent: {} for agent in agents}
         for quantity, value in zip(self._recorded, values, strict=True):
             each = value.tolist() if quantity.by_agent else [float(value)] * len(agents)
@@ -149,6 +170,12 @@ class MarketEnv(ParallelEnv[str, Observation, Action]):
             raise TacitError("state: there is none yet; call reset first")
         return np.asarray(self._programs.world(self._numbers, self._state), np.float32)
 
+    def render(self) -> None:
+        """Nothing is drawn."""
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
     def _chosen(self, actions: dict[str, Action]) -> Actions:
         """Actions of each role, (agents, size)."""
         missing = next((agent for agent in self.agents if agent not in actions), None)
@@ -157,12 +184,17 @@ class MarketEnv(ParallelEnv[str, Observation, Action]):
         found, first = {}, 0
         for role in self._roles:
             agents, first = self.possible_agents[first : first + role.agents], first + role.agents
-            size = 1 if isinstance(role.actions, Discrete) else role.actions.size
-            rows = np.array([actions[agent] for agent in agents], np.float32).reshape(role.agents, -1)
-            if rows.shape[1] != size:
-                raise TacitError(f"step: an action of {agents[0]} has {rows.shape[1]} numbers; give it {size}")
-            found[role.name] = rows
+            found[role.name] = np.array([_numbers(role, agent, actions[agent]) for agent in agents], np.float32)
         return found  # type: ignore[return-value]
+
+    def _paid(self, chosen: Actions) -> NDArray[np.float64] | None:
+        """What a stage game pays for actions in double precision; None: the market says it itself."""
+        if not isinstance(self.market, RepeatedGame):
+            return None
+        assert self._state is not None
+        regime = int(self._state.regime) if self.market.regimes_number > 1 else 0
+        (acts,) = chosen.values()
+        return self.market.paid(regime, np.asarray(acts)[:, 0].astype(int))
 
     def _by_agent(self, seen: list[NDArray[np.float32]]) -> dict[str, Observation]:
         return dict(zip(self.possible_agents, (row for rows in seen for row in rows), strict=True))
@@ -171,6 +203,32 @@ class MarketEnv(ParallelEnv[str, Observation, Action]):
 def name_of(role: Role) -> str:
     """A role's name without blanks."""
     return role.name.replace(" ", "_")
+
+
+def _numbers(role: Role, agent: str, action: Action) -> NDArray[np.float32]:
+    """An agent's action, as the market takes it.
+
+    Raises
+    ------
+    TacitError
+        If it is none that the agent has: one line with agent, action and what there is.
+    """
+    problem = f"step: {agent} cannot do {shorten(action)}"
+    try:
+        given = np.asarray(action, np.float64).reshape(-1)
+    except (TypeError, ValueError):
+        raise TacitError(f"{problem}; give it numbers") from None
+    with np.errstate(over="ignore"):
+        found = given.astype(np.float32)
+    size = 1 if isinstance(role.actions, Discrete) else role.actions.size
+    if len(found) != size:
+        raise TacitError(f"step: an action of {agent} has {len(found)} numbers; give it {size}")
+    if isinstance(role.actions, Discrete):
+        if not (given[0] == np.floor(given[0]) and 0 <= given[0] < role.actions.size):
+            raise TacitError(f"{problem}; give it a whole number from 0 to {role.actions.size - 1}")
+    elif not np.isfinite(found).all():
+        raise TacitError(f"{problem}; give it finite numbers")
+    return found
 
 
 def _choices(role: Role) -> spaces.Space[Any]:

@@ -142,6 +142,13 @@ def _plan(experiment: Experiment) -> Plan:
     return Plan(table, test, experiment.seed, baselines.tables(experiment, test, table))
 
 
+@devices.single_precision
+def seated(experiment: Experiment) -> deep.Table:
+    """The market of a single cell with its learners around it, whether or not it will be played."""
+    devices.prepare()
+    return table_of(experiment)
+
+
 def table_of(experiment: Experiment) -> deep.Table:
     """The market of a single cell, with its learners around it."""
     market = experiment.market

@@ -190,7 +190,7 @@ def experiment_of(tree: Mapping[str, Any], entry: Mapping[str, Any], members: li
     pairs = zip(given, entry["learners"], strict=True)
     found["learners"] = [as_described(node, members[number]) for node, number in pairs]
     found["intervention"] = as_described(tree.get("intervention", {"kind": "none"}), members[entry["intervention"]])
-    return from_mapping(found)
+    return from_mapping(found, seated=False)
 
 
 def cells_of(experiment: Experiment, tree: Mapping[str, Any], found: Plain) -> list[Experiment]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BeforeValidator, model_validator
+from pydantic import BeforeValidator, ValidationInfo, model_validator
 
 from tacitlab import documents, registry
 from tacitlab.documents import read
@@ -27,6 +27,7 @@ AnyEnvironment = Annotated[Environment, OfKind("game", "market")]
 AnyIntervention = Annotated[Intervention, OfKind("intervention")]
 AnyLearner = Annotated[Any, OfKind("learner")]  # who knows the kind uses its fields
 
+UNSEATED = {"seats": "later"}  # context in which nobody asks whether everybody can play: whoever plays will
 LONGEST = 1_000_000_000  # periods of a session that has no other bound
 LEAST_WINDOWS = 5  # so that the last fifth of a session is at least one window
 
@@ -126,15 +127,14 @@ class Experiment(Spec):
     sweep: dict[str, list[Scalar]] = param({}, "fields and the values they take: every combination is a cell")
 
     @model_validator(mode="after")
-    def _recordable(self) -> "Experiment":
-        repeated = needs_market(self.environment, self.learners)
-        if repeated:  # what is given is the stage game, and what is made is what will be played
-            self.__dict__.update(as_market(self))
+    def _recordable(self, info: ValidationInfo) -> "Experiment":
+        if needs_market(self.environment, self.learners):
+            self.__dict__.update(as_market(self))  # what is given is the stage game, and what is made is what is played
         self._check()
-        if repeated:
-            from tacitlab.lab.run import prepare  # with JAX: whether a network fits, its group says when it is built
+        if info.context != UNSEATED:
+            from tacitlab.lab.seating import check
 
-            prepare(self)
+            check(self)
         return self
 
     def _check(self) -> None:
@@ -276,11 +276,17 @@ class Experiment(Spec):
             return
         plain, grid = {**self.model_dump(context=AS_CLASSES), "sweep": {}}, Grid(over=self.sweep)
         for cell in range(grid.size):
-            yield from_mapping(plain, grid.settings(cell))
+            yield from_mapping(plain, grid.settings(cell), seated=False)
 
 
-def from_mapping(data: Mapping[str, Any], overrides: Sequence[tuple[str, Any]] = ()) -> Experiment:
-    """Validate plain data, after setting dotted fields such as ``("learners.alpha", 0.05)``."""
+def from_mapping(
+    data: Mapping[str, Any], overrides: Sequence[tuple[str, Any]] = (), *, seated: bool = True
+) -> Experiment:
+    """Validate plain data, after setting dotted fields such as ``("learners.alpha", 0.05)``.
+
+    Whether everybody can sit where they are put is asked unless ``seated`` is False: what was played before is read
+    although an earlier run that agents came from is gone, and cells of a sweep are asked when they are played.
+    """
     try:
         tree = _copy(data)
         for path, value in overrides:
@@ -290,7 +296,7 @@ def from_mapping(data: Mapping[str, Any], overrides: Sequence[tuple[str, Any]] =
     learners = tree.get("learners")
     single = isinstance(learners, Mapping) or (isinstance(learners, Sized) and len(learners) == 1)
     try:
-        return validate(Experiment, tree)
+        return validate(Experiment, tree, None if seated else UNSEATED)
     except TacitError as error:
         raise TacitError(str(error).replace("learners.0.", "learners.") if single else str(error)) from None
 

@@ -119,7 +119,7 @@ def resume(
         raise _other_program(store, found.differs)
     for line in found.told:
         tell(line)
-    experiment = from_mapping(found.tree)
+    experiment = from_mapping(found.tree, seated=False)
     job = Job(experiment, prepare(experiment))
     if store.manifest.get("shards") != job.layout.n_shards:
         raise TacitError(f"{folder}: its scenario and manifest disagree; run the experiment again in another folder")

@@ -43,7 +43,7 @@ def described(store: RunFolder) -> tuple[Experiment, list[Experiment], Described
     known = store.kept(FILE, "description")
     found = without_description(tree) if known is None else known
     if not has_foreign(found):
-        experiment = from_mapping(tree)
+        experiment = from_mapping(tree, seated=False)
         return experiment, [], found
     experiment = experiment_of(tree, found["experiment"], found["members"])
     return experiment, cells_of(experiment, tree, found), found

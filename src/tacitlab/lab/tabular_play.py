@@ -4,7 +4,6 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,10 +13,10 @@ from numpy.typing import NDArray
 from tacitlab.engine import tabular
 from tacitlab.engine.arrays import Record
 from tacitlab.errors import TacitError
-from tacitlab.games.base import CongestionForm, NormalForm, StageGame
 from tacitlab.lab.experiment import Experiment
 from tacitlab.lab.playing import Played, Shard, check_engine, cores
 from tacitlab.lab.result import benchmark_payoffs
+from tacitlab.lab.seating import form_of, trained_policies
 from tacitlab.markets.base import Market
 from tacitlab.store.layout import MOST_BYTES, Arrays, Layout, Variable, shard_length
 
@@ -112,14 +111,8 @@ def _joined(records: list[Record]) -> Record:
     return Record(*(np.concatenate(parts) for parts in zip(*records, strict=True)))
 
 
-@lru_cache(maxsize=16)
-def _form_of(game: StageGame) -> NormalForm | CongestionForm:
-    """The payoffs of a game, computed once however many consecutive cells play it."""
-    return game.form()
-
-
 def _plan(experiment: Experiment) -> tabular.Plan:
-    game, form = experiment.game, _form_of(experiment.game)
+    game, form = experiment.game, form_of(experiment.game)
     return tabular.prepare(
         form,
         experiment.learners,
@@ -136,17 +129,6 @@ def _plan(experiment: Experiment) -> tabular.Plan:
         named=game.actions(),
         opening=experiment.start.opening(game),
     )
-
-
-def trained_policies(folder: str, agent: int) -> tuple[NDArray[np.float64] | None, NDArray[np.int64]]:
-    """Values and strategies that an agent of an earlier run ended with."""
-    from tacitlab.lab.stored import load
-
-    earlier = load(folder)
-    if agent >= (n := len(earlier.strategies())):
-        raise TacitError(f"learners.agent: {agent} is too large; {folder} has agents 0 to {n - 1}")
-    values = earlier.values()
-    return (values[agent] if values else None), earlier.strategies()[agent].astype(np.int64)
 
 
 def _variables(plan: tabular.Plan, experiment: Experiment) -> dict[str, Variable]:

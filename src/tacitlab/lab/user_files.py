@@ -91,7 +91,7 @@ def to_play(store: RunFolder) -> Experiment:
     found = placed(store.path, store.manifest.get("sources", []), store.scenario())
     if found.differs:
         raise TacitError(f"{store.path}: its agents learned by other files ({found.differs}); bring those back")
-    return from_mapping(found.tree)
+    return from_mapping(found.tree, seated=False)
 
 
 def _digest(path: Path) -> str | None:

@@ -36,7 +36,9 @@ class PolicyGradient(Learner):
     value_weight: float = param(0.5, "weight of the critic's squared error in the loss", ge=0)
     entropy_weight: float = param(0.0, "weight of the policy's entropy in the loss", ge=0)
     clip_gradient: float = param(0.5, "largest norm of a gradient", gt=0)
-    normalise_advantages: bool = param(True, "advantages of a gradient step have mean 0 and deviation 1")
+    normalise_advantages: bool = param(
+        True, "advantages of a gradient step have mean 0 and deviation 1, if there are several"
+    )
     normalise_observations: bool = param(False, "networks see deviations from the running mean, in running deviations")
     scale_rewards: bool = param(True, "rewards are divided by the running size of discounted returns")
     hidden: tuple[Width, ...] = param((64, 64), "widths of hidden layers, of the actor and of the critic")
@@ -61,7 +63,10 @@ class PolicyGradient(Learner):
     deterministic_test: bool = param(
         False, "in a test an action is the likeliest one, but for a share test.epsilon; otherwise drawn as in learning"
     )
-    largest_value: float = param(1e6, "a session whose mean value exceeds this has failed", "payoff", gt=0)
+    largest_value: float = param(
+        1e6, "a session whose mean value exceeds this has failed; with scale_rewards in units of the returns' size",
+        "payoff", gt=0,
+    )  # fmt: skip
 
     many_copies: ClassVar[bool] = True
 

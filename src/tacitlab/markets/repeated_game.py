@@ -158,6 +158,26 @@ class RepeatedGame(Market):
         return Regimes(form.payoffs, form.transition, form.stationary(), np.asarray(form.active, float))
 
     @property
+    def regimes_number(self) -> int:
+        """How many payoff regimes there are."""
+        return len(self.form.transition) if isinstance(self.form, NormalForm) else 1
+
+    def paid(self, regime: int, chosen: NDArray[np.int64]) -> Floats:
+        """What the players earn in a period, in double precision; those who do not play have action 0 and earn nothing.
+
+        Examples
+        --------
+        >>> RepeatedGame(game=PrisonersDilemma()).paid(0, np.array([0, 1]))
+        array([0., 5.])
+        """
+        form = self.form
+        if isinstance(form, CongestionForm):
+            return np.asarray(form.payoffs(np.bincount(chosen, minlength=form.actions))[chosen])
+        active = form.active[regime]
+        joint = np.ravel_multi_index(tuple(np.where(active, chosen, 0)), form.shape)
+        return np.where(active, form.payoffs[regime, joint], 0.0)
+
+    @property
     def crowd(self) -> Crowd | None:
         """Congestion payoffs, if the players are anonymous."""
         form = self.form

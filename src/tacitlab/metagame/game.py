@@ -149,7 +149,7 @@ class MetaGame(Spec):
             If a strategy cannot play the game.
         """
         from tacitlab.engine.entries import prepare  # not for `tacit list`
-        from tacitlab.lab.tabular_play import trained_policies
+        from tacitlab.lab.seating import trained_policies
 
         two = self.players == 2
         return prepare(

@@ -536,7 +536,7 @@ class Player:
             return run(experiment, path, threads=self.threads, progress=bar)
         store = RunFolder(path)
         # A field that a later version has added stands at its default in an older run.
-        if from_mapping(store.scenario()).dump() != experiment.dump():
+        if from_mapping(store.scenario(), seated=False).dump() != experiment.dump():
             raise TacitError(f"{path}: holds another experiment; name another folder with --out, or remove it")
         if store.manifest["status"] != "complete":
             return resume(path, threads=self.threads, progress=bar, anyway=self.anyway, tell=self.tell)

@@ -61,7 +61,7 @@ class Order:
 
     def resolve(self, job: Job) -> Experiment:
         """The experiment of a cell, validated."""
-        return from_mapping(self.experiment, job.settings)
+        return from_mapping(self.experiment, job.settings, seated=False)
 
 
 def address(experiment: Experiment, keep: Sequence[str], computes: str | Program) -> bytes:

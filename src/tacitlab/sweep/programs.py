@@ -23,7 +23,7 @@ def programs(sweep: Sweep) -> dict[str, Program]:
     first: TacitError | None = None
     for settings in _choices(sweep.design):
         try:
-            one = program_of(from_mapping(plain, settings))
+            one = program_of(from_mapping(plain, settings, seated=False))
         except TacitError as error:  # a cell that cannot be played says so in its turn
             first = first or error
             continue

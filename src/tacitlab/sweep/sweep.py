@@ -60,7 +60,7 @@ class Sweep(Spec):
 
     def cell(self, number: int) -> Experiment:
         """The experiment of a cell."""
-        return from_mapping(self.experiment.model_dump(context=AS_CLASSES), self.design.settings(number))
+        return from_mapping(self.experiment.model_dump(context=AS_CLASSES), self.design.settings(number), seated=False)
 
 
 def load(

@@ -59,7 +59,8 @@ class Transition(NamedTuple):
 class Metrics(NamedTuple):
     """How an agent's learning goes: its loss, and the mean size of its values; -1 if it did not learn.
 
-    What is not finite, or a value beyond the learner's :meth:`limit`, means that learning has failed.
+    What is not finite, or a value beyond the learner's :meth:`limit`, means that learning has failed. An infinite value
+    is beyond any.
     """
 
     loss: Float[Array, "*agents"]

@@ -347,7 +347,7 @@ class OnPolicy(Networked):
         return jnp.where(jnp.isnan(self.last_log_sd), log_sd, jax.lax.stop_gradient(log_sd))
 
     def limit(self) -> Float[Array, ""]:
-        return self.largest_value
+        return jnp.asarray(jnp.inf) if self.scale_rewards else self.largest_value
 
     # --- acting ------------------------------------------------------------------------------------------------
 
@@ -422,9 +422,11 @@ class OnPolicy(Networked):
             None if m is None or x is None else jax.vmap(Moments.with_batch)(m, jax.vmap(flat)(x))
             for m, x in ((state.seen, rollout.inputs), (state.viewed, rollout.views))
         )
+        size = jnp.mean(jnp.abs(value), axis=(1, 2))
+        # Values that are learned in units of returns are judged in them: payoffs may be of any size.
+        beyond = (size > self.largest_value) & self.scale_rewards
         metrics = Metrics(
-            jnp.mean((scale[:, None, None] * advantage) ** 2, axis=(1, 2)),
-            scale * jnp.mean(jnp.abs(value), axis=(1, 2)),
+            jnp.mean((scale[:, None, None] * advantage) ** 2, axis=(1, 2)), jnp.where(beyond, jnp.inf, scale * size)
         )
         state = state._replace(networks=networks, optimiser=optimiser, seen=seen, viewed=viewed, memories=memories)
         return state, metrics
@@ -458,7 +460,7 @@ class OnPolicy(Networked):
         steps = jax.tree.map(lambda x: jnp.moveaxis(x, 2, 0), (trajectory.reward, trajectory.ended))
         returns, squares = jax.lax.scan(on, state.returns, steps)
         earned = jax.vmap(Moments.with_batch)(state.earned, jnp.moveaxis(squares, 0, 2).reshape(self.heads, -1))
-        scale = jnp.sqrt(jnp.maximum(earned.mean, LEAST))
+        scale = jnp.where(earned.mean > 0, jnp.sqrt(earned.mean), 1.0)
         return state._replace(earned=earned, returns=returns), jnp.broadcast_to(scale, (self.agents,))
 
     def _views(
@@ -546,7 +548,7 @@ class OnPolicy(Networked):
         outputs = actor.outputs.reshape(len(batch.value), -1)
         log_sd, advantage = self._learnable(networks.log_sd), batch.advantage
         logs = self.distribution.log_probability(outputs, log_sd, batch.feasible, batch.choices)
-        if self.normalise_advantages:
+        if self.normalise_advantages and len(advantage) > 1:  # a single one would become 0
             advantage = (advantage - jnp.mean(advantage)) / (jnp.std(advantage) + LEAST)
         entropy = self.distribution.entropy(outputs, log_sd, batch.feasible)
         gain = self.objective(logs, batch, advantage) + self.entropy_weight * entropy
