@@ -109,7 +109,7 @@ class MarketEnv(ParallelEnv[str, Observation, Action]):
         return {**kept, "_key": np.asarray(jax.random.key_data(self._key))}
 
     def __setstate__(self, kept: dict[str, Any]) -> None:
-        vars(self).update(kept)
+        self.__dict__.update(kept)
         self._key = jax.random.wrap_key_data(kept["_key"])
         self._compile()
 
@@ -151,7 +151,7 @@ class MarketEnv(ParallelEnv[str, Observation, Action]):
         shapes = [(len(agents),) if quantity.by_agent else () for quantity in self._recorded]
         found = _cut(np.asarray(flat), [*self._seen_shapes, (len(agents),), (), (), *shapes])
         seen, (rewards, terminated, truncated, *values) = found[:n], found[n:]
-        rewards = rewards if paid is None else paid
+        earned: list[float] = (rewards if paid is None else paid).tolist()
         infos: Infos = {agent: {} for agent in agents}
         for quantity, value in zip(self._recorded, values, strict=True):
             each = value.tolist() if quantity.by_agent else [float(value)] * len(agents)
@@ -160,7 +160,7 @@ class MarketEnv(ParallelEnv[str, Observation, Action]):
         if terminated or truncated:
             self.agents = []
         return (
-            self._by_agent(seen), dict(zip(agents, rewards.tolist(), strict=True)),
+            self._by_agent(seen), dict(zip(agents, earned, strict=True)),
             dict.fromkeys(agents, bool(terminated)), dict.fromkeys(agents, bool(truncated)), infos,
         )  # fmt: skip
 
