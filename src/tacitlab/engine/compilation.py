@@ -2,6 +2,8 @@
 
 Numba's cache notices a change in the file of the cached function only, not in the files it calls. Stale machine
 code would be wrong silently, so the cache folder carries a fingerprint of the whole source of the engine and the rules.
+Numba also compiles again wherever that file lies elsewhere or is newer, though the fingerprint is the same: another
+checkout, another environment, an installation anew. So it is shown a copy of the file beside the compiled code.
 """
 
 import hashlib
@@ -25,11 +27,13 @@ KEPT_VERSIONS = 4  # older folders of compiled code are removed
 
 
 def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """``numba.njit`` with a cache that follows the engine's source; releases the GIL."""
+    """``numba.njit`` with a cache that follows the engine's source, wherever it lies; releases the GIL."""
 
     def decorate(function: Callable[..., Any]) -> Any:
         config: Any = numba.config  # typed as a module, built from the environment
-        before, config.CACHE_DIR = config.CACHE_DIR, str(cache_folder())
+        folder = cache_folder()
+        _written_in(folder, function)
+        before, config.CACHE_DIR = config.CACHE_DIR, str(folder)
         try:
             return numba.njit(cache=True, nogil=True, **options)(function)
         finally:
@@ -38,8 +42,23 @@ def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     return decorate
 
 
+def _written_in(folder: Path, function: Callable[..., Any]) -> None:
+    """Have a function say that its file is a copy in this folder, of no age; where none can be made, nothing changes."""
+    code = function.__code__
+    copy = folder / Path(code.co_filename).name
+    try:
+        if not copy.exists():
+            draft = folder / f"{copy.name}-{os.getpid()}"
+            shutil.copyfile(code.co_filename, draft)
+            os.utime(draft, (0, 0))
+            os.replace(draft, copy)
+    except OSError:
+        return
+    function.__code__ = code.replace(co_filename=str(copy))
+
+
 def native(function: Callable[..., Any]) -> Any:
-    """A part of the loop that allocates nothing.
+    """A part of the loop that allocates nothing and is called by compiled code only.
 
     Without numba's reference counting, reading an array out of a tuple costs nothing; with it the loop spent 95 %
     of its time counting references.
@@ -74,7 +93,8 @@ def copied(*functions: Callable[..., Any]) -> None:
         register_jitable(**INLINED)(with_parts(function))
 
 
-NATIVE: dict[str, Any] = {"_nrt": False}
+# Wrappers that nobody calls take longer to compile than the functions: they unpack every array of game and table.
+NATIVE: dict[str, Any] = {"_nrt": False, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 INLINED: dict[str, Any] = {**NATIVE, "forceinline": True}
 _PARTS: WeakSet[Any] = WeakSet()
 _ONE_AT_A_TIME = threading.Lock()

@@ -10,7 +10,7 @@ from numba import njit, uint64
 
 from tacitlab.engine import rules, streams
 from tacitlab.engine.arrays import Keys, Table, Turn
-from tacitlab.engine.compilation import compiled, inlined, native
+from tacitlab.engine.compilation import compiled, inlined, native, woven
 from tacitlab.engine.kernel import ONE, ZERO, empty_sums, remember, settle
 from tacitlab.engine.limit import greedy_play
 from tacitlab.engine.nature import advance_schedule, first_regime, initial_state, initial_values, next_regime
@@ -180,7 +180,7 @@ def keep(table, out, slot):
         out.values[slot, k] = table.values[k]
 
 
-@native
+@woven
 def _play_session(game, table, foreign, limits, given, seed, session, stop, out, slot, trace):
     """Play one session into row ``slot``; False if it was interrupted and its row is useless."""
     keys, joint, regime = begin(game, table, given, seed, session)

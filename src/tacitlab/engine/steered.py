@@ -14,7 +14,7 @@ from numba import uint64
 
 from tacitlab.engine import rules, streams
 from tacitlab.engine.arrays import Scene
-from tacitlab.engine.compilation import compiled, native
+from tacitlab.engine.compilation import compiled, native, woven
 from tacitlab.engine.kernel import ONE, ZERO, empty_sums, remember, settle
 from tacitlab.engine.limit import greedy_actions
 from tacitlab.engine.nature import advance_schedule, next_regime
@@ -132,7 +132,7 @@ def _greedy_play(game, table, scene, before, after, transfer, foreign, limits, t
     empty_sums(game, table, out.limit_frequency, out.limit_payoff, slot, limits.average_steps)
 
 
-@native
+@woven
 def _play_session(
     game, table, scene, before, after, transfer, foreign, limits, given, seed, session, stop, out, slot, trace
 ):
