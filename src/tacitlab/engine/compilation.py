@@ -45,16 +45,16 @@ def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
 def _written_in(folder: Path, function: Callable[..., Any]) -> None:
     """Have a function say that its file is a copy in this folder, of no age; where none can be made, nothing changes."""
     code = function.__code__
-    copy = folder / Path(code.co_filename).name
+    shown = folder / Path(code.co_filename).name
     try:
-        if not copy.exists():
-            draft = folder / f"{copy.name}-{os.getpid()}"
+        if not shown.exists():
+            draft = folder / f"{shown.name}-{os.getpid()}"
             shutil.copyfile(code.co_filename, draft)
             os.utime(draft, (0, 0))
-            os.replace(draft, copy)
+            os.replace(draft, shown)
     except OSError:
         return
-    function.__code__ = code.replace(co_filename=str(copy))
+    function.__code__ = code.replace(co_filename=str(shown))
 
 
 def native(function: Callable[..., Any]) -> Any:
