@@ -43,7 +43,7 @@ def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
 
 
 def _written_in(folder: Path, function: Callable[..., Any]) -> None:
-    """Have a function say that its file is a copy in this folder, of no age; where none can be made, nothing changes."""
+    """Have a function say that its file is a copy in this folder, of no age; where none can be made, nothing is."""
     code = function.__code__
     shown = folder / Path(code.co_filename).name
     try:
