@@ -4,7 +4,7 @@ from abc import abstractmethod
 from typing import ClassVar, NamedTuple
 
 from tacitlab.schema import Spec
-from tacitlab.theory.benchmarks import Benchmarks
+from tacitlab.theory.benchmarks import Benchmarks, Profile
 
 
 class Words(NamedTuple):
@@ -46,3 +46,7 @@ class Environment(Spec):
     @abstractmethod
     def benchmarks(self) -> Benchmarks:
         """Competitive and cooperative outcomes."""
+
+    def random_play(self) -> Profile | None:
+        """Uniformly random play, where its payoff is known exactly; None elsewhere."""
+        return None

@@ -14,6 +14,8 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from tacitlab.errors import TacitError
+from tacitlab.lab.experiment import Experiment
+from tacitlab.learners.base import TabularLearner, group_sizes
 from tacitlab.measures.base import Measure, Run, Unfit
 from tacitlab.theory.decision import Floats
 from tacitlab.theory.repeated import Gap, LimitCycle, RepeatedPlay
@@ -248,16 +250,50 @@ def frozen_play(run: Run) -> FrozenPlay:
         raise Unfit("it needs a stage game in which all move at once, without regimes, and payoffs by joint action")
     if experiment.intervention.kind != "none":
         raise Unfit("it does not know what an intervention adds to the agents' states")
-    (memory, discount), *others = {
-        (getattr(learner, "memory", None), getattr(learner, "gamma", None)) for learner in experiment.learners
-    }
-    if others or memory is None or discount is None:
-        raise Unfit("it needs learners with one memory and one gamma")
-    if memory and any(learner.memory_of()[1] != "everybody" for learner in experiment.learners):
-        raise Unfit("it needs learners who observe everybody")
-    play = RepeatedPlay(form.payoffs[0], form.shape, memory, np.stack(run.strategies(), axis=1))
+    memories = _memories(experiment)
+    memory, longest = max(memories), memories.index(max(memories))
+    states = int(np.prod(form.shape)) ** memory
+    # Who remembers less does the same whatever came before: the newest period is the lowest digit of a state.
+    strategies = [np.tile(one, (1, states // one.shape[1])) for one in _strategies(run)]
+    play = RepeatedPlay(form.payoffs[0], form.shape, memory, np.stack(strategies, axis=1))
     prices = tuple(experiment.environment.actions().values)
-    return FrozenPlay(play, play.limit_cycle(run.final_history()[:, 0], prices), discount)
+    return FrozenPlay(play, play.limit_cycle(run.final_history()[:, longest], prices), _discount(experiment, memory))
+
+
+def _strategies(run: Run) -> list[NDArray[np.integer]]:
+    """Action by session and state of each agent."""
+    experiment = run.experiment
+    sizes = group_sizes(experiment.environment.n_players, experiment.learners)
+    scripts = [learner for learner, size in zip(experiment.learners, sizes, strict=True) for _ in range(size)]
+    found = []
+    for learner, greedy in zip(scripts, run.strategies(), strict=True):
+        if learner.kind in ("random", "best-reply"):
+            raise Unfit(f"{learner.kind} has no strategy that could be frozen")
+        found.append(np.full_like(greedy, learner.action) if learner.kind == "fixed" else np.asarray(greedy))
+    return found
+
+
+def _memories(experiment: Experiment) -> list[int]:
+    """Periods that each agent's strategy looks back."""
+    found: list[int] = []
+    for learner, size in zip(
+        experiment.learners, group_sizes(experiment.environment.n_players, experiment.learners), strict=True
+    ):
+        memory, observes = learner.memory_of() if isinstance(learner, TabularLearner) else (None, "")
+        if memory is None or (memory and observes != "everybody"):
+            raise Unfit("it needs learners with tables who see what everybody does")
+        found += [memory] * size
+    return found
+
+
+def _discount(experiment: Experiment, memory: int) -> float:
+    """The discount factor that all who have one share; without memory it decides nothing."""
+    found = {learner.gamma for learner in experiment.learners if hasattr(learner, "gamma")}
+    if len(found) > 1:
+        raise Unfit("it needs learners with one gamma")
+    if not found and memory:
+        raise Unfit("it needs a learner with a gamma")
+    return float(found.pop()) if found else 0.0
 
 
 class _OfFrozenPlay(Measure):

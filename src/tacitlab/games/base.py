@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tacitlab.environment import Environment
-from tacitlab.theory.benchmarks import Benchmarks
+from tacitlab.theory.benchmarks import Benchmarks, Profile
 
 
 @dataclass(frozen=True)
@@ -170,3 +170,8 @@ class StageGame(Environment):
         from tacitlab.theory.equilibrium import grid_benchmarks
 
         return grid_benchmarks(form, self.actions())
+
+    def random_play(self) -> Profile:
+        from tacitlab.theory.mixing import random_play
+
+        return random_play(self.form(), self.actions())

@@ -116,7 +116,10 @@ def _benchmarks(environment: Environment) -> Plain | None:
         return None
     profiles = {name: [_profile(p) for p in getattr(known, name)] for name in ("competitive", "cooperative")}
     numbers = {name: _number(value) for name, value in known.numbers.items()}
-    return {**profiles, "complete": bool(known.complete), "numbers": numbers, "notes": list(known.notes)}
+    return {
+        **profiles, "random": known.random and _profile(known.random), "complete": bool(known.complete),
+        "numbers": numbers, "notes": list(known.notes),
+    }  # fmt: skip
 
 
 def _profile(profile: Profile) -> Plain:
@@ -161,7 +164,10 @@ def benchmarks_from(plain: Mapping[str, Any]) -> Benchmarks:
     """Benchmarks as they were when they were stored."""
     competitive, cooperative = (tuple(map(_profile_from, plain[name])) for name in ("competitive", "cooperative"))
     numbers = {name: float(v) if isinstance(v, str) else v for name, v in plain["numbers"].items()}
-    return Benchmarks(competitive, cooperative, plain["complete"], numbers, tuple(plain["notes"]))
+    random = plain.get("random")  # runs of earlier versions do not tell
+    return Benchmarks(
+        competitive, cooperative, plain["complete"], numbers, tuple(plain["notes"]), random and _profile_from(random)
+    )
 
 
 def _profile_from(plain: Mapping[str, Any]) -> Profile:

@@ -1,7 +1,7 @@
 """The result of an experiment: labelled data of all sessions, the learned policies, the benchmarks."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -110,8 +110,9 @@ class Result:
 
 @lru_cache(maxsize=256)
 def benchmarks_of(environment: Environment) -> Benchmarks:
-    """Benchmarks of an environment, computed once however many cells play it."""
-    return environment.benchmarks()
+    """Benchmarks of an environment, random play among them, computed once however many cells play it."""
+    known = environment.benchmarks()
+    return known if known.random else replace(known, random=environment.random_play())
 
 
 def benchmark_payoffs(environments: Sequence[Environment], agents: int, unit: str) -> dict[str, Any]:

@@ -151,6 +151,18 @@ Exploration = Annotated[Constant | Exponential | Geometric | Schedule | Boltzman
 EpsilonGreedy = Annotated[Constant | Exponential | Geometric | Schedule, Field(discriminator="kind")]
 
 
+def level_at(knots: Knots, time: float) -> float:
+    """Exploration in one period, by the schedule.
+
+    Examples
+    --------
+    >>> level_at(Exponential(start=1.0, beta=0.01).knots(periods=1000), 100)
+    0.3678...
+    """
+    start, level, factor, step = knots[np.searchsorted(knots[:, 0], time, side="right") - 1]
+    return float(level * factor ** (time - start) + step * (time - start))
+
+
 def _rate(beta: float | None, total: float | None, periods: int) -> float:
     if beta is not None:
         return beta

@@ -18,7 +18,7 @@ from tacitlab.kinds import OfKind
 from tacitlab.markets.base import Discrete, Market, Quantity, Role
 from tacitlab.markets.motion import Actions, Dynamics, Outcome, built
 from tacitlab.schema import param
-from tacitlab.theory.benchmarks import Benchmarks
+from tacitlab.theory.benchmarks import Benchmarks, Profile
 
 Floats = NDArray[np.float64]
 AnyGame = Annotated[StageGame, OfKind("game")]
@@ -187,6 +187,9 @@ class RepeatedGame(Market):
 
     def benchmarks(self) -> Benchmarks:
         return self.stage.benchmarks()
+
+    def random_play(self) -> Profile | None:
+        return self.stage.random_play()
 
     def dynamics(self) -> "RepeatedGameDynamics":
         return built(RepeatedGameDynamics, self)

@@ -4,7 +4,7 @@ Periods of one session are no independent evidence; average them first.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -144,6 +144,33 @@ def mean_interval(
     se = float(np.std(shares * (found - mean), ddof=1) / shares.mean() / math.sqrt(n))
     low, high = _bootstrap(found, None if weights is None else shares, level, resamples, seed)
     return Estimate(mean, *_stretched(mean, low, high, n, level), se, n, level)
+
+
+def sessions_to_exclude(found: Estimate, ends: Sequence[float]) -> int | None:
+    """How many sessions would have an interval without any of these numbers, if the mean stays where it is.
+
+    An interval is as long as ``1/sqrt(n)``. Told with two digits; None if there is no interval, or the mean is one of
+    the numbers.
+
+    Examples
+    --------
+    A number that is 6 times nearer than the end of the interval takes 36 times the sessions:
+
+    >>> sessions_to_exclude(Estimate(0.985, 0.955, 1.015, 0.015, 20), [0.98])
+    720
+    """
+    halves = {True: found.mean - found.low, False: found.high - found.mean}
+    rooms = [(halves[end < found.mean], abs(end - found.mean)) for end in ends]
+    if not ends or math.isnan(found.low) or any(room == 0 for _, room in rooms):
+        return None
+    times = max(half / room for half, room in rooms)
+    return two_digits(max(found.n, math.ceil(found.n * times**2 * (1 - 1e-9))))  # binary fractions are not exact
+
+
+def two_digits(number: int) -> int:
+    """Rounded up to two digits: no more is known of sessions that were not played."""
+    digits = 10 ** max(0, len(str(number)) - 2)
+    return math.ceil(number / digits) * digits
 
 
 def stretch(n: int, level: float = 0.95) -> float:

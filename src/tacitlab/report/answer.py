@@ -6,26 +6,18 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from tacitlab.lab.experiment import Length
+from tacitlab.environment import Words
+from tacitlab.lab.experiment import Experiment, Length
 from tacitlab.lab.result import Result
 from tacitlab.markets.base import Market
 from tacitlab.measures import outcome
 from tacitlab.measures.statistics import Estimate, mean_interval, proportion
+from tacitlab.report.agents import Outcomes, agent_rows, exploitation
+from tacitlab.report.exploring import explained, forced, temperatures
+from tacitlab.report.finding import Finding
+from tacitlab.report.mechanism import Mechanism, mechanism
+from tacitlab.report.verdict import Band, Verdict, Word, equilibria, judged
 from tacitlab.theory.benchmarks import Benchmarks
-
-TOLERANCE = 0.05  # of the way from the competitive to the cooperative outcome: closer counts as reached
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One outcome beside its benchmarks."""
-
-    name: str
-    estimate: Estimate
-    nash: float | None = None
-    optimum: float | None = None
-    unit: str = ""
-    detail: bool = False  # left out where there is little room
 
 
 @dataclass(frozen=True)
@@ -34,7 +26,7 @@ class Answer:
 
     findings: tuple[Finding, ...]
     gain: Estimate | None
-    verdict: str
+    verdict: Verdict
     convergence: str
     tally: str  # "20 of 20"; a dash where sessions have a fixed length
     labels: tuple[str, str]  # names of the two benchmarks
@@ -42,9 +34,22 @@ class Answer:
     tallied: str = "converged"  # what the tally counts
     failed: int = 0  # sessions that are left out
 
+    @property
+    def random_known(self) -> bool:
+        """Whether anything is known of random play."""
+        return any(finding.random is not None for finding in self.findings)
+
+    @property
+    def random_gain(self) -> float | None:
+        """Place of random play between the two benchmarks."""
+        first = self.findings[0]
+        if first.random is None or first.nash is None or not self.gain:
+            return None
+        return (first.random - first.nash) / (float(first.optimum or 0.0) - first.nash)
+
     def sentence(self) -> str:
         """The verdict and how sure it is."""
-        return f"{self.verdict} {self.convergence}"
+        return f"{self.verdict.text} {self.convergence}"
 
 
 def ends_by_limit(result: Result, cell: int = 0) -> bool:
@@ -57,17 +62,6 @@ def cell_data(result: Result, cell: int) -> xr.Dataset:
     sizes = {name: len(values) for name, values in result.experiment.sweep_dimensions().items()}
     place = np.unravel_index(cell, tuple(sizes.values())) if sizes else ()
     return result.data.isel({name: int(k) for name, k in zip(sizes, place, strict=True)})
-
-
-def shown(estimate: Estimate | None) -> str:
-    """A mean with its interval, or a dash.
-
-    Examples
-    --------
-    >>> shown(mean_interval([1.0, 2.0, 3.0, 4.0])), shown(mean_interval([])), shown(None)
-    ('2.5 (95 % CI 0.6 to 4.4, n=4)', '-', '-')
-    """
-    return "-" if estimate is None or np.isnan(estimate.mean) else str(estimate)
 
 
 def answers(result: Result) -> list[Answer]:
@@ -84,24 +78,74 @@ def answer(result: Result, cell: int = 0) -> Answer:
 
         return market_answer(result, cell)
     data, benchmarks = cell_data(result, cell), result.benchmarks(cell)
-    game, by_limit = result.cells[cell].game, ends_by_limit(result, cell)
+    experiment, by_limit = result.cells[cell], ends_by_limit(result, cell)
+    game, players = experiment.game, data.sizes["agent"]
     payoff = outcome.final_payoff(data, by_limit)
-    findings = [_payoff_finding(game, payoff, data)]
+    found = _outcomes(experiment, payoff, data, benchmarks)
+    findings = [_payoff_finding(game, payoff, data, benchmarks), *agent_rows(found)]
     if game.actions().unit:
         findings.append(_action_finding(game, data, benchmarks, by_limit))
     place = outcome.gain(payoff, data)
     gain = mean_interval(place.values) if bool(place.notnull().all()) else None
     labels = names_of(benchmarks)
-    length, added = result.cells[cell].length, result.cells[cell].intervention.note()
+    epsilons = np.zeros(players) if by_limit else forced(experiment, players)
+    bands = [equilibria(benchmarks), explained(game, benchmarks, epsilons), random_band(benchmarks)]
+    place_of_mean = judged(gain, [band for band in bands if band], labels, f"{game.role}s")
+    learns = any(learner.learns for learner in experiment.learners)
+    length, added = experiment.length, experiment.intervention.note()
+    notes = [*benchmarks.notes, reference_note(benchmarks, game.words()), added, temperatures(experiment.learners, length.periods)]
     return Answer(
-        tuple(findings),
-        gain,
-        verdict(gain, best_equilibrium(benchmarks), labels),
-        _convergence(length, data),
+        tuple(findings), gain, stated(place_of_mean, result, cell, data, exploitation(found)), _convergence(length, data, learns),
         f"{int(data['converged'].sum())} of {data.sizes['session']}" if length.stable_for else "-",
-        labels,
-        (*benchmarks.notes, *([added] if added else [])),
-    )
+        labels, tuple(note for note in notes if note),
+    )  # fmt: skip
+
+
+def stated(judged: Verdict, result: Result, cell: int, data: xr.Dataset, exploited: str) -> Verdict:
+    """The verdict on a stage game, with what the place of its mean does not say."""
+    experiment = result.cells[cell]
+    length, learns = experiment.length, any(learner.learns for learner in experiment.learners)
+    if length.stable_for and not bool(data["converged"].any()) and learns:
+        why = f"No verdict: no session had converged within {length.periods:,} periods; raise length.periods"
+        return Verdict(Word.NOT_LEARNED, f"{why}. So far: {judged.text}")
+    if exploited:
+        return Verdict(Word.EXPLOITS, f"{exploited} Together: {judged.text}")
+    if judged.word is not Word.COOPERATIVE:
+        return judged
+    found = mechanism(result, cell) if ends_by_limit(result, cell) and not experiment.sweep else Mechanism()
+    text = f"{judged.text} {found.text}".strip()
+    if not learns:
+        return Verdict(Word.SCRIPTED, f"Nobody learns here; what was fixed beforehand is {text[:1].lower() + text[1:]}")
+    return Verdict(judged.word, text, found.support)
+
+
+def reference_note(benchmarks: Benchmarks, words: Words) -> str:
+    """Which of several equilibria the outcome is measured from; empty where there is but one."""
+    if len(benchmarks.competitive) < 2:
+        return ""
+    level = words.sign * benchmarks.nash.average
+    return f"of several equilibria the reference is {benchmarks.nash.name}: mean {words.outcome} {level:.5g}"
+
+
+def random_band(benchmarks: Benchmarks) -> Band | None:
+    """Random play, where its payoff is known exactly and has a place between the two references."""
+    if benchmarks.random is None or not benchmarks.competitive or not benchmarks.cooperative:
+        return None
+    low, room = benchmarks.nash.average, benchmarks.optimum.average - benchmarks.nash.average
+    place = (benchmarks.random.average - low) / room if room else np.nan
+    return None if np.isnan(place) else Band(Word.RANDOM, "random play", place, place)
+
+
+def _outcomes(experiment: Experiment, payoff: xr.DataArray, data: xr.Dataset, benchmarks: Benchmarks) -> Outcomes:
+    words, players = experiment.game.words(), data.sizes["agent"]
+    values = words.sign * payoff.transpose("session", "agent").values
+    nash, optimum = (words.sign * np.asarray(data[name].values, np.float64) for name in ("nash_payoff", "optimum_payoff"))
+    random = None
+    if benchmarks.random is not None:
+        random = np.broadcast_to(words.sign * benchmarks.random.payoffs, (players,))
+    alike = len(experiment.learners) == 1 and np.ptp(nash) <= outcome.ROUNDING * np.abs(nash).max()
+    names = tuple(f"{words.role} {k + 1}" for k in range(players))
+    return Outcomes(values, np.zeros_like(values), nash, optimum, random, names, bool(alike), words)
 
 
 def names_of(benchmarks: Benchmarks) -> tuple[str, str]:
@@ -143,14 +187,15 @@ def sweep_sentence(result: Result, answers: list[Answer]) -> str:
     )
 
 
-def _payoff_finding(game: Any, payoff: xr.DataArray, data: xr.Dataset) -> Finding:
-    sign = -1.0 if game.cost_name else 1.0
+def _payoff_finding(game: Any, payoff: xr.DataArray, data: xr.Dataset, benchmarks: Benchmarks) -> Finding:
+    sign, random = -1.0 if game.cost_name else 1.0, benchmarks.random
     return Finding(
         game.cost_name or game.payoff_name,
         mean_interval(sign * payoff.mean("agent").values),
         sign * float(data["nash_payoff"].mean()),
         sign * float(data["optimum_payoff"].mean()),
         game.payoff_unit,
+        random=None if random is None else sign * random.average,
     )
 
 
@@ -167,43 +212,20 @@ def _action_finding(game: Any, data: xr.Dataset, benchmarks: Benchmarks, by_limi
         predicted(benchmarks.competitive),
         predicted(benchmarks.cooperative),
         actions.unit,
+        random=predicted((benchmarks.random,) if benchmarks.random else ()),
     )
 
 
-def best_equilibrium(benchmarks: Benchmarks) -> float:
-    """Place of the equilibrium that pays most between the two references: 0 if there is but one."""
-    if not benchmarks.competitive or not benchmarks.cooperative:
-        return 0.0
-    low, room = benchmarks.nash.average, benchmarks.optimum.average - benchmarks.nash.average
-    return max((profile.average - low) / room if room else 0.0 for profile in benchmarks.competitive)
-
-
-def verdict(gain: Estimate | None, best: float, labels: tuple[str, str]) -> str:
-    """In words; ``best`` is the place of the equilibrium that pays most."""
-    nash, optimum = labels
-    if gain is None:
-        return "The benchmarks coincide or are unknown, so that the outcome has no place between them."
-    if np.isnan(gain.low):
-        return f"One session alone says nothing; its outcome lies {gain.mean:.0%} of the way from {nash} to {optimum}."
-    where = f"{gain.mean:.0%} of the way from {nash} to {optimum} (95 % CI {gain.low:.0%} to {gain.high:.0%})"
-    if gain.low > best + TOLERANCE:
-        return f"More cooperative than any known equilibrium: the agents end {where}."
-    if gain.high < -TOLERANCE:
-        return f"Worse for the agents than the competitive benchmark: they end {where}."
-    if gain.low > -TOLERANCE and gain.high < best + TOLERANCE:
-        known = "the competitive benchmark" if best <= TOLERANCE else f"equilibria, which reach to {best:.0%}"
-        return f"Competitive: within {TOLERANCE:.0%} of {known}: the agents end {where}."
-    return f"Undecided with so few sessions: {where}; add sessions."
-
-
-def _convergence(length: Length, data: xr.Dataset) -> str:
+def _convergence(length: Length, data: xr.Dataset, learns: bool) -> str:
     n = data.sizes["session"]
+    if not learns:
+        return f"Nobody learns: {n} sessions."
     if not length.stable_for:
         return f"{n} sessions of {length.periods:,} periods; means over the last {outcome.CLOSING_SHARE:.0%}."
     converged = int(data["converged"].sum())
     share = proportion(converged, n)
     if not converged:
-        return f"0 of {n} sessions converged within {length.periods:,} periods: judge nothing by this run."
+        return f"0 of {n} sessions converged within {length.periods:,} periods."
     times = data["periods"].values[data["converged"].values] - length.stable_for
     took = f"after {times.mean() / 1e6:.3g} million periods on average" if times.mean() >= 1e5 else (
         f"after {times.mean():,.0f} periods on average"

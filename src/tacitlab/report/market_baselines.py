@@ -7,7 +7,7 @@ import numpy as np
 
 from tacitlab.measures.statistics import Estimate, mean_interval
 from tacitlab.plot.chart import HLine
-from tacitlab.report.answer import shown
+from tacitlab.report.finding import shown
 from tacitlab.report.market_tested import Tested
 from tacitlab.report.page import Cell, Section, Table
 

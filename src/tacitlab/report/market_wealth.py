@@ -8,7 +8,7 @@ from tacitlab.markets.base import Quantity
 from tacitlab.measures.concentration import gini, lorenz
 from tacitlab.measures.statistics import curve_interval, mean_interval
 from tacitlab.plot.chart import Axis, Chart, Line, Mark
-from tacitlab.report.answer import shown
+from tacitlab.report.finding import shown
 from tacitlab.report.market_tested import Tested
 
 OWNED = r"(wealth|holdings)(-\d+)?"  # quantities by agent that a market calls so, also those of one of several assets

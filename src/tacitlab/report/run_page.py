@@ -16,7 +16,8 @@ from tacitlab.measures import outcome
 from tacitlab.measures.statistics import Estimate, curve_interval, mean_interval
 from tacitlab.plot.chart import Area, Axis, Bars, Chart, Histogram, HLine, Line, Mark, VLine
 from tacitlab.report import page
-from tacitlab.report.answer import Answer, Finding, answer, answers, cell_data, ends_by_limit, shown, sweep_sentence
+from tacitlab.report.answer import Answer, answer, answers, cell_data, ends_by_limit, random_band, sweep_sentence
+from tacitlab.report.finding import Finding, shown
 from tacitlab.report.page import Page, Section, Table
 from tacitlab.theory.benchmarks import Benchmarks
 
@@ -112,6 +113,7 @@ def gain_histogram(place: xr.DataArray, benchmarks: Benchmarks) -> Chart:
         Histogram(place.values),
         VLine(0.0, benchmarks.nash.name), VLine(1.0, benchmarks.optimum.name),
         VLine(float(place.mean()), f"mean {float(place.mean()):.3f}"),
+        *([VLine(random.low, "random play")] if (random := random_band(benchmarks)) else []),
     )  # fmt: skip
     return Chart("Sessions between competition and cooperation", Axis("gain (0 = competitive, 1 = cooperative)"),
                  Axis("sessions"), marks, legend=False)  # fmt: skip
@@ -342,24 +344,29 @@ def references(benchmarks: Benchmarks, quantity: str) -> list[HLine]:
 
 
 def payoff_lines(benchmarks: Benchmarks, words: Words) -> list[HLine]:
-    """Mean payoff or cost of the two references."""
-    profiles = (*benchmarks.competitive[:1], *benchmarks.cooperative[:1])
+    """Mean payoff or cost of the two references and of random play."""
+    profiles = (*benchmarks.competitive[:1], *benchmarks.cooperative[:1], *([benchmarks.random] if benchmarks.random else []))
     return [HLine(words.sign * p.average, f"{p.name} {words.sign * p.average:.4g}") for p in profiles]
 
 
 def findings_section(found: Answer, more: Sequence[Finding] = ()) -> Section:
-    """Outcomes beside the two benchmarks."""
-    columns = ("outcome", "mean over sessions", *found.labels, "unit")
-    rows = [(f.name, shown(f.estimate), f.nash, f.optimum, f.unit) for f in (*found.findings, *more)]
+    """Outcomes beside the two benchmarks and random play."""
+    random = found.random_known
+    columns = ("outcome", "mean over sessions", *found.labels, *(["random play"] if random else []), "unit")
+    rows = [
+        (f.name, shown(f.estimate), f.nash, f.optimum, *([f.random] if random else []), f.unit)
+        for f in (*found.findings, *more)
+    ]
     if found.gain is not None:
-        rows.append(("gain (0 to 1 between the two)", str(found.gain), 0.0, 1.0, ""))
+        beside = [found.random_gain] if random else []
+        rows.append(("gain (0 to 1 between the two)", shown(found.gain), 0.0, 1.0, *beside, ""))
     return Section("Outcome and benchmarks", table=Table(columns, tuple(rows)))
 
 
 def benchmarks_section(benchmarks: Benchmarks, heading: str, words: Words) -> Section:
     """All that theory knows, in the words of the environment, with method and error."""
     rows = []
-    for profile in (*benchmarks.competitive, *benchmarks.cooperative):
+    for profile in (*benchmarks.competitive, *benchmarks.cooperative, *([benchmarks.random] if benchmarks.random else [])):
         where = "; ".join(f"{name} {_some(values)}" for name, values in profile.quantities.items())
         error = "exact" if profile.exact else f"{profile.error:.1e}"
         rows.append((profile.name, _some(words.sign * profile.payoffs), where, profile.method, error))

@@ -119,9 +119,9 @@ def print_answer(result: "Result") -> None:
     from tacitlab.report.answer import (  # xarray and its kin: not for `tacit list`
         answer,
         answers,
-        shown,
         sweep_sentence,
     )
+    from tacitlab.report.finding import shown
 
     out = console()
     dims = result.experiment.sweep_dimensions()
@@ -159,19 +159,20 @@ def print_sweep(found: "Status") -> None:
 
 
 def _print_cell(out: Console, found: "Answer") -> None:
-    from tacitlab.report.answer import shown
+    from tacitlab.report.finding import shown
 
-    table = Table(box=None, pad_edge=False)
-    for title in ("", "mean over sessions", *found.labels):
+    table, random = Table(box=None, pad_edge=False), found.random_known
+    for title in ("", "mean over sessions", *found.labels, *(["random play"] if random else [])):
         table.add_column(title, no_wrap=True)
     for finding in found.findings:
         repeats = finding.unit in finding.name.split()  # "travel time (time)"
         name = f"{finding.name} ({finding.unit})" if finding.unit and not repeats else finding.name
-        table.add_row(name, shown(finding.estimate), _number(finding.nash), _number(finding.optimum))
+        beside = (finding.nash, finding.optimum, *([finding.random] if random else []))
+        table.add_row(name, shown(finding.estimate), *map(_number, beside))
     if found.gain is not None:
-        table.add_row("gain", str(found.gain), "0", "1")
+        table.add_row("gain", shown(found.gain), "0", "1", *([_number(found.random_gain)] if random else []))
     out.print(table)
-    out.print(found.verdict)
+    out.print(found.verdict.text)
     out.print(found.convergence)
     for note in found.notes:
         out.print(f"note: {note}")

@@ -40,7 +40,7 @@ from tacitlab.lab.experiment import Experiment, from_mapping
 from tacitlab.lab.program import own_difference, program
 from tacitlab.lab.result import Result
 from tacitlab.lab.run import load, resume, run
-from tacitlab.measures.statistics import ENOUGH, Estimate, mean_interval
+from tacitlab.measures.statistics import ENOUGH, Estimate, mean_interval, two_digits
 from tacitlab.report.page import Section
 from tacitlab.store import atomic
 from tacitlab.store.folder import MANIFEST, RunFolder
@@ -310,8 +310,7 @@ class Claim:
         elif math.isinf(needed):
             why = f'the mean lies at an end of "{self.margin}", where no number of sessions decides.'
         else:
-            digits = 10 ** max(0, len(str(needed)) - 2)  # two of them say enough
-            about = f"about {math.ceil(needed / digits) * digits:,} sessions would decide."
+            about = f"about {two_digits(int(needed)):,} sessions would decide."
             why = f'the interval reaches across "{self.margin}"; {about}'
         return f"{self.note.rstrip('.')}. Undecided: {why}" if self.note else f"Undecided: {why}"
 

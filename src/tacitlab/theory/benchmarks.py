@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 
 #: "team-optimum": the joint optimum under what agents can see of the state; "independent": everybody optimises what it
 #: would get if the others did not matter, which need not be an equilibrium.
-Concept = Literal["nash", "mixed-nash", "wardrop", "joint-optimum", "pareto", "team-optimum", "independent"]
+Concept = Literal[
+    "nash", "mixed-nash", "wardrop", "joint-optimum", "pareto", "team-optimum", "independent", "random"
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,8 @@ class Benchmarks:
         Derived numbers by name, for example ``{"price of anarchy": 1.333}``.
     notes : tuple of str
         Warnings: degenerate games, missing equilibria, benchmarks that coincide.
+    random : Profile or None
+        Uniformly random play, where its payoff is known exactly.
     """
 
     competitive: tuple[Profile, ...]
@@ -80,6 +84,7 @@ class Benchmarks:
     complete: bool = True
     numbers: dict[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    random: Profile | None = None
 
     @property
     def nash(self) -> Profile:

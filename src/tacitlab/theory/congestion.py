@@ -234,7 +234,7 @@ def _notes(competitive: list[Profile], found: int, complete: bool, optimum: Prof
     elif optimum.average - competitive[0].average <= rounding:
         notes.append("every pure Nash equilibrium listed attains the social optimum: no gain over Nash is defined")
     if found > 1:
-        notes.append(f"{found:,} pure Nash equilibria in counts; the reference is the least profitable")
+        notes.append(f"{found:,} pure Nash equilibria in counts")
     if found > LISTED:
         notes.append(f"only {LISTED} pure Nash equilibria are listed")
     if not complete:

@@ -293,7 +293,7 @@ def _pure_notes(form: "NormalForm", stable: NDArray[np.int64], worth: NDArray[np
     if len(stable) > 1:
         between = f"mean payoffs {worth.min():.6g} to {worth.max():.6g}"
         cut = f"; {LISTED} are listed" if len(stable) > LISTED else ""
-        notes.append(f"{len(stable):,} pure Nash equilibria, {between}; the reference is the least profitable{cut}")
+        notes.append(f"{len(stable):,} pure Nash equilibria, {between}{cut}")
     if form.observed and len(form.transition) > 1:
         notes.append("players see the payoff regime; the benchmarks hold for one action in all regimes")
     return notes

@@ -1,0 +1,132 @@
+"""Who is better and who is worse off than in equilibrium: a mean hides that some gain what others lose."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tacitlab.environment import Words
+from tacitlab.measures.statistics import mean_interval, proportion
+from tacitlab.report.finding import Finding
+from tacitlab.report.verdict import TOLERANCE
+
+Floats = NDArray[np.float64]
+
+FEW_AGENTS = 6  # up to here each has a row of its own where they differ
+NOISE = 2.0  # standard errors of a session's own outcome that are not counted as a difference
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """What each agent ended with, as people speak of it, in sessions that count.
+
+    Attributes
+    ----------
+    values : (sessions, agents) array
+        Costs where people speak of costs.
+    errors : (sessions, agents) array
+        Standard errors of a session's own outcomes; 0 where they are exact.
+    nash, optimum : (agents,) array
+        NaN where unknown.
+    random : (agents,) array or None
+        Of uniformly random play.
+    names : tuple of str
+        "firm 1".
+    alike : bool
+        Whether the agents' numbers mean nothing: same role, same learner, same payoff in equilibrium.
+    words : Words
+    """
+
+    values: Floats
+    errors: Floats
+    nash: Floats
+    optimum: Floats
+    random: Floats | None
+    names: tuple[str, ...]
+    alike: bool
+    words: Words
+
+    @property
+    def scale(self) -> float:
+        """What a difference is measured by: the room between the benchmarks, else the equilibrium itself."""
+        room = abs(float(np.nanmean(self.optimum) - np.nanmean(self.nash))) if np.isfinite(self.optimum).any() else 0.0
+        level = float(np.abs(self.nash).mean())
+        return room if room > 1e-6 * level else level
+
+    @property
+    def better(self) -> Floats:
+        """By how much each is better off than in equilibrium, in units of :attr:`scale`."""
+        return self.words.sign * (self.values - self.nash) / self.scale
+
+
+def exploitation(found: Outcomes) -> str:
+    """Who gains and who loses beside the equilibrium, in a sentence; empty unless some do one and others the other.
+
+    Agents with names are judged by the intervals of their means over sessions. Those who are alike change places from
+    session to session: then it takes more than half of the sessions, beyond the noise of each.
+    """
+    sessions, agents = found.values.shape
+    if not 1 < agents <= FEW_AGENTS or not sessions or not np.isfinite(found.nash).all() or not found.scale:
+        return ""
+    return _among_alike(found) if found.alike else _among_named(found)
+
+
+def _among_named(found: Outcomes) -> str:
+    identical = np.ptp(found.values, axis=0).max(initial=0.0) == 0.0
+    gains, losses = [], []
+    for k, name in enumerate(found.names):
+        place = mean_interval(found.better[:, k])
+        low, high = (place.mean, place.mean) if identical else (place.low, place.high)
+        told = f"{name} ({found.words.outcome} {found.values[:, k].mean():.4g}, in equilibrium {found.nash[k]:.4g})"
+        if low > TOLERANCE:
+            gains.append(told)
+        elif high < -TOLERANCE:
+            losses.append(told)
+    if not gains or not losses:
+        return ""
+    verb = "gains" if len(gains) == 1 else "gain"
+    other = "loses" if len(losses) == 1 else "lose"
+    return f"Some gain what others lose: {' and '.join(gains)} {verb}, {' and '.join(losses)} {other}."
+
+
+def _among_alike(found: Outcomes) -> str:
+    margin = NOISE * found.errors / found.scale
+    gains = (found.better - margin > TOLERANCE).any(axis=1)
+    losses = (found.better + margin < -TOLERANCE).any(axis=1)
+    both = gains & losses
+    if not proportion(int(both.sum()), len(both)).low > 0.5:  # also where one session has no interval
+        return ""
+    outcome, order = found.words.outcome, np.sort(found.values[both], axis=1).mean(axis=0)
+    return (
+        f"Some gain what others lose in {int(both.sum())} of {len(both)} sessions: there the mean {outcome} is between "
+        f"{order[0]:.4g} and {order[-1]:.4g}, in equilibrium {found.nash[0]:.4g}."
+    )
+
+
+def agent_rows(found: Outcomes) -> list[Finding]:
+    """A row for each agent where they differ by construction or in what they ended with; none where they are many."""
+    agents, words = found.values.shape[1], found.words
+    if not 1 < agents <= FEW_AGENTS or not len(found.values):
+        return []
+    if not found.alike:
+        return [_row(found, f"{words.outcome}, {name}", found.values[:, k], k) for k, name in enumerate(found.names)]
+    order = np.sort(found.values, axis=1)
+    if np.ptp(order, axis=1).mean() <= TOLERANCE * found.scale:
+        return []  # they hardly differ
+    names = ("cheapest", "dearest") if words.cost else ("worst-off", "best-off")
+    if agents == 2:
+        names = ("cheaper", "dearer") if words.cost else ("worse-off", "better-off")
+    rows = []
+    for which, k in zip(names, (0, -1), strict=True):
+        sides = [float(np.sort(side)[k]) for side in (found.nash, found.optimum)]
+        random = None if found.random is None else float(np.sort(found.random)[k])
+        estimate = mean_interval(order[:, k])
+        rows.append(Finding(f"{words.outcome}, {which} {words.role}", estimate, *sides, words.unit, True, random))
+    return rows
+
+
+def _row(found: Outcomes, name: str, values: Floats, k: int) -> Finding:
+    random = None if found.random is None else float(found.random[k])
+    nash, optimum = float(found.nash[k]), float(found.optimum[k])
+    return Finding(name, mean_interval(values), nash, optimum, found.words.unit, True, random)
+

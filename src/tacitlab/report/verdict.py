@@ -1,0 +1,215 @@
+"""The one sentence about an outcome: which benchmarks and null models it can be told from, by one rule.
+
+Everything has a place on the way from the competitive (0) to the cooperative benchmark (1). An outcome is an interval
+there. What needs no cooperation is a band: the set of known equilibria, uniformly random play, what forced exploration
+makes of an equilibrium. An interval inside a band has found its explanation, one that meets no band has none among
+them, and one that reaches across the end of a band decides nothing about it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from tacitlab.measures.statistics import Estimate, sessions_to_exclude
+from tacitlab.theory.benchmarks import Benchmarks
+
+FEWEST = 4  # sessions: the interval of fewer is no interval
+TOLERANCE = 0.05  # of the way from the competitive to the cooperative outcome: closer counts as reached
+
+
+class Word(StrEnum):
+    """What an outcome is called."""
+
+    COOPERATIVE = "more cooperative"  # than all that needs no cooperation
+    COMPETITIVE = "competitive"
+    RANDOM = "random"  # not told from random play
+    EXPLORATION = "exploration"  # explained by forced exploration
+    BELOW_RANDOM = "below random"  # above every equilibrium, yet closer to it than random play
+    WORSE = "worse"  # than the competitive benchmark
+    EXPLOITS = "exploits"  # some gain what others lose
+    SCRIPTED = "scripted"  # beyond all that needs no cooperation, but nobody learned it
+    OPTIMUM = "optimum"  # a team that has what it can have
+    BETWEEN = "between"  # two benchmarks of a team
+    NOT_LEARNED = "not learned"
+    UNDECIDED = "undecided"
+    NOTHING = "nothing"  # no benchmarks, or no session
+
+
+class Support(StrEnum):
+    """What holds an outcome up."""
+
+    HELD = "no deviation pays"  # in more than half of the sessions
+    NOT_HELD = "a deviation pays"
+    MEMORYLESS = "nobody can punish"
+    MYOPIC = "nobody minds a punishment"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A word and the sentence that says it."""
+
+    word: Word
+    text: str
+    support: Support = Support.UNKNOWN
+
+
+@dataclass(frozen=True)
+class Band:
+    """What needs no cooperation, as places between the two benchmarks.
+
+    Attributes
+    ----------
+    word : Word
+        What an outcome inside is called.
+    name : str
+        Such as "random play".
+    low, high : float
+        Without tolerance; equal where a number is known exactly.
+    """
+
+    word: Word
+    name: str
+    low: float
+    high: float
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The band with its tolerance."""
+        return self.low - TOLERANCE, self.high + TOLERANCE
+
+    def holds(self, gain: Estimate) -> bool:
+        """Whether the whole interval lies inside."""
+        low, high = self.ends
+        return gain.low > low and gain.high < high
+
+    def meets(self, gain: Estimate) -> bool:
+        """Whether some of the interval lies inside."""
+        low, high = self.ends
+        return gain.high > low and gain.low < high
+
+    def __str__(self) -> str:
+        if self.word is Word.COMPETITIVE:
+            return self.name
+        place = f"{self.low:.0%}" if f"{self.low:.0%}" == f"{self.high:.0%}" else f"{self.low:.0%} to {self.high:.0%}"
+        return f"{self.name} ({place})"
+
+
+def equilibria(benchmarks: Benchmarks) -> Band:
+    """The band from the competitive reference to the known equilibrium that pays most, or least."""
+    places = [0.0]
+    if benchmarks.competitive and benchmarks.cooperative:
+        low, room = benchmarks.nash.average, benchmarks.optimum.average - benchmarks.nash.average
+        places += [(profile.average - low) / room for profile in benchmarks.competitive if room]
+    best, worst = max(places), min(places)
+    if best > TOLERANCE or worst < -TOLERANCE:
+        reach = f"{worst:.0%} to {best:.0%}" if worst < -TOLERANCE else f"to {best:.0%}"
+        return Band(Word.COMPETITIVE, f"the known equilibria (which reach {reach})", worst, best)
+    return Band(Word.COMPETITIVE, "the competitive benchmark", worst, best)
+
+
+def judged(gain: Estimate | None, bands: Sequence[Band], labels: tuple[str, str], who: str = "agents") -> Verdict:
+    """Which bands an outcome lies in, meets, or is beyond.
+
+    Parameters
+    ----------
+    gain : Estimate or None
+        Place between the two benchmarks over sessions that differ; None where they coincide or are unknown.
+    bands : sequence of Band
+        The equilibria first.
+    labels : (str, str)
+        Names of the two benchmarks.
+    who : str
+        What agents are called, in the plural.
+
+    Examples
+    --------
+    >>> bands = [Band(Word.COMPETITIVE, "the competitive benchmark", 0, 0), Band(Word.RANDOM, "random play", 0.5, 0.5)]
+    >>> for low, high in [(0.80, 0.90), (0.48, 0.52), (0.0, 0.02), (0.2, 0.3), (0.4, 0.9)]:
+    ...     print(judged(Estimate((low + high) / 2, low, high, 0.02, 20), bands, ("Nash", "monopoly"), "firms").text)
+    More cooperative than the competitive benchmark and random play (50%): the firms end 85% of the way from Nash to
+    monopoly (95 % CI 80% to 90%).
+    Not told from random play (50%): the firms end 50% of the way from Nash to monopoly (95 % CI 48% to 52%).
+    Competitive: within 5% of the competitive benchmark: the firms end 1% of the way from Nash to monopoly (95 % CI 0%
+    to 2%).
+    Above the competitive benchmark, but below random play (50%), which needs no cooperation: the firms end 25% of the
+    way from Nash to monopoly (95 % CI 20% to 30%).
+    Undecided: above the competitive benchmark, not told from random play (50%): the firms end 65% of the way from Nash
+    to monopoly (95 % CI 40% to 90%); if the mean stays, about 130 sessions would decide.
+    """
+    nash, optimum = labels
+    if gain is None:
+        text = "The benchmarks coincide or are unknown, so that the outcome has no place between them."
+        return Verdict(Word.NOTHING, text)
+    way = f"of the way from {nash} to {optimum}"
+    if np.isnan(gain.low):
+        return Verdict(Word.UNDECIDED, f"One session alone says nothing; its outcome lies {gain.mean:.0%} {way}.")
+    where = f"the {who} end {gain.mean:.0%} {way}{spread(gain)}"
+    if gain.n < FEWEST and gain.low < gain.high:
+        return Verdict(Word.UNDECIDED, f"Undecided with {gain.n} sessions, {FEWEST} at least are asked for: {where}.")
+    inside = [band for band in bands if band.holds(gain)]
+    met = [band for band in bands if band.meets(gain)]
+    if inside:
+        return _explained(inside, met, where)
+    if met:
+        return _undecided(gain, bands, met, where)
+    below = [band for band in bands if band.ends[1] <= gain.low]
+    above = [band for band in bands if band.ends[0] >= gain.high]
+    if bands[0] in above:
+        found = f"Worse for the {who} than {_and([bands[0]])}"
+        others = [band for band in bands[1:] if band in above]
+        found += f" and than {_and(others)}" if others else ""
+        found += f", better than {_and(below)}" if below else ""
+        return Verdict(Word.WORSE, f"{found}: {where}.")
+    if above:
+        return Verdict(
+            Word.BELOW_RANDOM, f"Above {_and(below)}, but below {_and(above)}, which needs no cooperation: {where}."
+        )
+    named = [bands[0], *(band for band in below[1:] if band.low > bands[0].high)]  # the others go without saying
+    return Verdict(Word.COOPERATIVE, f"More cooperative than {_and(named)}: {where}.")
+
+
+def spread(gain: Estimate) -> str:
+    """How sure a place is; where sessions do not differ there is no interval to speak of.
+
+    Examples
+    --------
+    >>> spread(Estimate(0.5, 0.4, 0.6, 0.05, 10)), spread(Estimate(0.5, 0.5, 0.5, 0.0, 10))
+    (' (95 % CI 40% to 60%)', ' (exactly so in all 10 sessions)')
+    """
+    if gain.low == gain.high:
+        return f" (exactly so in all {gain.n} sessions)" if gain.n > 1 else " (exactly so in all sessions)"
+    digits = next((d for d in range(6) if f"{gain.low:.{d}%}" != f"{gain.high:.{d}%}"), 6)
+    return f" ({100 * gain.level:g} % CI {gain.low:.{digits}%} to {gain.high:.{digits}%})"
+
+
+def _explained(inside: Sequence[Band], met: Sequence[Band], where: str) -> Verdict:
+    first = inside[0]
+    others = [band for band in met if band is not first]
+    also = f"; not told from {_and(others)} either" if others else ""
+    if first.word is Word.COMPETITIVE:
+        near = f"within {TOLERANCE:.0%} of" if first.low == first.high else "no further than"
+        return Verdict(first.word, f"Competitive: {near} {first.name}: {where}{also}.")
+    if first.word is Word.EXPLORATION:
+        return Verdict(first.word, f"Explained by {first}: {where}{also}.")
+    return Verdict(first.word, f"Not told from {first}: {where}{also}.")
+
+
+def _undecided(gain: Estimate, bands: Sequence[Band], met: Sequence[Band], where: str) -> Verdict:
+    told = []
+    if below := [band for band in bands if band.ends[1] <= gain.low]:
+        told.append(f"above {_and(below)}")
+    if above := [band for band in bands if band.ends[0] >= gain.high]:
+        told.append(f"below {_and(above)}")
+    told.append(f"not told from {_and(met)}")
+    ends = [end for band in met for end in band.ends if gain.low <= end <= gain.high]
+    needed = sessions_to_exclude(gain, ends)
+    about = f"; if the mean stays, about {needed:,} sessions would decide" if needed else ""
+    return Verdict(Word.UNDECIDED, f"Undecided: {', '.join(told)}: {where}{about}.")
+
+
+def _and(bands: Sequence[Band]) -> str:
+    *others, last = map(str, bands)
+    return f"{', '.join(others)} and {last}" if others else last
