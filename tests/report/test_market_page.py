@@ -193,8 +193,7 @@ def test_a_sweep_has_curves_a_table_learning_and_failures():
     assert "with exploration" in drawn["Learning: shortfall"].caption
     assert drawn["Learning: shortfall"].x.title == "time (episodes)"
     found = table(built, "Outcome by cell")
-    assert found.columns == ("permanent", "shortfall", "Nash", "joint optimum", "shortfall, cheaper trader",
-                             "shortfall, dearer trader", "gain", "failed")  # fmt: skip
+    assert found.columns == ("permanent", "shortfall", "Nash", "joint optimum", "gain", "failed")
     assert not any("cheaper" in title for title in drawn)
     assert [row[-1] for row in found.rows] == ["1 of 10", "0 of 10", "0 of 10"]
     assert table(built, "Sessions that failed").rows[0][0] == "cell 0, session 4"

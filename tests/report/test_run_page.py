@@ -65,7 +65,7 @@ def bertrand():
 def test_braess_shows_travel_time_with_its_benchmarks_and_route_shares(braess):
     drawn = charts(braess)
     time = drawn["Learning: travel time"]
-    assert references(time) == {"Nash 2": 2.0, "social optimum 1.5": 1.5}
+    assert references(time) == {"Nash 2": 2.0, "social optimum 1.5": 1.5, "random play 1.6": pytest.approx(1.6)}
     assert (time.x.title, time.y.title) == ("time (periods)", "mean travel time")  # not "travel time (time)"
     assert list(lines(time)) == ["mean of all drivers"]
     shares = drawn["Shares of each route"].marks[0]
@@ -146,7 +146,7 @@ def test_a_sweep_over_one_number_is_a_curve_with_benchmarks_and_greedy_play():
     assert list(lines(chart)) == ["while learning, last fifth", "greedy play afterwards"]
     for line in lines(chart).values():
         np.testing.assert_array_equal(line.x, [0.0, 0.1, 0.5])
-    assert references(chart) == {"Nash 2": 2.0, "social optimum 1.5": 1.5}
+    assert references(chart) == {"Nash 2": 2.0, "social optimum 1.5": 1.5, "random play 1.6": pytest.approx(1.6)}
     assert chart.x.title == "probability of a uniformly random action, epsilon"
     rows = table(page_of, "Outcome by cell").rows
     assert [row[0] for row in rows] == ["0.5", "0", "0.1"]
@@ -183,7 +183,7 @@ def test_settings_without_numbers_are_bars():
     page_of = swept(learners__ties=["first", "random"])
     chart = charts(page_of)["Travel time by setting"]
     assert chart.marks[0].categories == ("ties = first", "ties = random")
-    assert references(chart) == {"Nash 2": 2.0, "social optimum 1.5": 1.5}
+    assert references(chart) == {"Nash 2": 2.0, "social optimum 1.5": 1.5, "random play 1.6": pytest.approx(1.6)}
     assert_prints(page_of)
 
 
@@ -193,7 +193,7 @@ def test_benchmarks_that_move_with_the_sweep_are_curves_and_columns():
     np.testing.assert_allclose(lines(chart)["Nash"].y, [2.0, 1.8, 1.5])
     assert references(chart) == {"social optimum 1.5": 1.5}
     found = table(page_of, "Outcome by cell")
-    assert found.columns == ("cost", "travel time", "Nash", "social optimum", "gain", "converged")
+    assert found.columns == ("cost", "travel time", "Nash", "social optimum", "random play", "gain", "converged")
     assert found.rows[-1][-2] is None  # the benchmarks coincide at a cost of one half
     gain = lines(charts(page_of)["Gain against cost"])[""]
     assert np.isfinite(gain.y).tolist() == [True, True, False]

@@ -88,7 +88,8 @@ def of_environment(environment: Any, whole: bool) -> Plain:
         "common_reward": environment.common_reward,
         "roles": [
             {"name": role.name, "agents": role.agents, "observes": list(role.observes), "levels": list(role.levels),
-             "actions": type(role.actions).__name__.lower(), "size": role.actions.size}
+             "actions": type(role.actions).__name__.lower(), "size": role.actions.size, "outcome": role.outcome,
+             "unit": role.unit}
             for role in roles
         ],
         "quantities": [list(quantity) for quantity in environment.quantities()],
@@ -347,7 +348,15 @@ class StoredMarket(_StoredEnvironment, Market):  # type: ignore[misc, override]
 
     def roles(self) -> tuple[Role, ...]:
         return tuple(
-            Role(r["name"], r["agents"], tuple(r["observes"]), ACTIONS[r["actions"]](r["size"]), tuple(r["levels"]))
+            Role(
+                r["name"],
+                r["agents"],
+                tuple(r["observes"]),
+                ACTIONS[r["actions"]](r["size"]),
+                tuple(r["levels"]),
+                r.get("outcome", ""),
+                r.get("unit", ""),
+            )
             for r in self.known["roles"]
         )
 

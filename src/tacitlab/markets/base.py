@@ -41,6 +41,8 @@ class Role:
         the candidates itself.
     levels : tuple of int
         How many values, 0 and on, each component of the observation takes; empty if they are continuous.
+    outcome, unit : str
+        What its payoff is, where it is not what the market calls a payoff: never averaged with that of others.
     """
 
     name: str
@@ -48,6 +50,8 @@ class Role:
     observes: tuple[str, ...]
     actions: Discrete | Continuous
     levels: tuple[int, ...] = ()
+    outcome: str = ""
+    unit: str = ""
 
 
 class Quantity(NamedTuple):

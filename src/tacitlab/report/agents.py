@@ -13,6 +13,7 @@ from tacitlab.report.verdict import TOLERANCE
 Floats = NDArray[np.float64]
 
 FEW_AGENTS = 6  # up to here each has a row of its own where they differ
+SAME = 1e-6  # of the level: benchmarks that are closer leave no room
 NOISE = 2.0  # standard errors of a session's own outcome that are not counted as a difference
 
 
@@ -49,9 +50,10 @@ class Outcomes:
     @property
     def scale(self) -> float:
         """What a difference is measured by: the room between the benchmarks, else the equilibrium itself."""
-        room = abs(float(np.nanmean(self.optimum) - np.nanmean(self.nash))) if np.isfinite(self.optimum).any() else 0.0
-        level = float(np.abs(self.nash).mean())
-        return room if room > 1e-6 * level else level
+        nash, optimum = float(self.nash.mean()), float(self.optimum.mean())
+        room, levels = abs(optimum - nash), [abs(level) for level in (nash, optimum) if np.isfinite(level)]
+        level = max(levels, default=float(np.abs(self.values).mean()))
+        return room if room > SAME * level else level  # NaN is not more
 
     @property
     def better(self) -> Floats:
@@ -93,7 +95,7 @@ def _among_alike(found: Outcomes) -> str:
     margin = NOISE * found.errors / found.scale
     gains = (found.better - margin > TOLERANCE).any(axis=1)
     losses = (found.better + margin < -TOLERANCE).any(axis=1)
-    both = gains & losses
+    both = np.asarray(gains & losses)
     if not proportion(int(both.sum()), len(both)).low > 0.5:  # also where one session has no interval
         return ""
     outcome, order = found.words.outcome, np.sort(found.values[both], axis=1).mean(axis=0)
@@ -118,10 +120,12 @@ def agent_rows(found: Outcomes) -> list[Finding]:
         names = ("cheaper", "dearer") if words.cost else ("worse-off", "better-off")
     rows = []
     for which, k in zip(names, (0, -1), strict=True):
-        sides = [float(np.sort(side)[k]) for side in (found.nash, found.optimum)]
+        nash, optimum = (float(np.sort(side)[k]) for side in (found.nash, found.optimum))
         random = None if found.random is None else float(np.sort(found.random)[k])
         estimate = mean_interval(order[:, k])
-        rows.append(Finding(f"{words.outcome}, {which} {words.role}", estimate, *sides, words.unit, True, random))
+        rows.append(
+            Finding(f"{words.outcome}, {which} {words.role}", estimate, nash, optimum, words.unit, True, random)
+        )
     return rows
 
 
@@ -129,4 +133,3 @@ def _row(found: Outcomes, name: str, values: Floats, k: int) -> Finding:
     random = None if found.random is None else float(found.random[k])
     nash, optimum = float(found.nash[k]), float(found.optimum[k])
     return Finding(name, mean_interval(values), nash, optimum, found.words.unit, True, random)
-

@@ -89,13 +89,21 @@ def answer(result: Result, cell: int = 0) -> Answer:
     gain = mean_interval(place.values) if bool(place.notnull().all()) else None
     labels = names_of(benchmarks)
     epsilons = np.zeros(players) if by_limit else forced(experiment, players)
-    bands = [equilibria(benchmarks), explained(game, benchmarks, epsilons), random_band(benchmarks)]
+    levels = [profile.average for profile in benchmarks.competitive]
+    highest = benchmarks.optimum.average if benchmarks.cooperative else np.nan
+    bands = [equilibria(levels, highest), explained(game, benchmarks, epsilons), random_band(benchmarks)]
     place_of_mean = judged(gain, [band for band in bands if band], labels, f"{game.role}s")
     learns = any(learner.learns for learner in experiment.learners)
     length, added = experiment.length, experiment.intervention.note()
-    notes = [*benchmarks.notes, reference_note(benchmarks, game.words()), added, temperatures(experiment.learners, length.periods)]
+    notes = [
+        *benchmarks.notes,
+        reference_note(benchmarks, game.words()),
+        added,
+        temperatures(experiment.learners, length.periods),
+    ]
+    said = stated(place_of_mean, result, cell, data, exploitation(found))
     return Answer(
-        tuple(findings), gain, stated(place_of_mean, result, cell, data, exploitation(found)), _convergence(length, data, learns),
+        tuple(findings), gain, said, _convergence(length, data, learns),
         f"{int(data['converged'].sum())} of {data.sizes['session']}" if length.stable_for else "-",
         labels, tuple(note for note in notes if note),
     )  # fmt: skip
@@ -139,7 +147,9 @@ def random_band(benchmarks: Benchmarks) -> Band | None:
 def _outcomes(experiment: Experiment, payoff: xr.DataArray, data: xr.Dataset, benchmarks: Benchmarks) -> Outcomes:
     words, players = experiment.game.words(), data.sizes["agent"]
     values = words.sign * payoff.transpose("session", "agent").values
-    nash, optimum = (words.sign * np.asarray(data[name].values, np.float64) for name in ("nash_payoff", "optimum_payoff"))
+    nash, optimum = (
+        words.sign * np.asarray(data[name].values, np.float64) for name in ("nash_payoff", "optimum_payoff")
+    )
     random = None
     if benchmarks.random is not None:
         random = np.broadcast_to(words.sign * benchmarks.random.payoffs, (players,))

@@ -6,6 +6,8 @@ import numpy as np
 
 from tacitlab.measures.statistics import Estimate
 
+RANDOM_PLAY = "random play"
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -32,6 +34,11 @@ class Finding:
     unit: str = ""
     detail: bool = False
     random: float | None = None
+
+    @property
+    def beside(self) -> tuple[float | None, float | None, float | None]:
+        """The two benchmarks and random play."""
+        return self.nash, self.optimum, self.random
 
 
 def shown(estimate: Estimate | None) -> str:

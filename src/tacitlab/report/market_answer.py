@@ -1,48 +1,95 @@
 """The answer of a run in a market: what the test with frozen policies brought, benchmarks beside it, verdict."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tacitlab.lab.result import Result
-from tacitlab.measures.statistics import mean_interval
-from tacitlab.report.answer import (
-    TOLERANCE,
-    Answer,
-    Finding,
-    best_equilibrium,
-    names_of,
-    verdict,
-)
-from tacitlab.report.market_baselines import baselines, sentence
+from tacitlab.measures.statistics import Estimate, mean_interval, sessions_to_exclude
+from tacitlab.report.agents import FEW_AGENTS, Outcomes, agent_rows, exploitation
+from tacitlab.report.answer import Answer, names_of
+from tacitlab.report.exploring import not_yet, training_note
+from tacitlab.report.finding import Finding
+from tacitlab.report.market_baselines import Baseline, baselines, sentence
 from tacitlab.report.market_tested import SAME, Tested, failure_sentence, outcome_of
 from tacitlab.report.team_answer import is_team, team_verdict
+from tacitlab.report.verdict import FEWEST, TOLERANCE, Band, Verdict, Word, equilibria, judged
 from tacitlab.theory.benchmarks import Profile
 
 Floats = NDArray[np.float64]
 
-FEW_AGENTS = 6  # up to here each has a row of its own where they differ
+RANDOM = "random"  # the rule that chooses at random, wherever a market has one
 
 
 def market_answer(result: Result, cell: int = 0) -> Answer:
     """Outcome, benchmarks and verdict of one cell of an experiment in a market."""
     found = outcome_of(result, cell)
+    rules, labels = baselines(found), names_of(found.benchmarks)
     enough = len(found.outcomes) > 0
     gain = mean_interval(found.gains) if enough and found.gains is not None else None
-    labels = names_of(found.benchmarks)
-    if not enough:
-        judged = "Every session failed: nothing can be said about the outcome."
-    elif gain is not None and is_team(found.benchmarks):
-        judged = team_verdict(gain, found.benchmarks, found.words.role)
-    elif gain is not None:
-        judged = verdict(gain, best_equilibrium(found.benchmarks), labels)
-    else:
-        judged = _from_one_benchmark(found, labels)
-    judged = f"{judged} {sentence(baselines(found))}".strip()
+    told = (note for note in (*found.benchmarks.notes, *_played(found), training_note(found.experiment)) if note)
     return Answer(
-        tuple(_findings(found)), gain, judged, _sessions(found), f"{len(found.failures)} of {found.sessions}", labels,
-        (*found.benchmarks.notes, *_played(found)), tallied="failed", failed=len(found.failures),
+        tuple(_findings(found, rules)), gain, _verdict(found, gain, labels, rules), _sessions(found),
+        f"{len(found.failures)} of {found.sessions}", labels, tuple(told), tallied="failed", failed=len(found.failures),
+    )  # fmt: skip
+
+
+def _verdict(found: Tested, gain: Estimate | None, labels: tuple[str, str], rules: Sequence[Baseline]) -> Verdict:
+    """What the outcome is called, and beside which rules."""
+    if not len(found.outcomes):
+        return Verdict(Word.NOTHING, "Every session failed: nothing can be said about the outcome.")
+    if gain is None:
+        judged_ = _from_one_benchmark(found, labels)
+    elif is_team(found.benchmarks):
+        judged_ = team_verdict(gain, found.benchmarks, found.words.role)
+    else:
+        judged_ = judged(gain, _bands(found, gain, rules), labels, f"{found.words.role}s")
+    text = f"{judged_.text} {sentence(rules)}".strip()
+    learns = any(learner.learns for learner in found.experiment.learners)
+    if learns and (why := not_yet(found.experiment, found.learned)):
+        return Verdict(Word.NOT_LEARNED, f"No verdict: {why}. So far: {text}")
+    if exploited := "" if found.market.common_reward else exploitation(_outcomes(found, rules)):
+        return Verdict(Word.EXPLOITS, f"{exploited} Together: {text}")
+    if not learns and judged_.word is Word.COOPERATIVE:
+        return Verdict(Word.SCRIPTED, f"Nobody learns here; what was fixed beforehand is {text[:1].lower()}{text[1:]}")
+    return Verdict(judged_.word, text)
+
+
+def _bands(found: Tested, gain: Estimate, rules: Sequence[Baseline]) -> list[Band]:
+    """The known equilibria and random play, as far as they have a place."""
+    sign, levels = found.words.sign, [found.level(profile) for profile in found.benchmarks.competitive]
+    bands = [equilibria([sign * level for level in levels], sign * float(found.mean(found.optimum)))]
+    exact = found.benchmarks.random
+    nash, room = sign * float(found.mean(found.nash)), found.room or np.nan
+    if exact is not None:
+        place = (sign * found.level(exact) - nash) / room
+        return [*bands, Band(Word.RANDOM, "random play", place, place)]
+    for row in rules:
+        if row.rule == RANDOM and found.compared == found.counted and not np.isnan(row.outcome.low):
+            ends = sorted((sign * end - nash) / room for end in (row.outcome.low, row.outcome.high))
+            bands.append(Band(Word.RANDOM, "random play", *ends))
+    return bands
+
+
+def _random(found: Tested, rules: Sequence[Baseline]) -> Floats | None:
+    """What each agent gets where all play at random, exactly or as it was played beside the learners."""
+    exact, n = found.benchmarks.random, found.market.n_players
+    if exact is not None:
+        return np.broadcast_to(found.words.sign * exact.payoffs, (n,))
+    return next((row.agents for row in rules if row.rule == RANDOM), None)
+
+
+def _outcomes(found: Tested, rules: Sequence[Baseline]) -> Outcomes:
+    """Of the agents that count."""
+    who, episodes = found.counted, found.data["test_payoff"].astype(np.float64).transpose("session", "episode", "agent")
+    errors = episodes.std("episode", ddof=1).values / np.sqrt(max(1, episodes.sizes["episode"]))
+    mixed, random = len(set(found.learners)) > 1, _random(found, rules)
+    names = tuple(f"{found.agents[k]}, {found.learners[k]}" if mixed else found.agents[k] for k in who)
+    return Outcomes(
+        found.outcomes[:, who], np.nan_to_num(errors[:, who]), found.nash[who], found.optimum[who],
+        None if random is None else random[who], names, found.alike, found.words,
     )  # fmt: skip
 
 
@@ -66,42 +113,41 @@ def _played(found: Tested) -> tuple[str, ...]:
 # --- numbers -------------------------------------------------------------------------------------------------------
 
 
-def _findings(found: Tested) -> list[Finding]:
+def _findings(found: Tested, rules: Sequence[Baseline]) -> list[Finding]:
     """All agents together, then each of them as far as they differ, then prices and the like."""
-    name, n = found.words.outcome, found.market.n_players
-    rows = [_finding(found, name, list(range(n)))]
+    name, n, random = found.words.outcome, found.market.n_players, _random(found, rules)
+    rows = [_finding(found, name, found.counted, random)]
     if found.market.common_reward:  # everybody gets the same
-        return rows + _quantities(found)
-    if found.alike and n == 2:
-        order, nash, optimum = (np.sort(side) for side in (found.outcomes, found.nash, found.optimum))
-        names = ("cheaper", "dearer") if found.words.cost else ("worse-off", "better-off")
-        for k, which in enumerate(names):
-            estimate, sides = mean_interval(order[:, k]), (float(nash[k]), float(optimum[k]))
-            rows.append(Finding(f"{name}, {which} {found.words.role}", estimate, *sides, found.words.unit, detail=True))
-    elif not found.alike and 1 < n <= FEW_AGENTS:
-        mixed = len(set(found.learners)) > 1
-        for k in range(n):
-            who = f"{found.agents[k]}, {found.learners[k]}" if mixed else found.agents[k]
-            rows.append(_finding(found, f"{name}, {who}", [k]))
-    elif len(found.market.roles()) > 1:
-        seated = [(role.name, kind) for (role, _), kind in zip(found.experiment.seated(), found.learners, strict=True)]
-        for role, kind in dict.fromkeys(seated):
-            these = [k for k in range(n) if seated[k] == (role, kind)]
-            rows.append(_finding(found, f"{name}, {len(these)} {role}{'s' if len(these) > 1 else ''}, {kind}", these))
-    elif len(set(found.learners)) > 1:
-        for kind in dict.fromkeys(found.learners):
-            these = [k for k in range(n) if found.learners[k] == kind]
-            rows.append(_finding(found, f"{name}, {len(these)} {found.words.role}s, {kind}", these))
-    return rows + _quantities(found)
+        return rows + _quantities(found, rules)
+    seated = found.experiment.seated()
+    if len(found.counted) <= FEW_AGENTS:
+        rows += agent_rows(_outcomes(found, rules))
+    else:
+        several = len(found.market.roles()) > 1
+        kinds = [(role.name if several else found.words.role, kind)
+                 for (role, _), kind in zip(seated, found.learners, strict=True)]  # fmt: skip
+        groups = dict.fromkeys(kinds[k] for k in found.counted)
+        for role, kind in groups if len(groups) > 1 else ():
+            these = [k for k in range(n) if kinds[k] == (role, kind)]
+            rows.append(
+                _finding(found, f"{name}, {len(these)} {role}{'s' if len(these) > 1 else ''}, {kind}", these, random)
+            )
+    for k in range(n):
+        if k not in found.counted:
+            seat = seated[k][0]
+            rows.append(replace(_finding(found, f"{seat.outcome}, {found.agents[k]}", [k], random), unit=seat.unit))
+    return rows + _quantities(found, rules)
 
 
-def _finding(found: Tested, name: str, agents: list[int]) -> Finding:
+def _finding(found: Tested, name: str, agents: list[int], random: Floats | None) -> Finding:
     estimate = mean_interval(found.outcomes[:, agents].mean(axis=1))
     nash, optimum = (float(side[agents].mean()) for side in (found.nash, found.optimum))
-    return Finding(name, estimate, nash, optimum, found.words.unit, detail=len(agents) < found.market.n_players)
+    level = None if random is None else float(random[agents].mean())
+    detail = len(agents) < len(found.counted) or agents != found.counted
+    return Finding(name, estimate, nash, optimum, found.words.unit, detail, level)
 
 
-def _quantities(found: Tested) -> list[Finding]:
+def _quantities(found: Tested, rules: Sequence[Baseline]) -> list[Finding]:
     """What is recorded and has a benchmark of the same name, such as a price: means over steps and agents."""
     rows = []
     known = (found.benchmarks.competitive[:1], found.benchmarks.cooperative[:1])
@@ -111,7 +157,10 @@ def _quantities(found: Tested) -> list[Finding]:
         values = found.data[f"test_{quantity.name}"].astype(np.float64)
         means = values.mean([dim for dim in values.dims if dim != "session"]).values
         nash, optimum = (_level(profiles, quantity.name) for profiles in known)
-        rows.append(Finding(quantity.name, mean_interval(means), nash, optimum, quantity.unit))
+        exact = (found.benchmarks.random,) if found.benchmarks.random else ()
+        played = next((row.quantities.get(quantity.name) for row in rules if row.rule == RANDOM), None)
+        random = _level(exact, quantity.name) if exact else played
+        rows.append(Finding(quantity.name, mean_interval(means), nash, optimum, quantity.unit, random=random))
     return rows
 
 
@@ -123,11 +172,11 @@ def _level(profiles: Sequence[Profile], name: str) -> float | None:
 # --- words ---------------------------------------------------------------------------------------------------------
 
 
-def _from_one_benchmark(found: Tested, labels: tuple[str, str]) -> str:
+def _from_one_benchmark(found: Tested, labels: tuple[str, str]) -> Verdict:
     """The verdict where the outcome has no place between two benchmarks: its distance from the one there is."""
-    nash, optimum = float(found.nash.mean()), float(found.optimum.mean())
+    nash, optimum = float(found.mean(found.nash)), float(found.mean(found.optimum))
     if np.isnan(nash) and np.isnan(optimum):
-        return "No equilibrium and no joint optimum is known."
+        return Verdict(Word.NOTHING, "No equilibrium and no joint optimum is known.")
     label, reference = (labels[0], nash) if np.isnan(optimum) else (labels[1], optimum)
     if np.isnan(optimum):
         why = "No joint optimum is known."
@@ -139,27 +188,35 @@ def _from_one_benchmark(found: Tested, labels: tuple[str, str]) -> str:
         why = f"{labels[0]} and {labels[1]} coincide."
     else:
         why, label, reference = f"The {labels[1]} that was found is no better than {labels[0]}.", labels[0], nash
-    return f"{why} {_distance(found, label, reference)}"
+    judged_ = _distance(found, label, reference)
+    return Verdict(judged_.word, f"{why} {judged_.text}")
 
 
-def _distance(found: Tested, label: str, reference: float) -> str:
+def _distance(found: Tested, label: str, reference: float) -> Verdict:
     """How far the outcome lies from one benchmark, and whether that is better or worse."""
     relative = abs(reference) > 0
-    estimate = mean_interval((found.outcomes.mean(axis=1) - reference) / (abs(reference) if relative else 1.0))
+    estimate = mean_interval((found.mean(found.outcomes) - reference) / (abs(reference) if relative else 1.0))
     form = "{:+.1%}" if relative else f"{{:+.4g}} {found.words.unit}".rstrip()
     where = f"the mean {found.words.outcome} differs from that of {label} by {form.format(estimate.mean)}"
     if np.isnan(estimate.low):
-        return f"One session alone says nothing; {where}."
+        return Verdict(Word.UNDECIDED, f"One session alone says nothing; {where}.")
     where += f" (95 % CI {form.format(estimate.low)} to {form.format(estimate.high)})"
+    if estimate.n < FEWEST and estimate.low < estimate.high:
+        return Verdict(
+            Word.UNDECIDED, f"Undecided with {estimate.n} sessions, {FEWEST} at least are asked for: {where}."
+        )
     low, high = sorted((found.words.sign * estimate.low, found.words.sign * estimate.high))  # positive: better
     near = TOLERANCE if relative else 0.0
     if low >= -near and high <= near:
-        return f"{f'Within {near:.0%} of' if relative else 'As good as'} {label}: {where}."
+        close = f"Within {near:.0%} of" if relative else "As good as"
+        return Verdict(Word.COMPETITIVE, f"{close} {label}: {where}.")
     if high < -near:
-        return f"Worse than {label}: {where}."
+        return Verdict(Word.WORSE, f"Worse than {label}: {where}.")
     if low > near:
-        return f"Better than {label}: {where}."
-    return f"Undecided with so few sessions: {where}; add sessions."
+        return Verdict(Word.COOPERATIVE, f"Better than {label}: {where}.")
+    needed = sessions_to_exclude(estimate, [end for end in (-near, near) if estimate.low <= end <= estimate.high])
+    about = f"; if the mean stays, about {needed:,} sessions would decide" if needed else ""
+    return Verdict(Word.UNDECIDED, f"Undecided whether within {near:.0%} of {label}: {where}{about}.")
 
 
 def _sessions(found: Tested) -> str:

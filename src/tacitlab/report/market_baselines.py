@@ -8,7 +8,7 @@ import numpy as np
 from tacitlab.measures.statistics import Estimate, mean_interval
 from tacitlab.plot.chart import HLine
 from tacitlab.report.finding import shown
-from tacitlab.report.market_tested import Tested
+from tacitlab.report.market_tested import Floats, Tested
 from tacitlab.report.page import Cell, Section, Table
 
 
@@ -25,12 +25,15 @@ class Baseline:
         By how much learners do better, session by session.
     quantities : dict
         Means of what is recorded of the market as a whole.
+    agents : (agents,) array
+        Mean outcome of each agent.
     """
 
     rule: str
     outcome: Estimate
     ahead: Estimate
     quantities: dict[str, float]
+    agents: Floats | None = None
 
 
 def baselines(found: Tested) -> list[Baseline]:
@@ -42,10 +45,13 @@ def baselines(found: Tested) -> list[Baseline]:
     rows = []
     for rule in found.data["rule"].values.tolist():
         here = found.data.sel(rule=rule)
-        outcome = sign * here["baseline_payoff"].astype(np.float64).isel(agent=who).mean("agent").values
+        every = sign * here["baseline_payoff"].astype(np.float64).transpose("session", "agent").values
+        outcome = every[:, who].mean(axis=1)
         names = [q.name for q in found.market.quantities() if not q.by_agent]
         means = {name: float(here[f"baseline_{name}"].mean()) for name in names}
-        rows.append(Baseline(rule, mean_interval(outcome), mean_interval(sign * (learned - outcome)), means))
+        rows.append(
+            Baseline(rule, mean_interval(outcome), mean_interval(sign * (learned - outcome)), means, every.mean(axis=0))
+        )
     return rows
 
 

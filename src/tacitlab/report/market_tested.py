@@ -19,7 +19,7 @@ from tacitlab.lab.result import Result
 from tacitlab.learners.base import group_sizes
 from tacitlab.markets.base import Market
 from tacitlab.report.answer import cell_data
-from tacitlab.theory.benchmarks import Benchmarks
+from tacitlab.theory.benchmarks import Benchmarks, Profile
 
 Floats = NDArray[np.float64]
 
@@ -101,6 +101,24 @@ class Tested:
         return [k for k, (_, learner) in enumerate(seated) if every or learner.learns]
 
     @cached_property
+    def counted(self) -> list[int]:
+        """Agents whose payoffs are of one kind, so that they have a mean: those of the market's own kind.
+
+        What a role gets that is no money, such as a squared error, is told for itself.
+        """
+        own = [k for k, (role, _) in enumerate(self.experiment.seated()) if not role.outcome]
+        return own or list(range(self.market.n_players))
+
+    def mean(self, values: Floats) -> Floats:
+        """Mean over the agents that count: (...,) of (..., agents)."""
+        return np.asarray(values[..., self.counted].mean(axis=-1))
+
+    def level(self, profile: Profile) -> float:
+        """What a benchmark pays on average to those who count; costs as costs."""
+        payoffs = self.words.sign * profile.payoffs
+        return float(self.mean(payoffs)) if len(payoffs) == self.market.n_players else float(payoffs.mean())
+
+    @cached_property
     def alike(self) -> bool:
         """Whether the agents' numbers mean nothing: same role, same learner, same payoff in equilibrium.
 
@@ -113,7 +131,7 @@ class Tested:
     @cached_property
     def room(self) -> float | None:
         """By how much the joint optimum pays more than the equilibrium, on average; None if it does not."""
-        nash, optimum = self.words.sign * self.nash.mean(), self.words.sign * self.optimum.mean()
+        nash, optimum = (float(self.words.sign * self.mean(side)) for side in (self.nash, self.optimum))
         found = optimum - nash
         return float(found) if found > SAME * max(abs(nash), abs(optimum)) else None  # NaN is not more
 
@@ -122,7 +140,7 @@ class Tested:
         """Place of each session between equilibrium (0) and joint optimum (1); None if there is no room between."""
         if self.room is None:
             return None
-        return self.words.sign * (self.outcomes.mean(axis=1) - self.nash.mean()) / self.room
+        return np.asarray(self.words.sign * (self.mean(self.outcomes) - self.mean(self.nash)) / self.room)
 
 
 def outcome_of(result: Result, cell: int = 0) -> Tested:

@@ -57,7 +57,9 @@ def _deviation(result: Result) -> Mechanism:
     sessions = len(found.equilibrium_on_path)
     share = float(np.mean(forgone_value(frozen.play, frozen.cycle, frozen.discount).share))
     if kept == sessions:
-        return Mechanism(Support.HELD, f"No deviation pays, in any of {sessions} sessions: the others' answers deter it.")
+        return Mechanism(
+            Support.HELD, f"No deviation pays, in any of {sessions} sessions: the others' answers deter it."
+        )
     pays = f"the best deviation earns {share:.1%} more, on average over agents and sessions"
     if not kept:
         return Mechanism(Support.NOT_HELD, f"A deviation pays in every session: {pays}.")

@@ -17,7 +17,7 @@ from tacitlab.measures.statistics import Estimate, curve_interval, mean_interval
 from tacitlab.plot.chart import Area, Axis, Bars, Chart, Histogram, HLine, Line, Mark, VLine
 from tacitlab.report import page
 from tacitlab.report.answer import Answer, answer, answers, cell_data, ends_by_limit, random_band, sweep_sentence
-from tacitlab.report.finding import Finding, shown
+from tacitlab.report.finding import RANDOM_PLAY, Finding, shown
 from tacitlab.report.page import Page, Section, Table
 from tacitlab.theory.benchmarks import Benchmarks
 
@@ -109,11 +109,11 @@ def share_curve(data: xr.Dataset, game: Any) -> Chart:
 
 def gain_histogram(place: xr.DataArray, benchmarks: Benchmarks) -> Chart:
     """Distribution over sessions of the place between competition and cooperation."""
-    marks = (
+    marks: tuple[Mark, ...] = (
         Histogram(place.values),
         VLine(0.0, benchmarks.nash.name), VLine(1.0, benchmarks.optimum.name),
         VLine(float(place.mean()), f"mean {float(place.mean()):.3f}"),
-        *([VLine(random.low, "random play")] if (random := random_band(benchmarks)) else []),
+        *([VLine(random.low, RANDOM_PLAY)] if (random := random_band(benchmarks)) else []),
     )  # fmt: skip
     return Chart("Sessions between competition and cooperation", Axis("gain (0 = competitive, 1 = cooperative)"),
                  Axis("sessions"), marks, legend=False)  # fmt: skip
@@ -139,17 +139,18 @@ Curve = Callable[[Result, int], xr.DataArray]  # learning in a cell, by session 
 
 def sweep_sections(result: Result, answers: list[Answer], curve: Curve, remark: str = "") -> list[Section]:
     """Outcome by cell: curves or bars where they can be drawn, always a table; learning, with a remark on it."""
-    vary = [not f.detail and len(_shared(answers, [a.findings[k] for a in answers])) < 2
+    vary = [not f.detail and _differ([a.findings[k] for a in answers])
             for k, f in enumerate(answers[0].findings)]  # fmt: skip
-    rows = []
+    rows, random = [], any(one.random_known for one in answers)
     for place, one in zip(_places(result), answers, strict=True):
         row: list[Any] = [*place]
         for finding, varies in zip(one.findings, vary, strict=True):
-            row += [shown(finding.estimate), *((finding.nash, finding.optimum) if varies else ())]
+            row += [shown(finding.estimate), *(finding.beside[: 2 + random] if varies else ())]
         rows.append([*row, None if one.gain is None else str(one.gain), one.tally])
     columns = [*result.experiment.sweep_dimensions()]
+    names = (*answers[0].labels, *([RANDOM_PLAY] if random else []))
     for finding, varies in zip(answers[0].findings, vary, strict=True):
-        columns += [finding.name, *(answers[0].labels if varies else ())]
+        columns += [finding.name, *(names if varies else ())]
     table = Table((*columns, "gain", answers[0].tallied), rows)
     sections = [Section("Outcome by cell", charts=sweep_charts(result, answers), table=table)]
     if len(answers) > 1 and int(result.data["payoff"].notnull().sum("time").max()) > 1:
@@ -209,9 +210,9 @@ def _sweep_curve(result: Result, answers: Sequence[Answer], along: str, curves: 
         at_zero = "; ".join(f"{name} {found[row[0]].estimate}".strip() for name, row in curves.items())
         caption += f". At {along} = {x[0]:g}, which the logarithmic axis cannot show: {at_zero}"
     first, references = found[cells[0]], list[Mark](_shared(answers, found))
-    if len(references) < 2 and len(curves) == 1:
-        sides = ([found[c].nash for c in cells], [found[c].optimum for c in cells])
-        for name, side in zip(answers[0].labels, sides, strict=True):
+    if _differ(found) and len(curves) == 1:
+        sides = zip(*(found[c].beside for c in cells), strict=True)
+        for name, side in zip((*answers[0].labels, RANDOM_PLAY), sides, strict=True):
             known = len(set(side)) > 1 and bool(np.isfinite(np.array(side, dtype=float)).any())
             references += [Line(x, side, name, dash=True)] if known else []
     label, unit = _swept(result, along)
@@ -223,9 +224,15 @@ def _sweep_curve(result: Result, answers: Sequence[Answer], along: str, curves: 
 
 def _shared(answers: Sequence[Answer], found: Sequence[Finding]) -> list[HLine]:
     """Benchmarks that are the same in all cells."""
-    sides = ({f.nash for f in found}, {f.optimum for f in found})
-    known = [(label, next(iter(side))) for label, side in zip(answers[0].labels, sides, strict=True) if len(side) == 1]
+    sides = [set(side) for side in zip(*(f.beside for f in found), strict=True)]
+    names = (*answers[0].labels, RANDOM_PLAY)
+    known = [(label, next(iter(side))) for label, side in zip(names, sides, strict=True) if len(side) == 1]
     return [HLine(v, f"{label} {v:.4g}") for label, v in known if v is not None and np.isfinite(v)]
+
+
+def _differ(found: Sequence[Finding]) -> bool:
+    """Whether the two benchmarks are not the same in all cells."""
+    return len({(f.nash, f.optimum) for f in found}) > 1
 
 
 def _sweep_bars(answers: Sequence[Answer], names: Sequence[str], k: int) -> Chart:
@@ -345,18 +352,19 @@ def references(benchmarks: Benchmarks, quantity: str) -> list[HLine]:
 
 def payoff_lines(benchmarks: Benchmarks, words: Words) -> list[HLine]:
     """Mean payoff or cost of the two references and of random play."""
-    profiles = (*benchmarks.competitive[:1], *benchmarks.cooperative[:1], *([benchmarks.random] if benchmarks.random else []))
+    profiles = (
+        *benchmarks.competitive[:1],
+        *benchmarks.cooperative[:1],
+        *benchmarks.null,
+    )
     return [HLine(words.sign * p.average, f"{p.name} {words.sign * p.average:.4g}") for p in profiles]
 
 
 def findings_section(found: Answer, more: Sequence[Finding] = ()) -> Section:
     """Outcomes beside the two benchmarks and random play."""
     random = found.random_known
-    columns = ("outcome", "mean over sessions", *found.labels, *(["random play"] if random else []), "unit")
-    rows = [
-        (f.name, shown(f.estimate), f.nash, f.optimum, *([f.random] if random else []), f.unit)
-        for f in (*found.findings, *more)
-    ]
+    columns = ("outcome", "mean over sessions", *found.labels, *([RANDOM_PLAY] if random else []), "unit")
+    rows = [(f.name, shown(f.estimate), *f.beside[: 2 + random], f.unit) for f in (*found.findings, *more)]
     if found.gain is not None:
         beside = [found.random_gain] if random else []
         rows.append(("gain (0 to 1 between the two)", shown(found.gain), 0.0, 1.0, *beside, ""))
@@ -366,7 +374,11 @@ def findings_section(found: Answer, more: Sequence[Finding] = ()) -> Section:
 def benchmarks_section(benchmarks: Benchmarks, heading: str, words: Words) -> Section:
     """All that theory knows, in the words of the environment, with method and error."""
     rows = []
-    for profile in (*benchmarks.competitive, *benchmarks.cooperative, *([benchmarks.random] if benchmarks.random else [])):
+    for profile in (
+        *benchmarks.competitive,
+        *benchmarks.cooperative,
+        *benchmarks.null,
+    ):
         where = "; ".join(f"{name} {_some(values)}" for name, values in profile.quantities.items())
         error = "exact" if profile.exact else f"{profile.error:.1e}"
         rows.append((profile.name, _some(words.sign * profile.payoffs), where, profile.method, error))

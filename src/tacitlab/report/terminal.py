@@ -159,16 +159,15 @@ def print_sweep(found: "Status") -> None:
 
 
 def _print_cell(out: Console, found: "Answer") -> None:
-    from tacitlab.report.finding import shown
+    from tacitlab.report.finding import RANDOM_PLAY, shown
 
     table, random = Table(box=None, pad_edge=False), found.random_known
-    for title in ("", "mean over sessions", *found.labels, *(["random play"] if random else [])):
+    for title in ("", "mean over sessions", *found.labels, *([RANDOM_PLAY] if random else [])):
         table.add_column(title, no_wrap=True)
     for finding in found.findings:
         repeats = finding.unit in finding.name.split()  # "travel time (time)"
         name = f"{finding.name} ({finding.unit})" if finding.unit and not repeats else finding.name
-        beside = (finding.nash, finding.optimum, *([finding.random] if random else []))
-        table.add_row(name, shown(finding.estimate), *map(_number, beside))
+        table.add_row(name, shown(finding.estimate), *map(_number, finding.beside[: 2 + random]))
     if found.gain is not None:
         table.add_row("gain", shown(found.gain), "0", "1", *([_number(found.random_gain)] if random else []))
     out.print(table)

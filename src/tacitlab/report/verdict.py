@@ -13,7 +13,6 @@ from enum import StrEnum
 import numpy as np
 
 from tacitlab.measures.statistics import Estimate, sessions_to_exclude
-from tacitlab.theory.benchmarks import Benchmarks
 
 FEWEST = 4  # sessions: the interval of fewer is no interval
 TOLERANCE = 0.05  # of the way from the competitive to the cooperative outcome: closer counts as reached
@@ -97,12 +96,18 @@ class Band:
         return f"{self.name} ({place})"
 
 
-def equilibria(benchmarks: Benchmarks) -> Band:
-    """The band from the competitive reference to the known equilibrium that pays most, or least."""
-    places = [0.0]
-    if benchmarks.competitive and benchmarks.cooperative:
-        low, room = benchmarks.nash.average, benchmarks.optimum.average - benchmarks.nash.average
-        places += [(profile.average - low) / room for profile in benchmarks.competitive if room]
+def equilibria(levels: Sequence[float], optimum: float) -> Band:
+    """The band from the competitive reference to the known equilibrium that pays most, or least.
+
+    Parameters
+    ----------
+    levels : sequence of float
+        Mean payoffs of the known equilibria, the reference first; empty if none is known.
+    optimum : float
+        Mean payoff of the joint optimum.
+    """
+    room = optimum - levels[0] if levels else 0.0
+    places = [0.0, *((level - levels[0]) / room for level in levels if room)]
     best, worst = max(places), min(places)
     if best > TOLERANCE or worst < -TOLERANCE:
         reach = f"{worst:.0%} to {best:.0%}" if worst < -TOLERANCE else f"to {best:.0%}"

@@ -92,6 +92,11 @@ class Benchmarks:
         return self.competitive[0]
 
     @property
+    def null(self) -> tuple[Profile, ...]:
+        """Random play, if it is known."""
+        return (self.random,) if self.random else ()
+
+    @property
     def optimum(self) -> Profile:
         """The cooperative reference."""
         return self.cooperative[0]

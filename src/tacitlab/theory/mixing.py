@@ -5,7 +5,7 @@ distribution of loads of a congestion game.
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple, TypeGuard
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,6 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 from tacitlab.theory.benchmarks import Profile
 
 if TYPE_CHECKING:
+    from typing_extensions import TypeIs
+
     from tacitlab.games.base import Actions, CongestionForm, NormalForm
 
 Floats = NDArray[np.float64]
@@ -97,7 +99,7 @@ def random_play(form: "NormalForm | CongestionForm", actions: "Actions") -> Prof
     return Profile("random play", "random", payoffs, method, quantities=quantities)
 
 
-def with_exploration(form: "NormalForm | CongestionForm", profile: Profile, epsilons: ArrayLike) -> Floats | None:
+def with_exploration(form: "NormalForm | CongestionForm", profile: Profile, epsilons: float | Floats) -> Floats | None:
     """Payoffs of an equilibrium whose players choose at random with probability epsilon.
 
     Parameters
@@ -149,14 +151,14 @@ def _crowd_explores(form: "CongestionForm", profile: Profile, epsilon: float) ->
     return np.array([crowd_payoffs(form, crowds) @ numbers / form.players])
 
 
-def _of_crowd(form: "NormalForm | CongestionForm") -> "TypeGuard[CongestionForm]":
+def _of_crowd(form: "NormalForm | CongestionForm") -> "TypeIs[CongestionForm]":
     """Whether payoffs depend on how many choose what. (Theory imports no game.)"""
     return hasattr(form, "incidence")
 
 
 def _load(form: "CongestionForm", facility: int, mixture: Floats) -> Floats:
     """Distribution of the load that one player puts on a facility."""
-    return np.bincount(form.incidence[facility], weights=mixture, minlength=1)
+    return np.asarray(np.bincount(form.incidence[facility], weights=mixture), dtype=np.float64)
 
 
 def _power(one: Floats, times: int) -> Floats:

@@ -22,6 +22,7 @@ Floats = NDArray[np.float64]
 PRIOR = 10.0  # auctions of noise alone that a rational maker's first slope is worth
 FEATURE_SD = 2.0  # standard deviations that networks see as 1
 PLACES = 8  # auctions up to so many have an input each
+PENALTY = "minus squared error of the price"  # what a maker that learns gets
 NOTE = "the only equilibrium in linear strategies; payoffs are expectations over values and noise"
 RULES = {
     "hold": "orders nothing; a maker never moves the price",
@@ -250,7 +251,11 @@ class KyleMarket(Market):
         else:
             seen = ("value",) if self.auctions == 1 else ("value", "price", "auction")
         insiders = Role("insider", self.insiders, seen, Continuous(1))
-        makers = (Role("maker", 1, ("auction",), Continuous(1)),) if self.maker == "learning" else ()
+        makers = (
+            (Role("maker", 1, ("auction",), Continuous(1), (), PENALTY, "(currency/unit)²"),)
+            if self.maker == "learning"
+            else ()
+        )
         return (insiders, *makers)
 
     def quantities(self) -> tuple[Quantity, ...]:

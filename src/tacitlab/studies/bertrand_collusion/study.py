@@ -12,7 +12,7 @@ from tacitlab.audits.impulse_response import nearest_actions
 from tacitlab.lab.experiment import load
 from tacitlab.lab.result import Result
 from tacitlab.measures.statistics import Estimate, mean_interval, proportion
-from tacitlab.report.answer import TOLERANCE
+from tacitlab.report.verdict import TOLERANCE
 from tacitlab.studies.base import Claim, Finding, Player, Study, Verdict, farthest, judge, less_than, named, tally
 from tacitlab.studies.bertrand_collusion.evidence import Evidence, Series, over_observations, resampled
 from tacitlab.studies.frame import Published, beside, compared, percent, published
