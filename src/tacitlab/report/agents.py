@@ -29,6 +29,8 @@ class Outcomes:
         Standard errors of a session's own outcomes; 0 where they are exact.
     nash, optimum : (agents,) array
         NaN where unknown.
+    equilibria : (equilibria, agents) array
+        All that are known by agent.
     random : (agents,) array or None
         Of uniformly random play.
     names : tuple of str
@@ -42,6 +44,7 @@ class Outcomes:
     errors: Floats
     nash: Floats
     optimum: Floats
+    equilibria: Floats
     random: Floats | None
     names: tuple[str, ...]
     alike: bool
@@ -59,6 +62,12 @@ class Outcomes:
     def better(self) -> Floats:
         """By how much each is better off than in equilibrium, in units of :attr:`scale`."""
         return self.words.sign * (self.values - self.nash) / self.scale
+
+    def near_equilibrium(self, values: Floats) -> bool:
+        """Whether these outcomes of the agents are those of a known equilibrium, in any order where all are alike."""
+        known = np.sort(self.equilibria, axis=1) if self.alike else self.equilibria
+        own = np.sort(values) if self.alike else values
+        return bool((np.abs(known - own) <= TOLERANCE * self.scale).all(axis=1).any())
 
 
 def exploitation(found: Outcomes) -> str:
@@ -84,7 +93,7 @@ def _among_named(found: Outcomes) -> str:
             gains.append(told)
         elif high < -TOLERANCE:
             losses.append(told)
-    if not gains or not losses:
+    if not gains or not losses or found.near_equilibrium(found.values.mean(axis=0)):
         return ""
     verb = "gains" if len(gains) == 1 else "gain"
     other = "loses" if len(losses) == 1 else "lose"
@@ -95,7 +104,8 @@ def _among_alike(found: Outcomes) -> str:
     margin = NOISE * found.errors / found.scale
     gains = (found.better - margin > TOLERANCE).any(axis=1)
     losses = (found.better + margin < -TOLERANCE).any(axis=1)
-    both = np.asarray(gains & losses)
+    others = np.array([not found.near_equilibrium(one) for one in found.values])
+    both = np.asarray(gains & losses & others)
     if not proportion(int(both.sum()), len(both)).low > 0.5:  # also where one session has no interval
         return ""
     outcome, order = found.words.outcome, np.sort(found.values[both], axis=1).mean(axis=0)

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from tacitlab.environment import Words
 from tacitlab.lab.experiment import Experiment, Length
@@ -120,10 +121,12 @@ def stated(judged: Verdict, result: Result, cell: int, data: xr.Dataset, exploit
         return Verdict(Word.EXPLOITS, f"{exploited} Together: {judged.text}")
     if judged.word is not Word.COOPERATIVE:
         return judged
-    found = mechanism(result, cell) if ends_by_limit(result, cell) and not experiment.sweep else Mechanism()
+    frozen = ends_by_limit(result, cell) or not learns  # what is played is the strategy, without exploration
+    found = mechanism(result, cell) if frozen and not experiment.sweep else Mechanism()
     text = f"{judged.text} {found.text}".strip()
     if not learns:
-        return Verdict(Word.SCRIPTED, f"Nobody learns here; what was fixed beforehand is {text[:1].lower() + text[1:]}")
+        text = f"Nobody learns here; what was fixed beforehand is {text[:1].lower()}{text[1:]}"
+        return Verdict(Word.SCRIPTED, text, found.support)
     return Verdict(judged.word, text, found.support)
 
 
@@ -155,7 +158,14 @@ def _outcomes(experiment: Experiment, payoff: xr.DataArray, data: xr.Dataset, be
         random = np.broadcast_to(words.sign * benchmarks.random.payoffs, (players,))
     alike = len(experiment.learners) == 1 and np.ptp(nash) <= outcome.ROUNDING * np.abs(nash).max()
     names = tuple(f"{words.role} {k + 1}" for k in range(players))
-    return Outcomes(values, np.zeros_like(values), nash, optimum, random, names, bool(alike), words)
+    known = by_agent(benchmarks, players, words.sign)
+    return Outcomes(values, np.zeros_like(values), nash, optimum, known, random, names, bool(alike), words)
+
+
+def by_agent(benchmarks: Benchmarks, players: int, sign: float) -> NDArray[np.float64]:
+    """What each agent gets in the known equilibria that tell agents apart, (equilibria, agents)."""
+    known = [sign * profile.payoffs for profile in benchmarks.competitive if len(profile.payoffs) == players]
+    return np.array(known).reshape(-1, players)
 
 
 def names_of(benchmarks: Benchmarks) -> tuple[str, str]:

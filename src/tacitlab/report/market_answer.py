@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from tacitlab.lab.result import Result
 from tacitlab.measures.statistics import Estimate, mean_interval, sessions_to_exclude
 from tacitlab.report.agents import FEW_AGENTS, Outcomes, agent_rows, exploitation
-from tacitlab.report.answer import Answer, names_of
+from tacitlab.report.answer import Answer, by_agent, names_of
 from tacitlab.report.exploring import not_yet, training_note
 from tacitlab.report.finding import Finding
 from tacitlab.report.market_baselines import Baseline, baselines, sentence
@@ -89,6 +89,7 @@ def _outcomes(found: Tested, rules: Sequence[Baseline]) -> Outcomes:
     names = tuple(f"{found.agents[k]}, {found.learners[k]}" if mixed else found.agents[k] for k in who)
     return Outcomes(
         found.outcomes[:, who], np.nan_to_num(errors[:, who]), found.nash[who], found.optimum[who],
+        by_agent(found.benchmarks, found.market.n_players, found.words.sign)[:, who],
         None if random is None else random[who], names, found.alike, found.words,
     )  # fmt: skip
 

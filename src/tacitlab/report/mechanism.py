@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tacitlab.audits.collusion import FullOptimality, forgone_value, frozen_play, full_optimality
+from tacitlab.audits.collusion import forgone_value, frozen_play, full_optimality, one_step_optimality
 from tacitlab.lab.experiment import Experiment
 from tacitlab.lab.result import Result
 from tacitlab.learners.base import TabularLearner
@@ -52,16 +52,14 @@ def _deviation(result: Result) -> Mechanism:
         frozen = frozen_play(result)
     except Unfit:
         return Mechanism(Support.UNKNOWN)
-    found: FullOptimality = full_optimality(frozen.play.best_response_gap(frozen.discount), frozen.cycle)
-    kept = int(found.equilibrium_on_path.sum())
-    sessions = len(found.equilibrium_on_path)
+    lasting = full_optimality(frozen.play.best_response_gap(frozen.discount), frozen.cycle).equilibrium_on_path
+    single = one_step_optimality(frozen.play.one_step_gap(frozen.discount), frozen.cycle).nash_on_path
+    n, kept = len(lasting), int(lasting.sum())
+    if kept == n:
+        return Mechanism(Support.HELD, f"No deviation pays, in any of {n} sessions: the others' answers deter it.")
     share = float(np.mean(forgone_value(frozen.play, frozen.cycle, frozen.discount).share))
-    if kept == sessions:
-        return Mechanism(
-            Support.HELD, f"No deviation pays, in any of {sessions} sessions: the others' answers deter it."
-        )
-    pays = f"the best deviation earns {share:.1%} more, on average over agents and sessions"
-    if not kept:
-        return Mechanism(Support.NOT_HELD, f"A deviation pays in every session: {pays}.")
-    support = Support.HELD if kept > sessions / 2 else Support.NOT_HELD
-    return Mechanism(support, f"In {kept} of {sessions} sessions no deviation pays; over all, {pays}.")
+    text = (
+        f"A deviation of one period pays in {n - int(single.sum())} of {n} sessions, a lasting one in {n - kept}; the "
+        f"best earns {share:.1%} more, on average over agents and sessions."
+    )
+    return Mechanism(Support.HELD if kept > n / 2 else Support.NOT_HELD, text)

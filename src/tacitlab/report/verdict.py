@@ -76,8 +76,9 @@ class Band:
 
     @property
     def ends(self) -> tuple[float, float]:
-        """The band with its tolerance."""
-        return self.low - TOLERANCE, self.high + TOLERANCE
+        """The band with its tolerance, which grows with the distance of what lies far away."""
+        near = TOLERANCE * max(1.0, abs(self.low), abs(self.high))
+        return self.low - near, self.high + near
 
     def holds(self, gain: Estimate) -> bool:
         """Whether the whole interval lies inside."""
