@@ -12,7 +12,7 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 
 #: A module may import its own level and lower ones.
 LEVELS = [
-    {"errors", "registry", "schema", "sources", "kinds", "documents", "listing"},
+    {"errors", "registry", "schema", "sources", "kinds", "documents", "listing", "naming"},
     {"theory", "measures"},
     {"environment"},
     {"games", "learners", "markets"},

@@ -123,7 +123,7 @@ def test_list_and_show(tacit):
         (["run", "execution", "test.environment={inventories: [1]}"], "policies would not fit"),
         (["report", "nowhere"], "no such folder"),
         (["export", "nowhere"], "no such folder"),
-        (["study", "bertrand"], "no such study"),
+        (["study", "bertrnd"], "no such study; did you mean 'bertrand"),
         (["study", "bertrand-collusion", "--preset", "huge"], "quick, paper"),
         (["sweep"], "scenario: missing"),
         (["sweep", "bertrand"], "over: missing; say what to sweep over"),

@@ -37,7 +37,7 @@ def test_the_guide_shows_every_template():
 def test_the_guide_says_how_each_is_used():
     for sort, use in scaffold.USES.items():
         name = f"my_{sort.replace('-', '_')}"
-        told = use.replace("KIND", f"{name}.py:{scaffold.names(name)[0]}").replace("FILE", f"{name}.py")
+        told = use.replace("NAME", f"{name}.py:{scaffold.names(name)[0]}").replace("FILE", f"{name}.py")
         for line in (f"tacit new {sort} {name}", *told.split("; ")):
             assert f"\n{line}\n" in GUIDE
 

@@ -135,7 +135,7 @@ def test_a_file_alone_is_enough_where_one_class_fits(tmp_path, flat):
         registry.find("game", str(flat))
     (tmp_path / "one.py").write_text(GAME.replace("class Base", "class _Base").replace("Flat(Base)", "Flat(_Base)"))
     assert registry.find("game", str(tmp_path / "one.py")).__name__ == "Flat"
-    with pytest.raises(TacitError, match=r"one.py has no class of a learner; derive one from Learner"):
+    with pytest.raises(TacitError, match=r"one.py has no class that is a learner; derive one from Learner"):
         registry.find("learner", str(tmp_path / "one.py"))
 
 

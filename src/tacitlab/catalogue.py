@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from rich.console import Console
 
 from tacitlab import registry
-from tacitlab.documents import descriptions
+from tacitlab.documents import METAGAMES, descriptions
 from tacitlab.environment import Environment
 from tacitlab.errors import TacitError
 from tacitlab.kinds import OfKind
@@ -19,8 +19,9 @@ from tacitlab.lab.experiment import Experiment, _set, load, parse_overrides
 from tacitlab.lab.stored import described
 from tacitlab.listing import console, listing, table
 from tacitlab.markets.base import Market
+from tacitlab.naming import member
 from tacitlab.schema import Spec, param, validate
-from tacitlab.store.folder import MANIFEST, RunFolder
+from tacitlab.store.folder import RunFolder
 from tacitlab.theory.benchmarks import Benchmarks, Profile
 
 MOST_NUMBERS = 12  # of an array that is shown
@@ -43,8 +44,11 @@ def print_one(name: str, overrides: list[str]) -> None:
         If nothing has that name.
     """
     out = console()
-    if (Path(name) / MANIFEST).is_file():
+    if Path(name).is_dir():
         _print_run(out, Path(name), overrides)
+        return
+    if name in descriptions(METAGAMES):
+        _print_metagame(out, name, overrides)
         return
     if name in descriptions() or name.endswith((".yaml", ".yml")):
         experiment = _scenario(name, overrides)
@@ -58,14 +62,23 @@ def print_one(name: str, overrides: list[str]) -> None:
     if not issubclass(model, BaseModel):
         study = issubclass(model, registry.roots(("study",)))
         use = f"tacit study {name} --preset quick, or --preset paper" if study else f"tacit measure RUN {name}"
-        out.print(f"{model.name}: {model.question}" if study else _description(model))
+        out.print(_question(model) if study else _description(model))
         out.print(f"\n{use}")
         return
+    if mend := registry.without_kind(model):
+        raise TacitError(f"kind: {mend}")
     built = _build(model, overrides)  # it may complain
     out.print(f"{_description(model)}\n")
     _print_parameters(out, model if built is None else built)
     if isinstance(built, Environment):
         _print_benchmarks(out, built)
+
+
+def _question(study: type[Any]) -> str:
+    from tacitlab.studies import introduced
+
+    known = introduced(study)
+    return f"{known.name}: {known.question}"
 
 
 def _print_run(out: Console, folder: Path, overrides: list[str]) -> None:
@@ -78,16 +91,22 @@ def _print_run(out: Console, folder: Path, overrides: list[str]) -> None:
     _print_benchmarks(out, (cells or [experiment])[0].judged_in())
 
 
+def _print_metagame(out: Console, name: str, overrides: list[str]) -> None:
+    from tacitlab.metagame.game import load_metagame
+
+    metagame = load_metagame(name, overrides)
+    out.print(f"{metagame.name}: {metagame.description}\n")
+    _print_parameters(out, metagame)
+    _print_benchmarks(out, metagame.environment)
+    out.print(f"\ntacit metagame {name}")
+
+
 def _named(name: str) -> type[Any]:
     """The class of a kind, wherever it belongs."""
-    if registry.is_place(name):
-        return registry.find(registry.ROOMS, name)
     for room in dict.fromkeys(("study", *PARTS, *registry.ROOMS)):
         if name in registry.entries(room):
             return registry.find(room, name)
-    raise TacitError(
-        f"{name}: unknown; `tacit list` shows scenarios, games, markets, learners, interventions, measures and studies"
-    )
+    return member(registry.ROOMS, name)
 
 
 def _scenario(name: str, overrides: list[str]) -> Experiment:

@@ -169,9 +169,9 @@ def report(
 
 
 def _page_of(folder: Path) -> Any:
-    from tacitlab.metagame import stored
+    from tacitlab import naming
 
-    if stored.holds_metagame(folder):
+    if naming.holds(folder) == "meta-game":
         from tacitlab.metagame import page, run
 
         return page.build(run.load(folder))

@@ -9,9 +9,7 @@ import yaml
 
 from tacitlab import registry
 from tacitlab.errors import TacitError
-
-SHIPPED = Path(__file__).parent / "scenarios"
-METAGAMES = SHIPPED / "metagames"
+from tacitlab.naming import METAGAMES, SHIPPED, refusal
 
 
 class _Loader(yaml.SafeLoader):
@@ -71,8 +69,8 @@ def descriptions(folder: Path = SHIPPED) -> dict[str, str]:
     return found
 
 
-def read(source: str) -> dict[str, Any]:
-    """The plain data of a YAML file, or of a scenario that ships with the package, by its name.
+def read(source: str, shipped: Path = SHIPPED) -> dict[str, Any]:
+    """The plain data of a YAML file, or of a scenario or a meta-game that ships with the package, by its name.
 
     Classes that it names by their files have whole paths: names start from the folder that the file is in.
 
@@ -82,27 +80,37 @@ def read(source: str) -> dict[str, Any]:
         If there is no such file or name, or it is not YAML.
     """
     path = Path(source)
-    if path.suffix in (".yaml", ".yml") or path.is_file():
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "it is not text"
-            raise TacitError(f"{source}: cannot be read ({reason}); name a YAML file or a scenario") from None
-    else:
-        file = SHIPPED / f"{source}.yaml"
-        if not file.is_file() or "/" in source:
-            close = difflib.get_close_matches(source, [path.stem for path in SHIPPED.glob("*.yaml")], n=1)
-            hint = f"did you mean {close[0]!r}?" if close else "`tacit list` shows them"
-            raise TacitError(f"{source}: no such scenario or file; {hint}")
-        text = file.read_text(encoding="utf-8")
+    text = _text(source, path, shipped)
     try:
         data = parse(text)
     except ValueError as error:
         raise TacitError(f"{source}: not YAML ({error}); check indentation, colons and quotes") from None
     if not isinstance(data, dict):
-        raise TacitError(f"{source}: not a scenario; it needs fields such as environment: and learners:")
+        learner = "learners" if shipped == SHIPPED else "learner"
+        raise TacitError(f"{source}: not a {_noun(shipped)}; it needs fields such as environment: and {learner}:")
     try:
         anchored: dict[str, Any] = registry.anchored({str(key): value for key, value in data.items()}, path.parent)
     except RecursionError:
         raise TacitError(f"{source}: nested without end; remove the anchor that contains itself") from None
     return anchored
+
+
+def _noun(shipped: Path) -> str:
+    return "meta-game" if shipped == METAGAMES else "scenario"
+
+
+def _text(source: str, path: Path, shipped: Path) -> str:
+    names = [file.stem for file in shipped.glob("*.yaml")]
+    if source in names and not path.is_file():
+        return (shipped / f"{source}.yaml").read_text(encoding="utf-8")
+    noun, yaml = _noun(shipped), path.suffix in (".yaml", ".yml")
+    if path.is_dir() or registry.is_place(source) or not (yaml or path.is_file()):
+        close = difflib.get_close_matches(source, names, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else "`tacit list` shows them"
+        raise refusal(source, noun, f"no such {noun} or file; {hint}")
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not text"
+        mend = f"did you mean {path.stem!r}?" if path.stem in names else f"name a YAML file or a {noun}"
+        raise TacitError(f"{source}: cannot be read ({reason}); {mend}") from None

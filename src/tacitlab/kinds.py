@@ -87,6 +87,8 @@ class OfKind:
             raise ValueError(str(error)) from None
         if not issubclass(found, self.parents):
             raise ValueError(f"kind: {kind!r} does not fit here; derive it from {', '.join(self.among)}")
+        if mend := registry.without_kind(found):
+            raise ValueError(f"kind: {mend}")
         return found
 
 
@@ -98,9 +100,8 @@ def _tagged(cls: type[BaseModel], tag: str) -> TypeAdapter[Any]:
 
 
 def _with_kind(value: Any) -> Any:
-    if not isinstance(getattr(value, "kind", None), str):
-        name = type(value).__name__
-        raise ValueError(f'kind: {name} has none; give the class a line kind: Literal["{name.lower()}"] = ...')
+    if (mend := registry.without_kind(type(value))) and not isinstance(getattr(value, "kind", None), str):
+        raise ValueError(f"kind: {mend}")
     return value
 
 

@@ -119,7 +119,7 @@ def _own(room: str) -> dict[str, Entry]:
             found += [
                 Entry(kind, room, f"{module}:{name}", _line(room, made.body), PACKAGE)
                 for name, made in parsed(path).classes.items()
-                if (kind := _match(ROOMS[room].name, made.body)) and _room_of(module, name) == room
+                if (kind := _match(ROOMS[room].name, made.body)) and room_of(module, name) == room
             ]
     return {entry.kind: entry for entry in sorted(found)}
 
@@ -133,7 +133,7 @@ def _installed(search: tuple[str, ...]) -> tuple[Entry, ...]:
     for point in metadata.entry_points(group=GROUP):
         module, _, name = point.value.partition(":")
         path = path_of(module)
-        room = _room_of(module, name) if path else None
+        room = room_of(module, name) if path else None
         made = parsed(path).classes.get(name) if path else None
         origin = point.dist.name if point.dist else module.partition(".")[0]
         line = _line(room, made.body) if room and made else ""
@@ -151,27 +151,44 @@ def _match(pattern: str, text: str) -> str:
     return found.group(1) if found else ""
 
 
-def _room_of(module: str, name: str, seen: tuple[tuple[str, str], ...] = ()) -> str | None:
-    """The room of a class, by following its bases from file to file; None if they lead to no room."""
+def room_of(module: str, name: str) -> str | None:
+    """The room of a class, by following its bases from file to file; None if they lead to no room.
+
+    Examples
+    --------
+    >>> room_of("tacitlab.games", "Pigou"), room_of("tacitlab.errors", "TacitError")
+    ('game', None)
+    """
+    return _room_of(module, name, path_of(module))
+
+
+def members_in(path: Path) -> dict[str, str]:
+    """The classes of a user's file that are members, and their rooms: read as text, so nothing is executed."""
+    public = [name for name in parsed(path).classes if not name.startswith("_")]
+    found = {name: _room_of("", name, path) for name in public}
+    return {name: room for name, room in found.items() if room}
+
+
+def _room_of(module: str, name: str, path: Path | None, seen: tuple[tuple[str, str], ...] = ()) -> str | None:
     place = f"{module}:{name}"
     for room, described in ROOMS.items():
         if place == described.root:
             return room
-    path = path_of(module) if (module, name) not in seen else None
-    if path is None:
+    if path is None or (module, name) in seen:
         return None
     source, seen = parsed(path), (*seen, (module, name))
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
     for base in source.classes[name].bases if name in source.classes else (name,):
         head, _, rest = base.partition(".")
         if head in source.classes and name in source.classes:
-            where = (module, base)
+            found = _room_of(module, base, path, seen)
         elif head in source.imports:
             origin, attribute = source.imports[head]
-            where = reached(absolute(origin, package), attribute, rest)
+            there, last = reached(absolute(origin, package), attribute, rest)
+            found = _room_of(there, last, path_of(there), seen)
         else:
             continue
-        if (found := _room_of(*where, seen)) is not None:
+        if found is not None:
             return found
     return None
 
@@ -262,7 +279,9 @@ def _in_file(wanted: tuple[str, ...], kind: str, path: Path, name: str | None) -
         return fit[0]
     if fit:
         raise _refuse(f"{kind} has several classes", f"name one, for example {kind}:{fit[0].__name__}")
-    raise _refuse(f"{kind} has no class of {a(*wanted)}", f"derive one from {roots(wanted)[0].__name__}")
+    parents = [root.__name__ for root in roots(wanted)]
+    mend = f"derive one from {parents[0]}" if len(parents) < 3 else "`tacit new game NAME` writes one to start from"
+    raise _refuse(f"{kind} has no class that is {a(*wanted)}", mend)
 
 
 def _attribute(module: ModuleType, name: str, kind: str) -> Any:
@@ -302,10 +321,11 @@ def a(*rooms: str) -> str:
 
     Examples
     --------
-    >>> a("intervention", "game")
-    'an intervention or a game'
+    >>> a("intervention", "game"), a("game", "market", "learner")
+    ('an intervention or a game', 'a game, a market or a learner')
     """
-    return " or ".join(f"{'an' if room[0] in 'aeiou' else 'a'} {room}" for room in rooms)
+    *most, last = [f"{'an' if room[0] in 'aeiou' else 'a'} {room}" for room in rooms]
+    return f"{', '.join(most)} or {last}" if most else last
 
 
 def _refuse(problem: str, mend: str) -> TacitError:
@@ -334,7 +354,8 @@ def module_of(path: str | Path) -> ModuleType:
         content = place.read_bytes()
     except OSError as error:
         raise _refuse(
-            f"{path} cannot be read ({error.strerror})", "name a Python file, from the scenario's folder"
+            f"{path} cannot be read ({error.strerror})",
+            "name a Python file, from the scenario's folder or, on the command line, from this one",
         ) from None
     if place in _LOADED and _LOADED[place][0] == content:
         return _LOADED[place][1]
@@ -372,7 +393,7 @@ def _executed(path: Path, place: Path, content: bytes) -> ModuleType:
             sys.modules[name] = before
         if isinstance(error, KeyboardInterrupt):
             raise
-        raise _refuse(f"{path} fails when imported, {_where(error, place)}", "mend the file") from None
+        raise _refuse(f"{path} fails when imported, {_where(error, place)}", _mend(error)) from None
     finally:
         sys.path.remove(str(place.parent))
     return module
@@ -393,6 +414,17 @@ def _where(error: BaseException, place: Path) -> str:
     lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if Path(f.filename).resolve() == place]
     line = error.lineno if isinstance(error, SyntaxError) and not lines else (lines or [None])[-1]
     return f"line {line}: {type(error).__name__}: {_short(error)}"
+
+
+def _mend(error: BaseException) -> str:
+    """What to do about a file that fails; a field without a type is the commonest mistake in a first class."""
+    untyped = re.search(r"non-annotated attribute was detected: `(\w+) = (.*?)`", str(error))
+    if untyped is None:
+        return "mend the file"
+    name, value = untyped.groups()
+    if name == "kind":
+        return f"write {_kind_line('', value.strip(chr(39)))}"
+    return f"write {name}: TYPE = ..., or {name}: ClassVar = ... for what is no parameter"
 
 
 def _short(error: BaseException) -> str:
@@ -489,6 +521,46 @@ def _top(target: str) -> str:
 def is_named(cls: type[Any]) -> bool:
     """Whether a class has a name of its own: the package's, and those of installed packages."""
     return f"{cls.__module__}:{cls.__qualname__}" in _kinds(tuple(sys.path))
+
+
+def without_kind(cls: type[Any]) -> str:
+    """What to say of a class that has no kind of its own, which line to add; empty if it has one.
+
+    Examples
+    --------
+    >>> from tacitlab.games import StageGame
+    >>> class StagHunt(StageGame):
+    ...     reward: float = 4.0
+    >>> print(without_kind(StagHunt))
+    StagHunt has none; add the line `kind: Literal["stag-hunt"] = "stag-hunt"` to the class (from typing import Literal)
+    """
+    field = getattr(cls, "model_fields", {}).get("kind")
+    if isinstance(field.default if field else getattr(cls, "kind", None), str):
+        return ""
+    return (
+        f"{cls.__name__} has none; add the line `{_kind_line(cls.__name__)}` to the class (from typing import Literal)"
+    )
+
+
+def _kind_line(name: str, kind: str = "") -> str:
+    kind = kind or dashed(name)
+    return f'kind: Literal["{kind}"] = "{kind}"'
+
+
+def dashed(name: str) -> str:
+    """What a class is called in scenarios.
+
+    Examples
+    --------
+    >>> dashed("StagHunt"), dashed("stag_hunt2"), dashed("PPO")
+    ('stag-hunt', 'stag-hunt2', 'ppo')
+    """
+    return "-".join(part.lower() for part in words_of(name))
+
+
+def words_of(name: str) -> list[str]:
+    """The words of a name, with capitals or underscores between them."""
+    return re.findall(r"[A-Z]+[0-9]*(?![a-z])|[A-Z]?[a-z0-9]+", name)
 
 
 def written_kind(cls: type[Any]) -> str:

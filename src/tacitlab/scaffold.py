@@ -8,18 +8,17 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
+from tacitlab import naming
 from tacitlab.errors import TacitError
-from tacitlab.registry import a
+from tacitlab.registry import a, dashed, words_of
 
 TEMPLATES = Path(__file__).with_name("templates")
 
-#: What is written, and how it is used at once: KIND is ``FILE.py:Class``, FILE its file.
+#: What is written, and how it is used at once: NAME is ``FILE.py:Class``, FILE its file.
 USES = {
-    "game": "tacit run prisoners-dilemma \"environment={kind: 'KIND'}\" sessions=20",
-    "market": 'tacit run two-step "environment={kind: \'KIND\'}" "learners={kind: ppo}" length.episodes=2000',
-    "learner": "tacit run prisoners-dilemma \"learners={kind: 'KIND'}\" sessions=20",
-    "deep-learner": "tacit run two-step \"learners={kind: 'KIND'}\" sessions=4",
-    "measure": "tacit run prisoners-dilemma --out runs/dilemma; tacit measure runs/dilemma KIND",
+    **{sort: naming.USES[sort] for sort in ("game", "market", "learner")},
+    "deep-learner": "tacit run two-step \"learners={kind: 'NAME'}\" sessions=4",
+    "measure": "tacit run prisoners-dilemma --out runs/dilemma; tacit measure runs/dilemma NAME",
     "study": "tacit study FILE",
 }
 
@@ -62,7 +61,7 @@ def create(sort: str, name: str, folder: Path) -> Iterator[str]:
     yield f"file    {name}.py"
     yield f"test    pytest test_{name}.py"
     yield f"check   tacit check {kind}"
-    yield f"use     {USES[sort].replace('KIND', kind).replace('FILE', f'{name}.py')}"
+    yield f"use     {USES[sort].replace('NAME', kind).replace('FILE', f'{name}.py')}"
 
 
 def _sorts() -> str:
@@ -77,8 +76,7 @@ def names(name: str) -> tuple[str, str]:
     >>> names("stag_hunt"), names("StagHunt2"), names("PPO")
     (('StagHunt', 'stag-hunt'), ('StagHunt2', 'stag-hunt2'), ('PPO', 'ppo'))
     """
-    parts = re.findall(r"[A-Z]+[0-9]*(?![a-z])|[A-Z]?[a-z0-9]+", name)
-    return "".join(part[0].upper() + part[1:] for part in parts), "-".join(part.lower() for part in parts)
+    return "".join(part[0].upper() + part[1:] for part in words_of(name)), dashed(name)
 
 
 def written(sort: str, name: str, part: str = "") -> str:

@@ -156,7 +156,7 @@ def explain(error: ValidationError, model: type[BaseModel] | None = None) -> str
     """
     complaints = error.errors(include_url=False)
     complaint = max(complaints, key=lambda c: (len(c["loc"]), c["type"] != "extra_forbidden"))
-    text = _sentence(complaint, *_place(complaint, model))
+    text = _sentence(complaint, *_place(complaint, model)).replace("\n", "\\n")  # a field may be called anything
     return text if len(text) <= 280 else text[:277] + "..."
 
 

@@ -206,6 +206,7 @@ PATHS = st.sampled_from(
 )
 
 
+@example([("length", {"\n": None})])
 @example([("learners", True)])
 @settings(max_examples=300)
 @given(st.lists(st.tuples(PATHS, JUNK), min_size=1, max_size=3))

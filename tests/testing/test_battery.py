@@ -5,7 +5,7 @@ from importlib.util import find_spec
 
 import pytest
 
-from tacitlab import registry
+from tacitlab import registry, testing
 from tacitlab.cli import app, guarded
 from tacitlab.errors import TacitError
 from tacitlab.testing import battery
@@ -281,6 +281,17 @@ def test_the_command_says_what_is_broken(tmp_path, capsys):
 def test_a_wrong_name_is_a_mistake_of_another_sort(capsys):
     code, _, err = _checked("bertrnd", capsys)
     assert code == 2
-    assert "'bertrnd' is unknown" in err
+    assert "bertrnd: unknown; did you mean 'bertrand'?" in err
     with pytest.raises(TacitError, match="cannot be read"):
         battery.check("none.py:Stag")
+
+
+def test_a_market_that_forgets_its_motion():
+    class Still(registry.find("market", "kyle")):
+        """It returns nothing."""
+
+        def dynamics(self):
+            return None
+
+    with pytest.raises(AssertionError, match=r"^Still: dynamics\(\) gives a NoneType; return its class of motion"):
+        testing.check_market(Still())

@@ -188,8 +188,7 @@ def is_symmetric(form: NormalForm | CongestionForm) -> bool:
 
 def load_metagame(source: str, overrides: Sequence[str] = ()) -> MetaGame:
     """A meta-game from a YAML file or a name that ships with the package, with overrides ``field=value``."""
-    shipped = METAGAMES / f"{source}.yaml"
-    data = read(str(shipped) if "/" not in source and shipped.is_file() else source)
+    data = read(source, METAGAMES)
     data.setdefault("name", re.sub(r"[^A-Za-z0-9_.-]+", "-", Path(source).stem).strip("-._") or "metagame")
     return metagame_from(data, parse_overrides(overrides))
 

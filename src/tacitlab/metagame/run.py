@@ -26,8 +26,8 @@ from tacitlab.metagame import stored
 from tacitlab.metagame.allocation import next_entries
 from tacitlab.metagame.estimated_game import EstimatedGame, PayoffTable
 from tacitlab.metagame.game import MetaGame, metagame_from
+from tacitlab.naming import MANIFEST, refusal
 from tacitlab.store import atomic
-from tacitlab.store.folder import MANIFEST
 
 Progress = Callable[[float, int], None]
 Floats = NDArray[np.float64]
@@ -293,7 +293,9 @@ def load(folder: str | Path) -> MetaResult:
     path = Path(folder)
     manifest = stored.manifest_of(path)
     if manifest is None:
-        raise TacitError(f"{folder}: no meta-game (it has no {MANIFEST}); name a folder that `tacit metagame` made")
+        raise refusal(
+            path, "meta-game", f"no meta-game (it has no {MANIFEST}); name a folder that `tacit metagame` made"
+        )
     if manifest.get("status") != "complete":
         raise TacitError(f"{folder}: no finished meta-game; run `tacit metagame` with --out {folder} to finish it")
     metagame = stored.read(path, manifest)

@@ -13,8 +13,8 @@ from tacitlab import registry
 from tacitlab.errors import TacitError
 from tacitlab.lab.described import FILE, as_described, of_environment, of_learner
 from tacitlab.metagame.game import MetaGame, label, metagame_from
+from tacitlab.naming import MANIFEST, refusal
 from tacitlab.store import atomic
-from tacitlab.store.folder import MANIFEST
 
 Plain = dict[str, Any]
 
@@ -79,16 +79,8 @@ def manifest_of(path: Path) -> Plain | None:
     except ValueError:
         raise TacitError(f"{file}: damaged; remove the folder and run the meta-game again") from None
     if not isinstance(found, dict) or "metagame" not in found:
-        raise TacitError(f"{path}: holds something else than a meta-game; name another folder")
+        raise refusal(path, "meta-game", "holds something else than a meta-game; name another folder")
     return found
-
-
-def holds_metagame(path: Path) -> bool:
-    """Whether a folder is one that a meta-game was begun in."""
-    try:
-        return manifest_of(path) is not None
-    except TacitError:
-        return False
 
 
 def _kinds(*nodes: Mapping[str, Any] | None) -> list[str]:

@@ -29,10 +29,11 @@ import yaml
 from numpy.typing import NDArray
 
 from tacitlab.errors import TacitError
+from tacitlab.naming import MANIFEST, holds, refusal
 from tacitlab.store import atomic
 from tacitlab.store.layout import Arrays, Layout, digest
 
-SCENARIO, MANIFEST, JOURNAL, DATA, POLICIES = "scenario.yaml", "manifest.json", "journal.jsonl", "data.zarr", "policies"
+SCENARIO, JOURNAL, DATA, POLICIES = "scenario.yaml", "journal.jsonl", "data.zarr", "policies"
 SCRATCH = "checkpoints"
 Stored = tuple[tuple[str, ...], NDArray[np.generic], str, str]  # dimensions, values, unit, meaning
 FORMAT = 1
@@ -80,9 +81,9 @@ class RunFolder:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-        if not (self.path / MANIFEST).is_file():
+        if not (self.path / MANIFEST).is_file() or holds(self.path) not in ("run", ""):
             known = "no such folder" if not self.path.is_dir() else f"no run (it has no {MANIFEST})"
-            raise TacitError(f"{self.path}: {known}; name a folder that `tacit run` made")
+            raise refusal(self.path, "run", f"{known}; name a folder that `tacit run` made")
         self.manifest = self._read_json(MANIFEST)
         if self.manifest.get("format") != FORMAT:
             raise TacitError(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tacitlab import registry
 from tacitlab.errors import TacitError
+from tacitlab.naming import member, refusal
 
 if TYPE_CHECKING:
     from tacitlab.studies.base import Finding, Study
@@ -65,7 +66,22 @@ def _named(name: str) -> "Study":
     known = registry.entries("study")
     if name not in known and not registry.is_place(name):
         close = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
-        mend = f"did you mean {close[0]!r}?" if close else f"choose from {', '.join(known)}, or name a file of yours"
-        raise TacitError(f"{name}: no such study; {mend}")
-    study: Study = registry.find("study", name)()
+        mend = f"did you mean {close[0]!r}?" if close else "`tacit list` shows them, or name a file of yours"
+        raise refusal(name, "study", f"no such study; {mend}")
+    study: Study = introduced(member(("study",), name))()
+    return study
+
+
+def introduced(study: type["Study"]) -> type["Study"]:
+    """A study that says what it is called, what it asks, and who claims that.
+
+    Raises
+    ------
+    TacitError
+        If it does not.
+    """
+    for said in ("name", "question", "source"):
+        if not isinstance(getattr(study, said, None), str):
+            line = f'{said} = "{registry.dashed(study.__name__) if said == "name" else "..."}"'
+            raise TacitError(f"{said}: {study.__name__} has none; add the line `{line}` to the class")
     return study

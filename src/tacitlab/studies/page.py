@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tacitlab.measures.statistics import ENOUGH
+from tacitlab.naming import CLAIMS
 from tacitlab.report import page
 from tacitlab.report.page import Align, Page, Section, Table
 from tacitlab.store import atomic
@@ -26,7 +27,7 @@ def write_report(study: Study, preset: str, finding: Finding, folder: Path) -> P
     found = {"study": study.name, "preset": preset, "verdict": str(finding.verdict()), "answer": finding.answer}
     text = json.dumps({**found, "claims": claims}, indent=2, ensure_ascii=False, allow_nan=False)
     folder.mkdir(parents=True, exist_ok=True)  # a study of theory alone has no runs that would create it
-    atomic.replace(folder / "claims.json", (text + "\n").encode())
+    atomic.replace(folder / CLAIMS, (text + "\n").encode())
     return page.write(build_page(study, preset, finding), folder / "report.html")
 
 

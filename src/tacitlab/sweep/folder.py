@@ -25,10 +25,11 @@ from numpy.typing import NDArray
 
 from tacitlab.errors import TacitError
 from tacitlab.lab.described import FILE
+from tacitlab.naming import MANIFEST, SWEEP, refusal
 from tacitlab.store import atomic
 from tacitlab.sweep.cells import connect, said_plainly
 
-SWEEP, MANIFEST, STATE, CELLS, DATA = "sweep.yaml", "manifest.json", "state.sqlite", "cells.sqlite", "data.zarr"
+STATE, CELLS, DATA = "state.sqlite", "cells.sqlite", "data.zarr"
 FORMAT = 1
 WAITING, FINISHED, FAILED = range(3)
 
@@ -80,7 +81,7 @@ class SweepFolder:
         self.path = path
         if not holds_sweep(path):
             known = "no such folder" if not path.is_dir() else f"no sweep (it has no {SWEEP})"
-            raise TacitError(f"{path}: {known}; name a folder that `tacit sweep` made")
+            raise refusal(path, "sweep", f"{known}; name a folder that `tacit sweep` made")
         try:
             self.manifest: dict[str, Any] = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
             kinds = {"cells": int, "status": str, "sweep": str, "computes": str, "store": str}

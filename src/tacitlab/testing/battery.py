@@ -8,6 +8,8 @@ from typing import Any
 
 from tacitlab import registry
 from tacitlab.errors import TacitError
+from tacitlab.naming import member
+from tacitlab.schema import Spec
 
 #: What a kind of each room is tested by.
 TESTS = {
@@ -49,11 +51,11 @@ def check(kind: str) -> str:
     """
     cls = _found(kind)
     room = next(room for room in registry.ROOMS if issubclass(cls, registry.roots((room,))))
-    member = example(cls, kind)
+    tried = example(cls, kind)
     module, _, name = TESTS[room].partition(":")
     test: Callable[[Any], None] = getattr(import_module(module), name)
     try:
-        test(member)
+        test(tried)
     except TacitError as error:
         raise AssertionError(f"{cls.__name__}: {error}") from error
     return room
@@ -65,7 +67,7 @@ def _found(kind: str) -> type[Any]:
         for room in registry.ROOMS:
             if kind in registry.entries(room):
                 return registry.find(room, kind)
-    return registry.find(registry.ROOMS, kind)
+    return member(registry.ROOMS, kind)
 
 
 def example(cls: type[Any], kind: str) -> Any:
@@ -80,6 +82,8 @@ def example(cls: type[Any], kind: str) -> Any:
     missing = sorted(getattr(cls, "__abstractmethods__", ()))
     if missing:
         raise AssertionError(f"{name}: {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing; write it")
+    if issubclass(cls, Spec) and (mend := registry.without_kind(cls)):
+        raise AssertionError(f"kind: {mend}")
     made = getattr(cls, "example", cls)
     try:
         return made()

@@ -51,6 +51,9 @@ def check_market(market: Market, *, seed: int = 0) -> None:
     """
     name = type(market).__name__
     _check_description(Promises(name), market)
+    moves = Promises(name).made("dynamics()", market.model_copy().dynamics)
+    mend = "return its class of motion, for example built(MyDynamics, self)"
+    Promises(name)(isinstance(moves, Dynamics), f"dynamics() gives a {type(moves).__name__}; {mend}")
     Promises(name).stored(market)
     with jax.enable_x64(True):
         _check_shapes(Promises(f"{name}, with 64-bit numbers"), market, market.dynamics())
