@@ -147,7 +147,7 @@ def test_the_line_that_is_said_mends_it(tmp_path):
 
 
 @pytest.mark.parametrize(("room", "name"), [
-    ("game", "pigou"), ("market", "fishery.py:Fishery"), ("learner", "sarsa"), ("intervention", "toll"),
+    ("game", "stag_hunt.py"), ("market", "fishery.py:Fishery"), ("learner", "sarsa"), ("intervention", "toll"),
 ])  # fmt: skip
 def test_what_is_said_to_be_run_can_be(folder, monkeypatch, room, name):
     monkeypatch.chdir(folder)

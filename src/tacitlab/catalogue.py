@@ -14,7 +14,7 @@ from tacitlab import registry
 from tacitlab.documents import METAGAMES, descriptions
 from tacitlab.environment import Environment
 from tacitlab.errors import TacitError
-from tacitlab.kinds import OfKind
+from tacitlab.kinds import OfKind, without_kind
 from tacitlab.lab.experiment import Experiment, _set, load, parse_overrides
 from tacitlab.lab.stored import described
 from tacitlab.listing import console, listing, table
@@ -65,7 +65,7 @@ def print_one(name: str, overrides: list[str]) -> None:
         out.print(_question(model) if study else _description(model))
         out.print(f"\n{use}")
         return
-    if mend := registry.without_kind(model):
+    if mend := without_kind(model):
         raise TacitError(f"kind: {mend}")
     built = _build(model, overrides)  # it may complain
     out.print(f"{_description(model)}\n")

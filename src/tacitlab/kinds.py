@@ -11,6 +11,7 @@ from pydantic_core import CoreSchema, PydanticKnownError, core_schema
 from tacitlab import registry
 from tacitlab.errors import TacitError
 from tacitlab.schema import register
+from tacitlab.sources import kind_line
 
 AS_CLASSES = {"kinds": "classes"}  # context of a dump that stays in this process: kinds are the classes themselves
 
@@ -87,7 +88,7 @@ class OfKind:
             raise ValueError(str(error)) from None
         if not issubclass(found, self.parents):
             raise ValueError(f"kind: {kind!r} does not fit here; derive it from {', '.join(self.among)}")
-        if mend := registry.without_kind(found):
+        if mend := without_kind(found):
             raise ValueError(f"kind: {mend}")
         return found
 
@@ -100,7 +101,7 @@ def _tagged(cls: type[BaseModel], tag: str) -> TypeAdapter[Any]:
 
 
 def _with_kind(value: Any) -> Any:
-    if (mend := registry.without_kind(type(value))) and not isinstance(getattr(value, "kind", None), str):
+    if (mend := without_kind(type(value))) and not isinstance(getattr(value, "kind", None), str):
         raise ValueError(f"kind: {mend}")
     return value
 
@@ -116,3 +117,22 @@ def written(value: Any, info: SerializationInfo) -> dict[str, Any]:
     cls = type(value)
     kind = cls if info.context == AS_CLASSES and not registry.is_named(cls) else registry.written_kind(cls)
     return {**plain, "kind": kind} if "kind" in plain or kind != value.kind else plain
+
+
+def without_kind(cls: type[Any]) -> str:
+    """What to say of a class that has no kind of its own, which line to add; empty if it has one.
+
+    Examples
+    --------
+    >>> from tacitlab.games import StageGame
+    >>> class StagHunt(StageGame):
+    ...     reward: float = 4.0
+    >>> print(without_kind(StagHunt))
+    StagHunt has none; add the line `kind: Literal["stag-hunt"] = "stag-hunt"` to the class (from typing import Literal)
+    """
+    field = getattr(cls, "model_fields", {}).get("kind")
+    if isinstance(field.default if field else getattr(cls, "kind", None), str):
+        return ""
+    return (
+        f"{cls.__name__} has none; add the line `{kind_line(cls.__name__)}` to the class (from typing import Literal)"
+    )

@@ -28,7 +28,7 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from tacitlab.errors import TacitError
-from tacitlab.sources import HERE, PACKAGE, absolute, parsed, path_of, reached, text_of
+from tacitlab.sources import HERE, PACKAGE, absolute, kind_line, parsed, path_of, reached, text_of
 
 GROUP = "tacitlab.kinds"
 LOADED_AS = "tacitlab_file_"  # how the modules of users' files are called, with a digest of where they are
@@ -423,7 +423,7 @@ def _mend(error: BaseException) -> str:
         return "mend the file"
     name, value = untyped.groups()
     if name == "kind":
-        return f"write {_kind_line('', value.strip(chr(39)))}"
+        return f"write {kind_line('', value.strip(chr(39)))}"
     return f"write {name}: TYPE = ..., or {name}: ClassVar = ... for what is no parameter"
 
 
@@ -521,46 +521,6 @@ def _top(target: str) -> str:
 def is_named(cls: type[Any]) -> bool:
     """Whether a class has a name of its own: the package's, and those of installed packages."""
     return f"{cls.__module__}:{cls.__qualname__}" in _kinds(tuple(sys.path))
-
-
-def without_kind(cls: type[Any]) -> str:
-    """What to say of a class that has no kind of its own, which line to add; empty if it has one.
-
-    Examples
-    --------
-    >>> from tacitlab.games import StageGame
-    >>> class StagHunt(StageGame):
-    ...     reward: float = 4.0
-    >>> print(without_kind(StagHunt))
-    StagHunt has none; add the line `kind: Literal["stag-hunt"] = "stag-hunt"` to the class (from typing import Literal)
-    """
-    field = getattr(cls, "model_fields", {}).get("kind")
-    if isinstance(field.default if field else getattr(cls, "kind", None), str):
-        return ""
-    return (
-        f"{cls.__name__} has none; add the line `{_kind_line(cls.__name__)}` to the class (from typing import Literal)"
-    )
-
-
-def _kind_line(name: str, kind: str = "") -> str:
-    kind = kind or dashed(name)
-    return f'kind: Literal["{kind}"] = "{kind}"'
-
-
-def dashed(name: str) -> str:
-    """What a class is called in scenarios.
-
-    Examples
-    --------
-    >>> dashed("StagHunt"), dashed("stag_hunt2"), dashed("PPO")
-    ('stag-hunt', 'stag-hunt2', 'ppo')
-    """
-    return "-".join(part.lower() for part in words_of(name))
-
-
-def words_of(name: str) -> list[str]:
-    """The words of a name, with capitals or underscores between them."""
-    return re.findall(r"[A-Z]+[0-9]*(?![a-z])|[A-Z]?[a-z0-9]+", name)
 
 
 def written_kind(cls: type[Any]) -> str:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from tacitlab import naming
 from tacitlab.errors import TacitError
-from tacitlab.registry import a, dashed, words_of
+from tacitlab.registry import a
+from tacitlab.sources import dashed, words_of
 
 TEMPLATES = Path(__file__).with_name("templates")
 

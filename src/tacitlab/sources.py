@@ -102,3 +102,25 @@ def absolute(module: str, package: str) -> str:
         return module
     parts = package.split(".")
     return ".".join([*parts[: len(parts) - level + 1], *([bare] if bare else [])])
+
+
+def kind_line(name: str, kind: str = "") -> str:
+    """The line by which a class says what it is called in scenarios."""
+    kind = kind or dashed(name)
+    return f'kind: Literal["{kind}"] = "{kind}"'
+
+
+def dashed(name: str) -> str:
+    """What a class is called in scenarios.
+
+    Examples
+    --------
+    >>> dashed("StagHunt"), dashed("stag_hunt2"), dashed("PPO")
+    ('stag-hunt', 'stag-hunt2', 'ppo')
+    """
+    return "-".join(part.lower() for part in words_of(name))
+
+
+def words_of(name: str) -> list[str]:
+    """The words of a name, with capitals or underscores between them."""
+    return re.findall(r"[A-Z]+[0-9]*(?![a-z])|[A-Z]?[a-z0-9]+", name)

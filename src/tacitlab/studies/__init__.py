@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tacitlab import registry
 from tacitlab.errors import TacitError
 from tacitlab.naming import member, refusal
+from tacitlab.sources import dashed
 
 if TYPE_CHECKING:
     from tacitlab.studies.base import Finding, Study
@@ -82,6 +83,6 @@ def introduced(study: type["Study"]) -> type["Study"]:
     """
     for said in ("name", "question", "source"):
         if not isinstance(getattr(study, said, None), str):
-            line = f'{said} = "{registry.dashed(study.__name__) if said == "name" else "..."}"'
+            line = f'{said} = "{dashed(study.__name__) if said == "name" else "..."}"'
             raise TacitError(f"{said}: {study.__name__} has none; add the line `{line}` to the class")
     return study

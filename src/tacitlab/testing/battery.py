@@ -8,6 +8,7 @@ from typing import Any
 
 from tacitlab import registry
 from tacitlab.errors import TacitError
+from tacitlab.kinds import without_kind
 from tacitlab.naming import member
 from tacitlab.schema import Spec
 
@@ -82,7 +83,7 @@ def example(cls: type[Any], kind: str) -> Any:
     missing = sorted(getattr(cls, "__abstractmethods__", ()))
     if missing:
         raise AssertionError(f"{name}: {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing; write it")
-    if issubclass(cls, Spec) and (mend := registry.without_kind(cls)):
+    if issubclass(cls, Spec) and (mend := without_kind(cls)):
         raise AssertionError(f"kind: {mend}")
     made = getattr(cls, "example", cls)
     try:
