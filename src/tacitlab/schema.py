@@ -156,12 +156,32 @@ def explain(error: ValidationError, model: type[BaseModel] | None = None) -> str
     """
     complaints = error.errors(include_url=False)
     complaint = max(complaints, key=lambda c: (len(c["loc"]), c["type"] != "extra_forbidden"))
-    text = _sentence(complaint, *_place(complaint, model)).replace("\n", "\\n")  # a field may be called anything
+    path, known, inner = _place(complaint, model)
+    text = _sentence(complaint, path, known).replace("\n", "\\n")  # a field may be called anything
+    given, name = complaint.get("input"), text.partition(":")[0].rpartition(".")[2]
+    if complaint["type"] == "value_error" and isinstance(given, Mapping) and name in inner and name not in given:
+        text = by_default(text, inner[name].default)
     return text if len(text) <= 280 else text[:277] + "..."
 
 
-def _place(complaint: Mapping[str, Any], model: type[BaseModel] | None) -> tuple[list[str], list[str]]:
-    """The fields that lead to a complaint, without the variants that pydantic tried; and what fields there are.
+def by_default(text: str, default: Any) -> str:
+    """An error about a field that nobody has set: it says that the value which it shows is the default.
+
+    Examples
+    --------
+    >>> by_default("sequence: 16 does not divide a rollout of 100 steps; set sequence=10", 16)
+    'sequence: 16 (its default) does not divide a rollout of 100 steps; set sequence=10'
+    """
+    field, colon, rest = text.partition(": ")
+    shown = f"{default:g}" if isinstance(default, float) else str(default)
+    return field + colon + re.sub(rf"(?<![\w.]){re.escape(shown)}(?![\w.])", f"{shown} (its default)", rest, count=1)
+
+
+def _place(
+    complaint: Mapping[str, Any], model: type[BaseModel] | None
+) -> tuple[list[str], list[str], Mapping[str, Any]]:
+    """The fields that lead to a complaint, without the variants that pydantic tried; what fields there are beside it,
+    and below it.
 
     Fields and kinds may have the same name: what the model at hand has as a field is one.
     """
@@ -177,7 +197,7 @@ def _place(complaint: Mapping[str, Any], model: type[BaseModel] | None) -> tuple
             fields = {name: field for variant in _KINDS[part] for name, field in variant.model_fields.items()}
         elif unknown or not _is_variant(part):
             path.append(str(part))
-    return path, [name for name in known if name != "kind"]
+    return path, [name for name in known if name != "kind"], fields
 
 
 def _inner(annotation: Any) -> Mapping[str, Any]:

@@ -88,7 +88,7 @@ def test_override_does_not_change_what_it_was_given():
         ([("environment", {"kind": "network", "edges": [{"from": 0, "to": 8, "slope": 1e308}]})], ["slope", "1e+308"]),
         ([("length.periods", 20_000), ("trace.window", 25_000)], ["trace.window"]),
         ([("length.periods", 30_000), ("trace.window", 25_000), ("trace.windows", 1)], ["trace.window", "too much"]),
-        ([("length.periods", 100), ("trace.windows", 0)], ["trace.window", "leave out the end"]),
+        ([("length.periods", 100), ("trace.windows", 0)], ["trace.windows", "0 are too few", "set trace.windows=5"]),
         ([("length.periods", 10**12)], ["length.periods", "stable_for"]),
         ([("sweep", {"learners.alpha": []})], ["sweep.learners.alpha"]),
     ],

@@ -83,7 +83,7 @@ def test_tables_and_networks_side_by_side():
     [
         ({"timing": "alternating"}, "timing: ppo learns where all move at once; set timing"),
         ({"intervention": {"kind": "prominence"}}, "intervention: 'prominence' acts on learners with"),
-        ({"trace": {"window": 7}}, "trace.window: 7 periods are no whole episodes of 1000; leave it out"),
+        ({"trace": {"window": 7}}, "trace.window: 7 periods are no whole episodes of 1000; set trace.window=null"),
         ({"length": {"periods": 10, "episodes": 2}}, "length.periods: the repeated game is played in episodes"),
         ({"environment": {"kind": "matrix", "payoffs": [[[1, 0]], [[1, 0]]]}}, "learners.kind: ppo plays the repeated"),
         ({"learners": [{"kind": "exp3", "agents": 1}, {"kind": "ppo"}]}, "learners.kind: exp3 plays stage games only"),

@@ -244,7 +244,9 @@ def test_windows_must_agree(tmp_path):
                       ["length.periods=[100, 200]"])  # fmt: skip
     done = sweep.run(plan, tmp_path / "s")
     assert (done.finished, done.failed) == (1, 1)
-    assert done.causes[0][0].startswith("trace.window: 2 here and 1 in the first cell; set it")
+    assert done.causes[0][0].startswith(
+        "length: windows of 2 are recorded here and of 1 in the first cell; set trace.window"
+    )
     kept = plan.model_copy(update={"keep": ("limit_payoff",)})
     done = sweep.run(kept, tmp_path / "kept")
     assert (done.finished, list(done.data().data_vars)) == (2, ["failed", "finished", "limit_payoff"])

@@ -239,7 +239,7 @@ def test_numbers_are_data_a_sweep_over_them_is_one_compilation():
 
 
 def test_what_does_not_fit_is_refused():
-    with pytest.raises(TacitError, match="minibatches: 3 do not divide 8 samples; choose numbers that fit"):
+    with pytest.raises(TacitError, match=r"minibatches: 3 do not divide 8 samples; set learners\.minibatches=2"):
         PPO(rollout=8, minibatches=3).group(seat(TeamGame()))
     with pytest.raises(TacitError, match="minibatches: 4 do not divide 2 sequences"):
         PPO(rollout=8, minibatches=4, recurrent=3, sequence=4).group(seat(TeamGame()))

@@ -20,6 +20,7 @@ from tacitlab.lab.earlier import named, trained
 from tacitlab.lab.experiment import Experiment
 from tacitlab.lab.playing import Played, Shard, check_engine, cores
 from tacitlab.lab.result import benchmark_payoffs
+from tacitlab.lab.seating import check_equal
 from tacitlab.learners.base import MarketSeat, group_sizes
 from tacitlab.markets.base import Market
 from tacitlab.markets.motion import Dynamics
@@ -64,12 +65,8 @@ class MarketWork:
         cells = list(experiment.cells())
         check_engine([isinstance(cell.environment, Market) for cell in cells])
         plans = tuple(_plan(cell) for cell in cells)
-        shapes = [_variables(cell) for cell in cells]
-        if any(other != shapes[0] for other in shapes):
-            raise TacitError(
-                f"sweep: {', '.join(experiment.sweep)} changes the size of the results between cells; "
-                "run one experiment for each value"
-            )
+        shapes = [variables_of(cell) for cell in cells]
+        check_equal(experiment, cells, shapes)
         together = min(MOST_SESSIONS, max(1, MOST_BYTES // _bytes_per_session(plans[0].table)))
         shard = -(-experiment.sessions // -(-experiment.sessions // together))
         layout = Layout(len(cells), experiment.sessions, shard, shapes[0], _coordinates(cells))
@@ -197,7 +194,8 @@ def _by_agent(experiment: Experiment) -> bool:
     return experiment.market.horizon * experiment.market.n_players <= BY_AGENT
 
 
-def _variables(experiment: Experiment) -> dict[str, Variable]:
+def variables_of(experiment: Experiment) -> dict[str, Variable]:
+    """What is recorded of a market, by name."""
     market, test = experiment.market, experiment.test
     words, n = market.words(), market.n_players
     w, each = experiment.recorded()[1], "an episode" if market.payoff_steps == 1 else "a period"
@@ -250,5 +248,5 @@ def _data(experiment: Experiment, curves: Curves, tested: deep.Tested) -> Arrays
         test |= {f"test_{name}{suffix}": values for name, values in found.items()}
     for name, values in test.items():
         data[name] = np.where(failure.reshape(-1, *[1] * (values.ndim - 1)) > 0, np.float32(np.nan), values)
-    kinds = {name: variable.dtype for name, variable in _variables(experiment).items()}
+    kinds = {name: variable.dtype for name, variable in variables_of(experiment).items()}
     return {name: np.asarray(values, dtype=kinds[name]) for name, values in data.items()}

@@ -17,11 +17,12 @@ from tacitlab.games.base import StageGame
 from tacitlab.games.naming import Act, history_of
 from tacitlab.interventions.base import Intervention, NoIntervention
 from tacitlab.kinds import AS_CLASSES, OfKind
+from tacitlab.lab.changed_kinds import drop_of_other_kinds, kinds_of
 from tacitlab.lab.design import Grid, Scalar, short_names
 from tacitlab.lab.repeated import as_market, needs_market
 from tacitlab.learners.base import Learner, group_sizes
 from tacitlab.markets.base import Market, Role
-from tacitlab.schema import Spec, param, shorten, validate
+from tacitlab.schema import Spec, by_default, param, shorten, validate
 
 AnyEnvironment = Annotated[Environment, OfKind("game", "market")]
 AnyIntervention = Annotated[Intervention, OfKind("intervention")]
@@ -130,12 +131,26 @@ class Experiment(Spec):
     def _recordable(self, info: ValidationInfo) -> "Experiment":
         if needs_market(self.environment, self.learners):
             self.__dict__.update(as_market(self))  # what is given is the stage game, and what is made is what is played
+        elif isinstance(self.environment, Market):
+            self.__dict__["learners"] = by_role(self.environment, self.learners)
         self._check()
         if info.context != UNSEATED:
-            from tacitlab.lab.seating import check
-
-            check(self)
+            self._seat()
         return self
+
+    def _seat(self) -> None:
+        """Refuse whoever cannot sit where they are put; what is wrong with a default is called one."""
+        from tacitlab.lab.seating import check
+
+        try:
+            check(self)
+        except TacitError as error:
+            text = str(error)
+            name = text.partition(":")[0].removeprefix("learners.")
+            having = [learner for learner in self.learners if name in type(learner).model_fields]
+            if having and not any(name in learner.model_fields_set for learner in having):
+                text = by_default(text, getattr(having[0], name))
+            raise TacitError(text) from None
 
     def _check(self) -> None:
         if self.length.periods > 10**10 and not self.length.stable_for:
@@ -184,15 +199,21 @@ class Experiment(Spec):
         periods, (window, windows) = self.length.episodes or self.length.periods, self.recorded()
         if self.length.stable_for:
             return
-        if periods - window * windows >= window or not windows:
+        if self.trace.window is None:  # it follows from the number of windows
+            if not windows or (window > 1 and periods // window < LEAST_WINDOWS):
+                raise ValueError(
+                    f"trace.windows: {self.trace.windows} are too few to judge a session of {periods} by its last; "
+                    f"set trace.windows={LEAST_WINDOWS} or more"
+                )
+        elif periods - window * windows >= window or not windows:
             raise ValueError(
                 f"trace.window: {windows} windows of {window} leave out the end of {periods}; "
-                "remove trace.window, or record more windows"
+                f"set trace.window=null, or trace.windows={max(1, periods // window)}"
             )
-        if window > 1 and periods // window < LEAST_WINDOWS:
+        elif window > 1 and periods // window < LEAST_WINDOWS:
             raise ValueError(
-                f"trace.window: {window} is too much for a session of {periods}; remove trace.window, or "
-                f"record at least {LEAST_WINDOWS} windows"
+                f"trace.window: {window} is too much for a session of {periods}, of which at least {LEAST_WINDOWS} "
+                f"windows are needed; set trace.window=null, or trace.window={max(1, periods // LEAST_WINDOWS)}"
             )
 
     def recorded(self) -> tuple[int, int]:
@@ -279,6 +300,14 @@ class Experiment(Spec):
             yield from_mapping(plain, grid.settings(cell), seated=False)
 
 
+def by_role(market: Market, learners: tuple[Learner, ...]) -> tuple[Learner, ...]:
+    """The learners of a market; a single one for all agents sits in each of its roles."""
+    roles = market.roles()
+    if len(roles) == 1 or len(learners) > 1 or learners[0].agents is not None:
+        return learners
+    return tuple(learners[0].model_copy(update={"agents": role.agents}) for role in roles if role.agents)
+
+
 def from_mapping(
     data: Mapping[str, Any], overrides: Sequence[tuple[str, Any]] = (), *, seated: bool = True
 ) -> Experiment:
@@ -290,7 +319,9 @@ def from_mapping(
     try:
         tree = _copy(data)
         for path, value in overrides:
+            before = kinds_of(tree)
             _set(tree, path.split("."), value, path)
+            drop_of_other_kinds(tree, before)
     except RecursionError:
         raise TacitError("scenario: nested without end; remove the anchor that contains itself") from None
     learners = tree.get("learners")
@@ -372,6 +403,8 @@ def _set(node: Any, parts: Sequence[str], value: Any, path: str) -> None:
     if not rest:
         node[key] = _copy(value)
     elif isinstance(node, dict):
-        _set(node.setdefault(key, {}), rest, value, path)
+        if node.get(key) is None:
+            node[key] = {}
+        _set(node[key], rest, value, path)
     else:
         _set(node[key], rest, value, path)

@@ -96,7 +96,7 @@ def _memory(learners: Sequence[Any]) -> tuple[int, tuple[Any, ...]]:
 
 def _window(window: int | None, horizon: int) -> int | None:
     if window is not None and window % horizon:
-        raise ValueError(f"trace.window: {window} periods are no whole episodes of {horizon}; leave it out")
+        raise ValueError(f"trace.window: {window} periods are no whole episodes of {horizon}; set trace.window=null")
     return window // horizon if window is not None else None
 
 

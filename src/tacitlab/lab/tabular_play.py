@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 
 from tacitlab.engine import tabular
 from tacitlab.engine.arrays import Record
-from tacitlab.errors import TacitError
 from tacitlab.lab.experiment import Experiment
 from tacitlab.lab.playing import Played, Shard, check_engine, cores
 from tacitlab.lab.result import benchmark_payoffs
-from tacitlab.lab.seating import form_of, trained_policies
+from tacitlab.lab.seating import check_equal, form_of, trained_policies
 from tacitlab.markets.base import Market
 from tacitlab.store.layout import MOST_BYTES, Arrays, Layout, Variable, shard_length
 
@@ -36,15 +35,7 @@ class StageWork:
         cells = list(experiment.cells())
         check_engine([isinstance(cell.environment, Market) for cell in cells])
         plans = tuple(_plan(cell) for cell in cells)
-        first = tabular.new_record(plans[0], 1)
-        for plan in plans[1:]:
-            if plan.limits.window != plans[0].limits.window:
-                raise TacitError("trace.window: it differs between cells of the sweep; set it, for example to 100")
-            if [a.shape for a in tabular.new_record(plan, 1)] != [a.shape for a in first]:
-                raise TacitError(
-                    f"sweep: {', '.join(experiment.sweep)} changes the size of the results between cells; "
-                    "run one experiment for each value"
-                )
+        check_equal(experiment, cells, [[a.shape for a in tabular.new_record(plan, 1)] for plan in plans])
         layout = Layout(
             cells=len(cells),
             sessions=experiment.sessions,

@@ -382,6 +382,17 @@ def refuse(field_name: str, problem: str, mend: str) -> TacitError:
     return TacitError(f"learners.{field_name}: {problem}; {mend}")
 
 
+def divisor(number: int, wanted: int) -> int:
+    """The divisor of a number that is nearest to what was wanted, the smaller one of two.
+
+    Examples
+    --------
+    >>> divisor(50, 4), divisor(100, 16)
+    (5, 20)
+    """
+    return min((k for k in range(1, number + 1) if number % k == 0), key=lambda k: (abs(k - wanted), k))
+
+
 def group_sizes(players: int, learners: Sequence[Learner]) -> list[int]:
     """How many agents each learner takes, in order; at most one takes those that are left."""
     named = sum(learner.agents or 0 for learner in learners)

@@ -54,7 +54,7 @@ class JointQLearning(Learner):
     initial: ConstantValue | UniformValues = param(ConstantValue(value=0), "initial values, Q_0", discriminator="kind")
     ties: Literal["first", "random"] = param("first", "which of several best actions is greedy")
     bins: Bins | tuple[Bins, ...] | None = param(
-        None, "bins that each scaled observation is sorted into; none: 10, or its own values if discrete"
+        None, "bins that each scaled observation is sorted into; none: its own values if discrete, else 10 at most"
     )
     opponents: Literal["joint", "mean"] = param("joint", "what is told apart of the others: all actions, or their mean")
     mean_bins: int = param(10, "bins of the others' mean action", ge=1, le=10_000)

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 from pydantic import model_validator
 
-from tacitlab.learners.base import Learner, MarketSeat, refuse
+from tacitlab.learners.base import Learner, MarketSeat, divisor, refuse
 from tacitlab.learners.parts.group import Group, Step, array, built, candidate_shape, last_step, state_size
 from tacitlab.learners.parts.networks import Activation, Categorical, Distribution, Gaussian, Shape, Width
 from tacitlab.learners.parts.on_policy import Batch, Networks, OnPolicy, Rollout, Sees
@@ -83,8 +83,9 @@ class PolicyGradient(Learner):
     @model_validator(mode="after")
     def _whole_sequences(self) -> "PolicyGradient":
         if self.recurrent and self.rollout % min(self.sequence, self.rollout):
+            fits = divisor(self.rollout, self.sequence)
             raise ValueError(
-                f"sequence: {self.sequence} does not divide a rollout of {self.rollout} steps; choose numbers that fit"
+                f"sequence: {self.sequence} does not divide a rollout of {self.rollout} steps; set sequence={fits}"
             )
         return self
 
@@ -142,10 +143,10 @@ class PPO(PolicyGradient):
 
     Examples
     --------
-    >>> PPO(rollout=100, recurrent=32, sequence=16)
+    >>> PPO(rollout=100, recurrent=32)
     Traceback (most recent call last):
     ...
-    tacitlab.errors.TacitError: sequence: 16 does not divide a rollout of 100 steps; choose numbers that fit
+    tacitlab.errors.TacitError: sequence: 16 (its default) does not divide a rollout of 100 steps; set sequence=20
     """
 
     kind: Literal["ppo"] = "ppo"
@@ -169,7 +170,8 @@ class PPO(PolicyGradient):
         pieces = group.streams * group.rollout.steps // group.sequence
         if pieces % self.minibatches:
             what = "sequences" if self.recurrent else "samples"
-            raise refuse("minibatches", f"{self.minibatches} do not divide {pieces} {what}", "choose numbers that fit")
+            mend = f"set learners.minibatches={divisor(pieces, self.minibatches)}"
+            raise refuse("minibatches", f"{self.minibatches} do not divide {pieces} {what}", mend)
         return group
 
 

@@ -32,13 +32,13 @@ class ValueLearner(WithMemory):
     alpha: float = param(0.15, "learning rate, alpha", ge=0, le=1)
     gamma: float = param(0.95, "discount factor, delta or gamma; 1 only where episodes end", ge=0, le=1)
     exploration: Exploration = param(Constant(), "how the agent explores")
-    initial: Initial = param(UniformRivals(), "initial values, Q_0")
+    initial: Initial | None = param(None, "initial values, Q_0; none: uniform-rivals, and 0 in a market")
     ties: Literal["first", "random"] = param("first", "which of several best actions is greedy")
 
     def _behaviour(self, seat: Seat, rule: TabularRule) -> Behaviour:
         if self.gamma == 1:
             raise refuse("gamma", "1 has no meaning in a game without end", "it must be below 1")
-        values, uniform = self.initial.values(seat, self.gamma)
+        values, uniform = (self.initial or UniformRivals()).values(seat, self.gamma)
         boltzmann = isinstance(self.exploration, Boltzmann)
         return Behaviour(
             choice=Rules.BOLTZMANN if boltzmann else Rules.EPSILON_GREEDY,
@@ -73,7 +73,9 @@ class QLearning(ValueLearner):
     kind: Literal["q-learning"] = "q-learning"
     updates: Literal["chosen", "all"] = param("chosen", "which actions a payoff teaches about")
     bins: Bins | tuple[Bins, ...] | None = param(
-        None, "in a market: bins that each scaled observation is sorted into; none: 10, or its own values if discrete"
+        None,
+        "in a market: bins that each scaled observation is sorted into; none: its own values if discrete, else 10, "
+        "or as many as a table has room for",
     )
 
     def behaviour(self, seat: Seat) -> Behaviour:

@@ -64,7 +64,8 @@ class Rule(Learner):
         known = market.rules_of(role)
         if self.rule not in known:
             where = "here" if len(market.roles()) == 1 else f"to role {role.name}"
-            raise refuse("rule", f"{self.rule!r} is unknown {where}", f"choose from {', '.join(known) or 'none'}")
+            mend = f"choose from {', '.join(known)}" if known else "there are none: set another learners.kind"
+            raise refuse("rule", f"{self.rule!r} is unknown {where}", mend)
         if self.rate < 1 and "hold" not in known:
             raise refuse("rate", "this market does not say what holding is", "set rate: 1")
 

@@ -244,8 +244,8 @@ class Driver:
         experiment = self.order.resolve(job)
         if self.window not in (None, experiment.recorded()[0]):
             raise TacitError(
-                f"trace.window: {experiment.recorded()[0]} here and {self.window} in the first cell; set it, or keep "
-                "variables without time"
+                f"length: windows of {experiment.recorded()[0]} are recorded here and of {self.window} in the first "
+                "cell; set trace.window, or keep variables without time"
             )
         computes = program_of(experiment)
         return job._replace(computes=str(computes)), address(experiment, self.order.keep, computes)

@@ -28,7 +28,7 @@ from tacitlab.markets.motion import Dynamics
 if TYPE_CHECKING:
     from tacitlab.learners.q_learning import QLearning
 
-BINS = 10  # of an observation that is a quantity
+BINS = 10  # of an observation that is a quantity, where a table has room for so many
 MOST_CELLS = 50_000_000  # of one agent's table
 
 
@@ -126,9 +126,20 @@ class TabularQ(Algorithm):
         return state._replace(table=table.at[place].add(self.alpha * error)), Metrics(error**2, jnp.abs(table[place]))
 
 
+def most_bins(features: int, actions: int) -> int:
+    """Bins of each observation, at most 10, with which a table has room; 2 where even they are too many.
+
+    Examples
+    --------
+    >>> most_bins(3, 5), most_bins(8, 11), most_bins(40, 2)
+    (10, 6, 2)
+    """
+    return next((bins for bins in range(BINS, 2, -1) if bins**features * actions <= MOST_CELLS), 2)
+
+
 def build(learner: "QLearning", seat: MarketSeat) -> Independent:
     """A group of independent agents as a scenario describes them."""
-    role, dynamics, initial = seat.role, seat.dynamics, learner.initial
+    role, dynamics, initial = seat.role, seat.dynamics, learner.initial or ConstantValue()
     if learner.memory or learner.updates == "all":
         raise refuse("memory", "a market has a state of its own", "leave out memory and updates")
     if isinstance(learner.exploration, Boltzmann):
@@ -138,16 +149,18 @@ def build(learner: "QLearning", seat: MarketSeat) -> Independent:
     elif isinstance(initial, UniformValues):
         low, high = initial.low, initial.high
     else:
-        raise refuse("initial", f"{initial.kind} needs a payoff table", "use kind: constant or uniform")
+        raise refuse("initial", f"{initial.kind} needs a payoff table", "set learners.initial={kind: constant}")
     problem = f"{learner.kind} chooses among candidates, and this market names none"
     number, size = candidate_shape(seat, refuse("kind", problem, "use ppo or ddpg"))
     features = jax.eval_shape(lambda o: dynamics.features(role, o), jnp.zeros(len(role.observes))).shape[0]
-    bins = learner.bins or role.levels or BINS
+    bins = learner.bins or role.levels or most_bins(features, number)
     bins = bins if isinstance(bins, tuple) else (bins,) * features
     if len(bins) != features:
         raise refuse("bins", f"{len(bins)} numbers for {features} observations", f"give one, or {features}")
     if math.prod(bins) * number > MOST_CELLS:
-        raise refuse("bins", f"a table of {math.prod(bins):.1e} states is too large", "take fewer bins")
+        mend = "set fewer" if learner.bins else "set learners.kind=dqn, which has no table"
+        problem = f"a table of {math.prod(bins):.1e} states and {number} actions is too large"
+        raise refuse("bins", problem, mend)
     algorithm = built(
         TabularQ, learner, seat, float, low=array(low, float), high=array(high, float), bins=bins, actions=number,
         action_size=size, exploration=Epsilon.of(learner.exploration.knots(seat.steps)), update_every=1,
