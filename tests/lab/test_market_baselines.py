@@ -119,3 +119,15 @@ def test_short_episodes_are_played_more_often():
     found = tacitlab.run(experiment(learner, environment=market, test=test)).data.sel(rule="radner")
     alone = tacitlab.run(experiment(Rule(rule="radner"), environment=market, test=test)).data
     np.testing.assert_allclose(found.baseline_payoff, alone.test_payoff.mean("episode"), rtol=1e-5)
+
+
+def test_what_is_known_exactly_is_shown_as_such_also_when_it_is_read_again(result, tmp_path):
+    tacitlab.run(result.experiment, tmp_path / "run")
+    for found in (result, tacitlab.load(tmp_path / "run")):
+        rows = {row.rule: row for row in market_baselines.baselines(outcome_of(found))}
+        assert rows["hold"].exact == rows["hold"].level == 0
+        assert rows["buy-to-limit"].exact == pytest.approx(found.benchmarks().optimum.average)
+        table = market_baselines.section(outcome_of(found))[0].table
+        shown = {row[0]: row[2] for row in table.rows}
+        assert shown["hold"] == "0 (exact)"
+        assert "exact" in shown["random"]

@@ -117,9 +117,10 @@ def _benchmarks(environment: Environment) -> Plain | None:
         return None
     profiles = {name: [_profile(p) for p in getattr(known, name)] for name in ("competitive", "cooperative")}
     numbers = {name: _number(value) for name, value in known.numbers.items()}
+    rules = {name: written(values) for name, values in known.rules.items()}
     return {
         **profiles, "random": known.random and _profile(known.random), "complete": bool(known.complete),
-        "numbers": numbers, "notes": list(known.notes),
+        "numbers": numbers, "notes": list(known.notes), "rules": rules,
     }  # fmt: skip
 
 
@@ -165,10 +166,12 @@ def benchmarks_from(plain: Mapping[str, Any]) -> Benchmarks:
     """Benchmarks as they were when they were stored."""
     competitive, cooperative = (tuple(map(_profile_from, plain[name])) for name in ("competitive", "cooperative"))
     numbers = {name: float(v) if isinstance(v, str) else v for name, v in plain["numbers"].items()}
-    random = plain.get("random")  # runs of earlier versions do not tell
+    random = plain.get("random")  # runs of earlier versions do not tell, nor do they know rules
+    rules = {name: read(values) for name, values in plain.get("rules", {}).items()}
     return Benchmarks(
-        competitive, cooperative, plain["complete"], numbers, tuple(plain["notes"]), random and _profile_from(random)
-    )
+        competitive, cooperative, plain["complete"], numbers, tuple(plain["notes"]),
+        random and _profile_from(random), rules,
+    )  # fmt: skip
 
 
 def _profile_from(plain: Mapping[str, Any]) -> Profile:

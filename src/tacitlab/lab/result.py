@@ -14,6 +14,7 @@ from tacitlab.environment import Environment
 from tacitlab.errors import TacitError
 from tacitlab.lab.design import axis
 from tacitlab.lab.experiment import Experiment
+from tacitlab.markets.base import Market
 from tacitlab.store.folder import Stored
 from tacitlab.theory.benchmarks import Benchmarks
 
@@ -110,8 +111,10 @@ class Result:
 
 @lru_cache(maxsize=256)
 def benchmarks_of(environment: Environment) -> Benchmarks:
-    """Benchmarks of an environment, random play among them, computed once however many cells play it."""
+    """Benchmarks of an environment, random play and rules among them, computed once however many cells play it."""
     known = environment.benchmarks()
+    if isinstance(environment, Market):
+        known = replace(known, rules=environment.rule_values())
     return known if known.random else replace(known, random=environment.random_play())
 
 

@@ -5,6 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tacitlab.environment import Environment
 from tacitlab.schema import validate
 
@@ -103,6 +106,10 @@ class Market(Environment):
     def rules_of(self, role: Role) -> dict[str, str]:
         """Those of the ``rules`` that agents of a role can follow; all of them unless the market says otherwise."""
         return self.rules()
+
+    def rule_values(self) -> dict[str, NDArray[np.float64]]:
+        """Expected payoffs of all agents, (agents,), if everybody follows a rule: of the rules where they are exact."""
+        return {}
 
     def changed(self, tree: Mapping[str, Any]) -> Self:
         """The same market with other values of its fields, all of which are given as plain data."""

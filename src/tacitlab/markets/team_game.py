@@ -147,6 +147,15 @@ class TeamGame(Market):
             notes=("a team's optimum is an equilibrium, too; the reference is the least one",),
         )
 
+    def rule_values(self) -> dict[str, NDArray[np.float64]]:
+        rewards, successors = self.rewards, self.successors
+        random, first = np.zeros((2, len(rewards) + 1))  # the last is that of the end, which number -1 means
+        every = tuple(range(1, rewards.ndim))
+        for _ in range(self.horizon):
+            random = np.append((rewards + random[successors]).mean(axis=every), 0.0)
+            first = np.append((rewards + first[successors]).reshape(len(rewards), -1)[:, 0], 0.0)
+        return {name: np.full(self.n_players, values[0]) for name, values in (("random", random), ("first", first))}
+
     def _profile(self, name: str, concept: Any, value: float, method: str) -> Profile:
         return Profile(name, concept, np.full(self.n_players, value), method)
 

@@ -26,7 +26,9 @@ class Baseline:
     quantities : dict
         Means of what is recorded of the market as a whole.
     agents : (agents,) array
-        Mean outcome of each agent.
+        Outcome of each agent, as well as it is known.
+    exact : float or None
+        The expected outcome, where it is known.
     """
 
     rule: str
@@ -34,6 +36,12 @@ class Baseline:
     ahead: Estimate
     quantities: dict[str, float]
     agents: Floats | None = None
+    exact: float | None = None
+
+    @property
+    def level(self) -> float:
+        """What the rule is worth, as well as it is known."""
+        return self.outcome.mean if self.exact is None else self.exact
 
 
 def baselines(found: Tested) -> list[Baseline]:
@@ -49,9 +57,11 @@ def baselines(found: Tested) -> list[Baseline]:
         outcome = every[:, who].mean(axis=1)
         names = [q.name for q in found.market.quantities() if not q.by_agent]
         means = {name: float(here[f"baseline_{name}"].mean()) for name in names}
-        rows.append(
-            Baseline(rule, mean_interval(outcome), mean_interval(sign * (learned - outcome)), means, every.mean(axis=0))
-        )
+        exact = found.benchmarks.rules.get(rule)
+        worth = None if exact is None else sign * float(exact[who].mean())
+        ahead = mean_interval(sign * (learned - outcome))
+        each = every.mean(axis=0) if exact is None else sign * exact
+        rows.append(Baseline(rule, mean_interval(outcome), ahead, means, each, worth))
     return rows
 
 
@@ -80,7 +90,8 @@ def section(found: Tested) -> list[Section]:
     words, rules = found.words, found.market.rules()
     unit = f" ({words.unit})" if words.unit else ""
     columns = ("rule", "meaning", f"{words.outcome}{unit}", "learners do better by")
-    lines = [(row.rule, rules[row.rule], shown(row.outcome), shown(row.ahead)) for row in rows]
+    values = [shown(row.outcome) if row.exact is None else f"{row.exact:.4g} (exact)" for row in rows]
+    lines = [(row.rule, rules[row.rule], value, shown(row.ahead)) for row, value in zip(rows, values, strict=True)]
     caption = "Differences session by session, with the same noise."
     alike = len(found.market.roles()) == 1
     who = "Everybody follows the same rule." if alike else "Those who would learn follow the same rule."
@@ -105,6 +116,6 @@ def lines(found: Tested, quantity: str | None = None) -> list[HLine]:
     """Levels of the rules, for a chart: of the outcome, or of a quantity."""
     marks = []
     for row in baselines(found):
-        level = row.outcome.mean if quantity is None else row.quantities[quantity]
+        level = row.level if quantity is None else row.quantities[quantity]
         marks.append(HLine(level, f"{row.rule} {level:.4g}"))
     return marks

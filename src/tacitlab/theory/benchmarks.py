@@ -77,6 +77,8 @@ class Benchmarks:
         Warnings: degenerate games, missing equilibria, benchmarks that coincide.
     random : Profile or None
         Uniformly random play, where its payoff is known exactly.
+    rules : dict of (players,) arrays
+        Expected payoffs if everybody follows a scripted rule, of those rules of a market for which they are exact.
     """
 
     competitive: tuple[Profile, ...]
@@ -85,6 +87,7 @@ class Benchmarks:
     numbers: dict[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     random: Profile | None = None
+    rules: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
     @property
     def nash(self) -> Profile:

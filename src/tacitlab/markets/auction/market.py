@@ -13,6 +13,7 @@ from pydantic import model_validator
 from tacitlab.errors import TacitError
 from tacitlab.markets.auction.caps import bayes_nash_capped
 from tacitlab.markets.auction.grid import MOST_ACTIONS, GridGame, combinations, count_combinations, solve
+from tacitlab.markets.auction.rules import rule_values
 from tacitlab.markets.auction.theory import (
     AuctionGame,
     BidFunction,
@@ -244,6 +245,9 @@ class Auction(Market):
     def rules(self) -> dict[str, str]:
         known = {} if self.equilibrium is None else {"bayes-nash": "bids as in Bayes-Nash equilibrium without a grid"}
         return known | RULES
+
+    def rule_values(self) -> dict[str, Floats]:
+        return rule_values(self)
 
     # --- theory --------------------------------------------------------------------------------------------------
 

@@ -258,6 +258,20 @@ class GlostenMilgrom(Market):
     def rules(self) -> dict[str, str]:
         return dict(RULES)
 
+    def rule_values(self) -> dict[str, NDArray[np.float64]]:
+        if self.once:  # what is earned later depends on what trades told
+            return {}
+        n, theory = self.dealers, self.theory
+        found = {"zero-profit": theory.profit(self.zero_profit) / n, "monopoly": theory.profit(self.monopoly) / n}
+        if self.tick is None:
+            found["hold"] = theory.profit(self.widest) / n
+        else:
+            found["hold"] = np.zeros(())
+            if (len(self.spreads) + 1) ** n <= MOST_PROFILES:
+                table = theory.payoffs(self.tick, n)[..., 0]
+                found["random"] = table[(slice(len(self.spreads)),) * n].mean()
+        return {name: np.full(n, float(value)) for name, value in found.items()}
+
     def dynamics(self) -> "GlostenMilgromDynamics":
         return built(GlostenMilgromDynamics, self)
 

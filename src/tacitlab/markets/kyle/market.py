@@ -277,6 +277,14 @@ class KyleMarket(Market):
     def rules(self) -> dict[str, str]:
         return dict(RULES)
 
+    def rule_values(self) -> dict[str, Floats]:
+        if self.maker != "fixed":  # a rational maker's slopes move
+            return {}
+        sincere = Slopes(1 / (self.insiders * self.nash.impacts), self.nash.impacts)
+        plays = {"nash": self.nash, "cartel": self.cartel, "truthful": sincere}
+        found = {rule: self.outcome(play)[0] for rule, play in plays.items()} | {"hold": 0.0}
+        return {rule: np.full(self.insiders, value) for rule, value in found.items()}
+
     def dynamics(self) -> "KyleDynamics":
         return built(KyleDynamics, self)
 

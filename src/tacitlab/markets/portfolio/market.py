@@ -293,6 +293,18 @@ class Portfolio(Market):
         i, k = np.arange(self.sectors)[:, None], np.arange(self.sectors)
         return np.asarray(whole[:, :, i, (i + k) % self.sectors])
 
+    def rule_values(self) -> dict[str, Floats]:
+        if self.reward == "own":
+            return {}
+        team, found = self.team, {"hold": 0.0}
+        if self.costly:
+            alone, together, one = trading.independent(team), linear_optimum(self), trading.centralised(team)
+            found |= {"independent": alone.value, "radner": together.value, "centralised": one.value}
+        else:
+            found |= {"independent": static.independent(team).value, "radner": static.team_optimum(team).value}
+            found["centralised"] = static.centralised(team).value
+        return {rule: np.full(self.sectors, found[rule]) for rule in self.rules() if rule in found}
+
     # --- theory --------------------------------------------------------------------------------------------------
 
     def benchmarks(self) -> Benchmarks:

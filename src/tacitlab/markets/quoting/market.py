@@ -199,6 +199,14 @@ class QuotingMarket(Market):
         """The same as the first maker sees them, (steps, states, 2)."""
         return {name: quotes[:, :, 0] for name, quotes in self.tables().items()}
 
+    def rule_values(self) -> dict[str, Floats]:
+        game = self.game
+        try:
+            tables = self.tables()
+        except TacitError:  # no equilibrium was found, for instance
+            return {}
+        return {name: self.payoff(values(game, quotes)[0, game.begin]) for name, quotes in tables.items()}
+
     # --- theory --------------------------------------------------------------------------------------------------
 
     def payoff(self, worth: ArrayLike) -> Floats:

@@ -15,6 +15,7 @@ from tacitlab.markets.base import Discrete, Market, Quantity, Role
 from tacitlab.markets.motion import Actions, Dynamics, Outcome, built, normal
 from tacitlab.markets.resource.equilibrium import equilibrium
 from tacitlab.markets.resource.optimum import joint_optimum
+from tacitlab.markets.resource.rules import SIDES, rule_values
 from tacitlab.markets.resource.theory import TradingGame, marked_up_gain
 from tacitlab.schema import param
 from tacitlab.theory.benchmarks import Benchmarks, Profile
@@ -25,7 +26,6 @@ SEEN = "benchmarks know everybody's inventory and the time; traders see less"
 FULL = ("time", "inventory", "rival-inventory", "trend", "own-signal", "rival-signal")
 LEAST_GROWTH = 1e-3  # of the price in a step of the linear law, which could make it negative
 HOLD = {3: 1, 9: 4}  # index of holding with a neutral signal
-SIDES = {"hold": 0, "buy-to-limit": 1, "sell-to-limit": -1}
 
 
 class ResourceMarket(Market):
@@ -227,6 +227,9 @@ class ResourceMarket(Market):
         if {"level", "inventory"} & set(self.observes):
             found["rebalance"] = "sells when its inventory is high, buys when it is low"
         return found
+
+    def rule_values(self) -> dict[str, Floats]:
+        return rule_values(self)
 
     # --- what play needs, beside the parameters ------------------------------------------------------------------
 
