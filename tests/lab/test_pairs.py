@@ -73,7 +73,9 @@ def traced(experiment):
             play = eqx.filter_eval_shape(deep.begin, plan.table, key, zero)
             play, _ = eqx.filter_eval_shape(lambda p, t=plan.table: deep.advance(t, key, p, zero, zero, 2), play)
             eqx.filter_eval_shape(
-                lambda learners, p=plan: deep.test(p.table, p.test, key, p.table.policies(learners), 1, 2, 0.0, True),
+                lambda learners, p=plan: deep.test(
+                    p.table, p.test, key, p.table.policies(learners), 1, 2, jnp.zeros(()), True
+                ),
                 play.learners,
             )
 
