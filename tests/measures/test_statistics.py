@@ -139,7 +139,7 @@ def test_truth_values_are_proportions():
         (Estimate(0.84872, 0.8418, 0.8556, 0.0035, 1000), "0.849 (95 % CI 0.842 to 0.856, n=1000)"),
         (Estimate(1751.2, 1733.4, 1769.1, 9.2, 1000), "1751 (95 % CI 1733 to 1769, n=1000)"),
         (Estimate(0.5, math.nan, math.nan, math.nan, 1), "0.5 (no CI, n=1)"),
-        (Estimate(2.0, 2.0, 2.0, 0.0, 3, 0.9), "2 (90 % CI 2 to 2, n=3)"),
+        (Estimate(2.0, 2.0, 2.0, 0.0, 3, 0.9), "2 (the same in all 3 sessions)"),
     ],
 )
 def test_text(estimate, text):

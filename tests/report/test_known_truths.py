@@ -67,7 +67,7 @@ def test_a_cartel_that_was_planted_is_not_learned(kind):
     assert found.verdict.word is Word.SCRIPTED
     assert found.verdict.text.startswith("Nobody learns here; what was fixed beforehand is more cooperative than ")
     assert found.gain.mean == pytest.approx(1, abs=0.02)
-    assert "(exactly so in all 12 sessions)" in found.verdict.text
+    assert "(the same in all 12 sessions)" in found.verdict.text
 
 
 @pytest.mark.parametrize("kind", TABLES)
@@ -174,6 +174,17 @@ def test_without_convergence_there_is_no_verdict(kind):
     assert found.verdict.text.startswith(
         "No verdict: no session had converged within 300 periods; raise length.periods."
     )
+
+
+def test_copies_of_one_session_are_one():
+    """Greedy from the start with equal values, nothing is left to chance: twelve copies of one observation."""
+    greedy = {"kind": "q-learning", "gamma": 0.0, "memory": 0, "exploration": {"kind": "constant", "epsilon": 0.0},
+              "initial": {"kind": "constant", "value": 9.0}}  # fmt: skip
+    found = said("prisoners-dilemma", greedy)
+    assert found.verdict.word is Word.UNDECIDED
+    assert found.verdict.text.startswith("One session alone says nothing; its outcome lies ")
+    assert found.notes[0] == "all 12 sessions are identical and count as one"
+    assert said("prisoners-dilemma", LEARNER).notes == ()
 
 
 @pytest.mark.parametrize("kind", ["prisoners-dilemma", "public-goods"])

@@ -113,7 +113,8 @@ def test_sessions_that_would_decide():
 
 
 def test_intervals_without_width_are_no_intervals():
-    assert spread(Estimate(0.5, 0.5, 0.5, 0.0, 10)) == " (exactly so in all 10 sessions)"
+    assert spread(Estimate(0.5, 0.5, 0.5, 0.0, 10)) == " (the same in all 10 sessions; up to 26% of others may differ)"
+    assert spread(Estimate(0.5, 0.5, 0.5, 0.0, 10), drawn=False) == " (the same in all 10 sessions)"
     assert spread(Estimate(0.1, 0.09646, 0.09697, 0.0001, 40)) == " (95 % CI 9.6% to 9.7%)"
     assert spread(Estimate(0.1, 0.1000001, 0.1000002, 0.0, 40)) == " (95 % CI 10.00001% to 10.00002%)"
     assert spread(Estimate(0.1, 0.05, 0.15, 0.0, 40, 0.9)) == " (90 % CI 5% to 15%)"

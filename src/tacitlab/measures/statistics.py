@@ -44,6 +44,8 @@ class Estimate:
     0.849 (95 % CI 0.842 to 0.856, n=1000)
     >>> f"{Estimate(0.8487, 0.8418, 0.8556, 0.0035, 1000):.2f}"
     '0.85 (95 % CI 0.84 to 0.86, n=1000)'
+    >>> print(Estimate(0.6306, 0.6306, 0.6306, 0.0, 10))
+    0.6306 (the same in all 10 sessions)
     """
 
     mean: float
@@ -73,6 +75,8 @@ class Estimate:
             return str(self)
         if math.isnan(self.low):
             return f"{self.mean:{spec}} (no CI, n={self.n})"
+        if self.low == self.high and self.n > 1:  # nobody should read that as certainty
+            return f"{self.mean:{spec}} (the same in all {self.n:,} sessions)"
         return f"{self.mean:{spec}} ({100 * self.level:g} % CI {self.low:{spec}} to {self.high:{spec}}, n={self.n})"
 
 
@@ -167,6 +171,17 @@ def sessions_to_exclude(found: Estimate, ends: Sequence[float]) -> int | None:
     return two_digits(max(found.n, math.ceil(found.n * times**2 * (1 - 1e-9))))  # binary fractions are not exact
 
 
+def unseen(n: int, level: float = 0.95) -> float:
+    """Share of sessions that may be different although ``n`` of ``n`` were equal (Clopper and Pearson, one-sided).
+
+    Examples
+    --------
+    >>> round(unseen(10), 3)
+    0.259
+    """
+    return float(1 - (1 - level) ** (1 / n))
+
+
 def two_digits(number: int) -> int:
     """Rounded up to two digits: no more is known of sessions that were not played."""
     digits = 10 ** max(0, len(str(number)) - 2)
@@ -239,7 +254,7 @@ def statistic_of_means(values: ArrayLike, statistic: Callable[[Floats], ArrayLik
     Examples
     --------
     >>> print(statistic_of_means([[1.0, 2.0, 3.0], [0.0, 0.0, 1.0]], lambda means: means.argmin(axis=1)))
-    1 (95 % CI 1 to 1, n=3)
+    1 (the same in all 3 sessions)
     """
     table = np.asarray(values, dtype=np.float64)
     n = table.shape[1]

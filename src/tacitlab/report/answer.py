@@ -80,34 +80,34 @@ def answer(result: Result, cell: int = 0) -> Answer:
         return market_answer(result, cell)
     data, benchmarks = cell_data(result, cell), result.benchmarks(cell)
     experiment, by_limit = result.cells[cell], ends_by_limit(result, cell)
-    game, players = experiment.game, data.sizes["agent"]
+    game, players, length = experiment.game, data.sizes["agent"], experiment.length
+    learns = any(learner.learns for learner in experiment.learners)
     payoff = outcome.final_payoff(data, by_limit)
     found = _outcomes(experiment, payoff, data, benchmarks)
     findings = [_payoff_finding(game, payoff, data, benchmarks), *agent_rows(found)]
     if game.actions().unit:
         findings.append(_action_finding(game, data, benchmarks, by_limit))
-    place = outcome.gain(payoff, data)
-    gain = mean_interval(place.values) if bool(place.notnull().all()) else None
+    place, copies = outcome.gain(payoff, data), learns and identical(data)
+    gain = mean_interval(place.values[: 1 if copies else None]) if bool(place.notnull().all()) else None
     labels = names_of(benchmarks)
     epsilons = np.zeros(players) if by_limit else forced(experiment, players)
     levels = [profile.average for profile in benchmarks.competitive]
     highest = benchmarks.optimum.average if benchmarks.cooperative else np.nan
     bands = [equilibria(levels, highest), explained(game, benchmarks, epsilons), random_band(benchmarks)]
-    place_of_mean = judged(gain, [band for band in bands if band], labels, f"{game.role}s")
-    learns = any(learner.learns for learner in experiment.learners)
-    length, added = experiment.length, experiment.intervention.note()
-    notes = [
-        *benchmarks.notes,
-        reference_note(benchmarks, game.words()),
-        added,
-        temperatures(experiment.learners, length.periods),
-    ]
-    said = stated(place_of_mean, result, cell, data, exploitation(found))
+    place_of_mean = judged(gain, [band for band in bands if band], labels, f"{game.role}s", learns)
+    same = f"all {data.sizes['session']} sessions are identical and count as one" if copies else ""
     return Answer(
-        tuple(findings), gain, said, _convergence(length, data, learns),
+        tuple(findings), gain, stated(place_of_mean, result, cell, data, exploitation(found)),
+        _convergence(length, data, learns),
         f"{int(data['converged'].sum())} of {data.sizes['session']}" if length.stable_for else "-",
-        labels, tuple(note for note in notes if note),
+        labels, tuple(note for note in (same, *_notes(experiment, benchmarks)) if note),
     )  # fmt: skip
+
+
+def _notes(experiment: Experiment, benchmarks: Benchmarks) -> tuple[str, ...]:
+    hot = temperatures(experiment.learners, experiment.length.periods)
+    reference = reference_note(benchmarks, experiment.game.words())
+    return (*benchmarks.notes, reference, experiment.intervention.note(), hot)
 
 
 def stated(judged: Verdict, result: Result, cell: int, data: xr.Dataset, exploited: str) -> Verdict:
@@ -128,6 +128,13 @@ def stated(judged: Verdict, result: Result, cell: int, data: xr.Dataset, exploit
         text = f"Nobody learns here; what was fixed beforehand is {text[:1].lower()}{text[1:]}"
         return Verdict(Word.SCRIPTED, text, found.support)
     return Verdict(judged.word, text, found.support)
+
+
+def identical(data: xr.Dataset) -> bool:
+    """Whether all sessions went the same way, to the last bit: then they are copies of one."""
+    names = [name for name in ("payoff", "limit_payoff", "frequency") if name in data]
+    first = data[names].isel(session=0)
+    return data.sizes["session"] > 1 and all(bool(((data[n] == first[n]) | data[n].isnull()).all()) for n in names)
 
 
 def reference_note(benchmarks: Benchmarks, words: Words) -> str:

@@ -50,10 +50,8 @@ def shown(estimate: Estimate | None) -> str:
     >>> shown(mean_interval([1.0, 2.0, 3.0, 4.0])), shown(mean_interval([])), shown(None)
     ('2.5 (95 % CI 0.6 to 4.4, n=4)', '-', '-')
     >>> shown(mean_interval([0.25, 0.25, 0.25]))
-    '0.25 (in all of 3 sessions)'
+    '0.25 (the same in all 3 sessions)'
     """
     if estimate is None or np.isnan(estimate.mean):
         return "-"
-    if estimate.low == estimate.high:
-        return f"{estimate.mean:.5g} (in all of {estimate.n} sessions)"
     return str(estimate)

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from tacitlab.measures.statistics import Estimate, sessions_to_exclude
+from tacitlab.measures.statistics import Estimate, sessions_to_exclude, unseen
 
 FEWEST = 4  # sessions: the interval of fewer is no interval
 TOLERANCE = 0.05  # of the way from the competitive to the cooperative outcome: closer counts as reached
@@ -116,7 +116,9 @@ def equilibria(levels: Sequence[float], optimum: float) -> Band:
     return Band(Word.COMPETITIVE, "the competitive benchmark", worst, best)
 
 
-def judged(gain: Estimate | None, bands: Sequence[Band], labels: tuple[str, str], who: str = "agents") -> Verdict:
+def judged(
+    gain: Estimate | None, bands: Sequence[Band], labels: tuple[str, str], who: str = "agents", drawn: bool = True
+) -> Verdict:
     """Which bands an outcome lies in, meets, or is beyond.
 
     Parameters
@@ -129,6 +131,8 @@ def judged(gain: Estimate | None, bands: Sequence[Band], labels: tuple[str, str]
         Names of the two benchmarks.
     who : str
         What agents are called, in the plural.
+    drawn : bool
+        Whether anything in a session is left to chance; else equal sessions are certain.
 
     Examples
     --------
@@ -152,7 +156,7 @@ def judged(gain: Estimate | None, bands: Sequence[Band], labels: tuple[str, str]
     way = f"of the way from {nash} to {optimum}"
     if np.isnan(gain.low):
         return Verdict(Word.UNDECIDED, f"One session alone says nothing; its outcome lies {gain.mean:.0%} {way}.")
-    where = f"the {who} end {gain.mean:.0%} {way}{spread(gain)}"
+    where = f"the {who} end {gain.mean:.0%} {way}{spread(gain, drawn)}"
     if gain.n < FEWEST and gain.low < gain.high:
         return Verdict(Word.UNDECIDED, f"Undecided with {gain.n} sessions, {FEWEST} at least are asked for: {where}.")
     inside = [band for band in bands if band.holds(gain)]
@@ -177,16 +181,17 @@ def judged(gain: Estimate | None, bands: Sequence[Band], labels: tuple[str, str]
     return Verdict(Word.COOPERATIVE, f"More cooperative than {_and(named)}: {where}.")
 
 
-def spread(gain: Estimate) -> str:
-    """How sure a place is; where sessions do not differ there is no interval to speak of.
+def spread(gain: Estimate, drawn: bool = True) -> str:
+    """How sure a place is; where sessions do not differ there is no interval, and others may differ all the same.
 
     Examples
     --------
-    >>> spread(Estimate(0.5, 0.4, 0.6, 0.05, 10)), spread(Estimate(0.5, 0.5, 0.5, 0.0, 10))
-    (' (95 % CI 40% to 60%)', ' (exactly so in all 10 sessions)')
+    >>> print(spread(Estimate(0.5, 0.4, 0.6, 0.05, 10)), spread(Estimate(0.5, 0.5, 0.5, 0.0, 10)))
+     (95 % CI 40% to 60%)  (the same in all 10 sessions; up to 26% of others may differ)
     """
     if gain.low == gain.high:
-        return f" (exactly so in all {gain.n} sessions)" if gain.n > 1 else " (exactly so in all sessions)"
+        others = f"; up to {unseen(gain.n):.0%} of others may differ" if drawn else ""
+        return f" (the same in all {gain.n} sessions{others})"
     digits = next((d for d in range(6) if f"{gain.low:.{d}%}" != f"{gain.high:.{d}%}"), 6)
     return f" ({100 * gain.level:g} % CI {gain.low:.{digits}%} to {gain.high:.{digits}%})"
 

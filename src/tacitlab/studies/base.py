@@ -212,7 +212,7 @@ def paired(first: xr.DataArray, second: xr.DataArray) -> tuple[Floats, Floats]:
     >>> with_memory = by_session([1.1, 2.1, 3.1], [0, 1, 2])
     >>> without = by_session([1.0, 3.0], [0, 2])  # session 1 failed
     >>> print(paired_difference(with_memory, without))
-    0.1 (95 % CI 0.1 to 0.1, n=2)
+    0.1 (the same in all 2 sessions)
     """
     for one in (first, second):
         if "session" not in one.coords or "session" not in one.dims:

@@ -141,7 +141,7 @@ def ratio(first: Floats, second: Floats, less: float = 1.0) -> Estimate:
     Examples
     --------
     >>> print(ratio(np.array([3.0, 3.0]), np.array([2.0, 2.0])))
-    0.5 (95 % CI 0.5 to 0.5, n=2)
+    0.5 (the same in all 2 sessions)
     """
     found = statistic_of_means(np.stack([first, second]), lambda means: means[:, 0] / means[:, 1] - 1)
     rest = first - (1 + found.mean) * second
