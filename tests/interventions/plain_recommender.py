@@ -44,6 +44,23 @@ def published(q):
     return np.array(shown)
 
 
+def published_aligned(q):
+    """The authors' other rule, of their public code: state k stands for action k; q is (drivers, 3, 3)."""
+    n = len(q)
+    does = q.argmax(axis=2) == np.arange(3)
+    told = np.full(n, -1)
+    up, down, cross = does.T
+    told[up & ~down], told[down & ~up], told[cross & ~up & ~down] = 0, 1, 2
+    ahead = int((told == 0).sum() - (told == 1).sum())
+    for i in np.flatnonzero(up & down)[::-1]:  # to whichever road has fewer; with as many on both, down
+        told[i] = 1 if ahead >= 0 else 0
+        ahead += 1 if told[i] == 0 else -1
+    x = ((told == 2).sum() + (told == -1).sum()) / n
+    estimate = np.array([1 + (1 - x) / 2 + x, 1 + (1 - x) / 2 + x, 1 + x])
+    told[told == -1] = (estimate + q.max(axis=2).mean(axis=0)).argmax()
+    return told
+
+
 def towards(q, target):
     """State to show to each driver, given values and the numbers of drivers wanted on each action."""
     n, m, actions = q.shape
@@ -120,3 +137,33 @@ def play(form, advise, *, states, periods, alpha, gamma, knots, values, seed, se
             pending = state, action, payoff
         history = action if own_memory else history
     raise AssertionError
+
+
+def aligned_towards(q, form, target):
+    """Alignment for any target: state k stands for action k; the others are told what is best of what they expect."""
+    n, actions = len(q), form.actions
+    does = q[:, :actions].argmax(axis=2) == np.arange(actions)
+    wanted = [a for a in range(actions) if target[a] > 0]
+    unwanted = [a for a in range(actions) if target[a] == 0]
+    told, count = {}, dict.fromkeys(wanted, 0)
+    for i in range(n):
+        good = [a for a in wanted if does[i, a]]
+        if len(good) == 1:
+            told[i] = good[0]
+            count[good[0]] += 1
+        elif not good and any(does[i, a] for a in unwanted):
+            told[i] = next(a for a in unwanted if does[i, a])
+    lost = sum(not does[i, wanted].any() for i in range(n))
+    for i in reversed(range(n)):
+        if i not in told and does[i, wanted].any():
+            told[i] = min((a for a in reversed(wanted) if does[i, a]), key=lambda a: count[a] / target[a])
+            count[told[i]] += 1
+    crowd = np.array(target, float)
+    if unwanted:
+        crowd[wanted] *= (n - lost) / n
+        crowd[unwanted] = lost / len(unwanted)
+    loads = np.arange(form.values.shape[1])
+    values = [np.interp(load, loads, row) for load, row in zip(form.incidence @ crowd, form.values, strict=True)]
+    estimate = -form.own - form.weights @ np.array(values)
+    best = (estimate + q[:, :actions].max(axis=2).mean(axis=0)).argmax()
+    return np.array([told.get(i, best) for i in range(n)])

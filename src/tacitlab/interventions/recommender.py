@@ -19,9 +19,13 @@ class Recommender(Intervention):
     """Tells every agent one of ``states`` things in every period; agents learn what to do about each.
 
     ``none``: the first half of the agents is always told 0, the other half 1. ``random``: uniform draws. ``aligned``:
-    state k means action k, and as many agents are told k as should take it. ``optimised``: belief improvement. The
-    recommender sees all value tables; it knows which actions it can induce in whom, and sends agents to the actions of
-    the target so that their numbers come as close to it as they can:
+    state k means action k, and nobody is told to do what it would not do: who would take one wanted action k in state
+    k is told k, and who would take several goes to the one that is shortest of agents for its share, the last agents
+    first; who would take an unwanted action alone is told that. All others are told the same: the action whose state
+    has the largest sum of its estimated cost (the crowd that cannot be aligned being on the unwanted actions) and what
+    agents expect there, on average. ``optimised``: belief improvement. The recommender sees all value tables; it knows
+    which actions it can induce in whom, and sends agents to the actions of the target so that their numbers come as
+    close to it as they can:
 
     1. Of the states in which an agent prefers a wanted action, it is shown the one in which it expects *least* of it:
        what it learns there is good news. Who prefers no wanted action in any state is shown the state in which it
@@ -29,8 +33,9 @@ class Recommender(Intervention):
     2. Who can be sent to one wanted action only is sent there. The others go first to the action that is shortest of
        agents for its share, those first who expect most of it, until it has its share; then to the next.
 
-    In Braess's paradox with an even number of drivers this is the recommender of Carissimo, Korecki and Dailisan, step
-    by step; for other congestion games it is our generalisation, with the social optimum as its target. The published
+    In Braess's paradox with an even number of drivers these are the recommenders of Carissimo, Korecki and Dailisan
+    (``aligned`` as in their public code, with three states), step by step; for other congestion games they are our
+    generalisations, with the social optimum as their target. The published
     rule ranks states and drivers by an estimated travel time less the expected one; the estimate is the same for all
     that are compared, and drops out.
 
@@ -97,8 +102,9 @@ class Recommender(Intervention):
         if self.rule == "aligned":
             if self.states < form.actions:
                 raise refuse("states", f"{self.states} cannot name {form.actions} actions", f"set {form.actions}")
-            told = np.repeat(np.arange(form.actions), counts).astype(np.uint64)
-            return Steering(self.states, recommending.aligned, places=told)
+            places = np.zeros(form.players + form.actions, np.uint64)
+            memory = np.zeros(form.actions)
+            return Steering(self.states, recommending.aligned, numbers=counts / 1.0, memory=memory, places=places)
         cells = form.players * form.actions
         places = np.zeros(cells + 2 * form.players + 3 * form.actions, np.uint64)
         return Steering(

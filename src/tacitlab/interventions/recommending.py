@@ -20,12 +20,6 @@ def halves(game, table, scene, t):
         scene.signal[i] = uint64(0) if uint64(2) * i < n else uint64(1)
 
 
-def aligned(game, table, scene, t):
-    """The action that the agent should take."""
-    for i in range(uint64(table.agents.size)):
-        scene.signal[i] = scene.places[i]
-
-
 @native
 def _survey(table, scene, actions):
     """For every agent and action: the state to show (plus one), and what the agent expects of the action there.
@@ -164,6 +158,94 @@ def _leftover(scene, actions, first, count, wish):
         ):
             best = a
     return best
+
+
+@native
+def _estimate(game, scene, actions, a):
+    """What action a would cost at the expected numbers of agents in ``scene.memory``; lines between whole loads."""
+    found = -game.own[a]
+    for f in range(uint64(game.values.shape[0])):
+        load, top = 0.0, uint64(game.values.shape[1] - 1)
+        for b in range(actions):
+            load += game.incidence[f, b] * scene.memory[b]
+        below = min(uint64(load), top)
+        above = min(below + uint64(1), top)
+        value = game.values[f, below]
+        found -= game.weights[a, f] * (value + (load - below) * (game.values[f, above] - value))
+    return found
+
+
+@native
+def _unaligned(game, table, scene, n, actions, lost):
+    """What those are told whom no state makes take the action of its name; see :class:`Recommender`."""
+    unwanted = uint64(0)
+    for a in range(actions):
+        unwanted += uint64(scene.numbers[a] == 0.0)
+    for a in range(actions):
+        scene.memory[a] = scene.numbers[a]
+        if unwanted > uint64(0):
+            rest = lost / unwanted
+            scene.memory[a] = scene.numbers[a] * (n - lost) / n if scene.numbers[a] > 0.0 else rest
+    told, most = uint64(0), 0.0
+    for s in range(actions):
+        worth = 0.0
+        for i in range(n):
+            agent = table.agents[i]
+            state = agent.n_states // scene.signals * s
+            worth += table.values[agent.row + state * actions + table.greedy[agent.cell + state]]
+        worth = worth / n + _estimate(game, scene, actions, s)
+        if s == uint64(0) or worth > most:
+            told, most = s, worth
+    return told
+
+
+def aligned(game, table, scene, t):
+    """State k for action k, to whom it makes take it; balanced towards the counts in ``scene.numbers``.
+
+    ``scene.places``: what each agent is told (plus one; 0: not known yet; more than actions: it has a choice), then by
+    action how many are told it. ``scene.memory``: by action how many are expected there.
+    """
+    n, actions = uint64(table.agents.size), uint64(game.own.size)
+    lost, count, open_choice = uint64(0), n, actions + uint64(1)
+    for a in range(actions):
+        scene.places[count + a] = uint64(0)
+    for i in range(n):
+        agent = table.agents[i]
+        step, wanted, last, other = agent.n_states // scene.signals, uint64(0), uint64(0), actions
+        for a in range(actions):
+            if table.greedy[agent.cell + step * a] != a:
+                continue
+            if scene.numbers[a] > 0.0:
+                wanted, last = wanted + uint64(1), a
+            elif other == actions:
+                other = a
+        scene.places[i] = uint64(0)
+        if wanted == uint64(1):
+            scene.places[i] = last + uint64(1)
+            scene.places[count + last] += uint64(1)
+        elif wanted > uint64(1):
+            scene.places[i] = open_choice
+        else:
+            lost += uint64(1)
+            if other < actions:
+                scene.places[i] = other + uint64(1)
+    for k in range(n):
+        i = n - uint64(1) - k
+        if scene.places[i] != open_choice:
+            continue
+        agent, best, least = table.agents[i], actions, 0.0
+        step = agent.n_states // scene.signals
+        for a in range(actions):
+            if scene.numbers[a] == 0.0 or table.greedy[agent.cell + step * a] != a:
+                continue
+            filled = scene.places[count + a] / scene.numbers[a]
+            if best == actions or filled <= least:
+                best, least = a, filled
+        scene.places[i] = best + uint64(1)
+        scene.places[count + best] += uint64(1)
+    told = _unaligned(game, table, scene, n, actions, lost)
+    for i in range(n):
+        scene.signal[i] = told if scene.places[i] == uint64(0) else scene.places[i] - uint64(1)
 
 
 def optimised(game, table, scene, t):
