@@ -1,13 +1,13 @@
-"""Two bandits as a user writes them, with rules of their own; the tests play them by name and as objects."""
+"""Two bandits with rules of their own, one of them the template; the tests play them by name and as objects."""
 
 import math
 from typing import Literal
 
 import numpy as np
 
+from tacitlab import registry, scaffold
 from tacitlab.engine.streams import uniform
-from tacitlab.learners.base import Behaviour, TabularLearner, TabularRule, WithMemory, blank
-from tacitlab.learners.tables import boltzmann
+from tacitlab.learners.base import Behaviour, TabularRule, WithMemory, blank
 from tacitlab.schema import param
 
 
@@ -50,34 +50,6 @@ class Thompson(WithMemory):
         return Behaviour(THOMPSON, THOMPSON, blank(seat), numbers=(self.noise,))
 
 
-def softmax(game, table, turn, i, u):
-    """Probability proportional to exp(preference)."""
-    agent = table.agents[i]
-    return boltzmann(table.values, agent.row, agent.n_actions, table.greedy[agent.cell], u, 1.0)
-
-
-def ascend(game, table, turn, i, reward):
-    """Preferences move with how much better than usual the payoff was. Memory: mean payoff, number of payoffs."""
-    agent, memory, total = table.agents[i], table.memory, 0.0
-    better = reward - memory[i, 0]
-    for a in range(agent.n_actions):
-        total += math.exp(table.values[agent.old_row + a])
-    for a in range(agent.n_actions):
-        place = agent.old_row + a
-        here = 1.0 if a == agent.chosen else 0.0
-        table.values[place] += turn.group.alpha * better * (here - math.exp(table.values[place]) / total)
-    memory[i, 1] += 1.0
-    memory[i, 0] += (reward - memory[i, 0]) / memory[i, 1]
-
-
-GRADIENT = TabularRule(softmax, ascend, needs_next="nothing")
-
-
-class GradientBandit(TabularLearner):
-    """The gradient bandit with a baseline (Sutton and Barto 2018, section 2.8)."""
-
-    kind: Literal["gradient-bandit"] = "gradient-bandit"
-    alpha: float = param(0.1, "learning rate, alpha", gt=0)
-
-    def behaviour(self, seat):
-        return Behaviour(GRADIENT, GRADIENT, blank(seat), alpha=self.alpha, memory=(0.0, 0.0))
+#: The gradient bandit that `tacit new learner` writes, as the class of a user's file.
+TEMPLATE = scaffold.TEMPLATES / "my_learner.py"
+GradientBandit = registry.find("learner", f"{TEMPLATE}:MyLearner")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from own_bandits import GradientBandit, Thompson
+from own_bandits import TEMPLATE, GradientBandit, Thompson
 
 import tacitlab
 from tacitlab.errors import Interrupted
@@ -20,7 +20,7 @@ FILE = Path(__file__).parent / "own_bandits.py"
 THOMPSON = f"{FILE}:Thompson"
 TREE = {
     "environment": {"kind": "bertrand", "n_prices": 5},
-    "learners": [{"kind": THOMPSON, "noise": 0.2, "agents": 1}, {"kind": f"{FILE}:GradientBandit"}],
+    "learners": [{"kind": THOMPSON, "noise": 0.2, "agents": 1}, {"kind": f"{TEMPLATE}:MyLearner"}],
     "length": {"periods": 200}, "sessions": 6, "trace": {"windows": 5},
 }  # fmt: skip
 
@@ -94,7 +94,7 @@ def test_under_an_intervention_it_learns_before_the_signal_is_given():
 
 def test_its_address_covers_its_file_and_the_rules_that_it_may_use():
     found = program(from_mapping(TREE))
-    assert [source.path for source in found.own] == [FILE]
+    assert sorted(source.path for source in found.own) == sorted([FILE, TEMPLATE])
     assert {f"learners/{name}.py" for name in RULE_MODULES} <= set(found.code)
     plain = tacitlab.Experiment(
         environment=tacitlab.games.Bertrand(), learners=QLearning(exploration=Constant()), length={"periods": 9}
