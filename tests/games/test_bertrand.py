@@ -185,17 +185,17 @@ def test_more_firms_charge_less():
     assert prices[1] == pytest.approx(1.370163, abs=1e-6)
 
 
-@pytest.mark.parametrize("shock", [0.15, 0.25])
-def test_demand_shock_is_an_unobserved_coin(shock):
-    game = Bertrand(demand_shock=shock)
-    form = game.form()
-    assert form.transition.tolist() == [[0.5, 0.5]] * 2
+@pytest.mark.parametrize(("shock", "values"), [(0.15, 2), (0.25, 2), (0.25, 3)])
+def test_demand_shock_is_an_unobserved_draw(shock, values):
+    game = Bertrand(demand_shock=shock, shock_values=values)
+    form, outside = game.form(), (-shock, 0, shock) if values == 3 else (-shock, shock)
+    assert form.transition.tolist() == [[1 / values] * values] * values
     assert not form.observed
     assert form.active.all()
-    assert form.stationary() == pytest.approx([0.5, 0.5])
+    assert form.stationary() == pytest.approx([1 / values] * values)
 
     def expected(prices, i):
-        return (profit(prices, i, outside=-shock) + profit(prices, i, outside=shock)) / 2
+        return np.mean([profit(prices, i, outside=value) for value in outside])
 
     benchmarks = game.benchmarks()
     nash, monopoly = game.nash_prices(), game.monopoly_prices()
@@ -204,8 +204,9 @@ def test_demand_shock_is_an_unobserved_coin(shock):
     assert monopoly == pytest.approx([best.x] * 2, abs=1e-6)
     assert benchmarks.nash.payoffs == pytest.approx([expected(nash, i) for i in (0, 1)])
     low, high = game.prices()[0, 0], game.prices()[0, -1]
-    assert form.tensor(0)[0, -1] == pytest.approx([profit(np.array([low, high]), i, outside=-shock) for i in (0, 1)])
-    assert form.tensor(1)[0, -1] == pytest.approx([profit(np.array([low, high]), i, outside=shock) for i in (0, 1)])
+    for regime, value in enumerate(outside):
+        right = [profit(np.array([low, high]), i, outside=value) for i in (0, 1)]
+        assert form.tensor(regime)[0, -1] == pytest.approx(right)
 
 
 @given(markets(shock=True))

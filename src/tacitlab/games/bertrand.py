@@ -66,6 +66,7 @@ class Bertrand(PriceGame):
         0.25, "differentiation, mu; towards 0 products are perfect substitutes", unit="money", gt=0, le=1e6
     )
     demand_shock: float = param(0.0, "unobserved shock to a_0 of either sign, x", unit="money", ge=0.0, le=1e6)
+    shock_values: Literal[2, 3] = param(2, "values of the shock, each as likely: -x and x, or -x, 0 and x")
     entry_persistence: Probability | None = param(
         None, "probability that the last firm stays in, or out of, the market; null: it is always in"
     )
@@ -175,7 +176,9 @@ class Bertrand(PriceGame):
 
     @property
     def _regimes(self) -> int:
-        return 2 if self.demand_shock > 0 or self.entry_persistence is not None else 1
+        if self.demand_shock > 0:
+            return self.shock_values
+        return 1 if self.entry_persistence is None else 2
 
     @property
     def _outside(self) -> Array:
@@ -192,9 +195,9 @@ class Bertrand(PriceGame):
 
     def _transition(self) -> Array:
         """Markov chain of the regimes, shape (regimes, regimes); in the long run all are equally frequent."""
-        if self._regimes == 1:
-            return np.ones((1, 1))
-        stay = 0.5 if self.entry_persistence is None else self.entry_persistence
+        if self.entry_persistence is None:
+            return np.full((self._regimes, self._regimes), 1 / self._regimes)
+        stay = self.entry_persistence
         return np.array([[stay, 1.0 - stay], [1.0 - stay, stay]])
 
     def _utilities(self, prices: Array, regime: int, shown: NDArray[np.bool_] | None = None) -> Array:
