@@ -165,7 +165,7 @@ def explain(error: ValidationError, model: type[BaseModel] | None = None) -> str
 
 
 def by_default(text: str, default: Any) -> str:
-    """An error about a field that nobody has set: it says that the value which it shows is the default.
+    """An error about a field that nobody has set: if it begins with the value, it says that this is the default.
 
     Examples
     --------
@@ -173,8 +173,10 @@ def by_default(text: str, default: Any) -> str:
     'sequence: 16 (its default) does not divide a rollout of 100 steps; set sequence=10'
     """
     field, colon, rest = text.partition(": ")
-    shown = f"{default:g}" if isinstance(default, float) else str(default)
-    return field + colon + re.sub(rf"(?<![\w.]){re.escape(shown)}(?![\w.])", f"{shown} (its default)", rest, count=1)
+    for shown in (repr(default), f"{default:g}" if isinstance(default, float) else str(default)):
+        if re.match(rf"{re.escape(shown)}(?![\w.])", rest):
+            return f"{field}{colon}{shown} (its default){rest[len(shown) :]}"
+    return text
 
 
 def _place(

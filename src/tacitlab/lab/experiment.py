@@ -166,7 +166,7 @@ class Experiment(Spec):
         if isinstance(self.environment, Market):
             self._check_market()
         elif self.length.episodes is not None:
-            raise ValueError("length.episodes: a stage game has none; set length.periods")
+            raise ValueError("length.episodes: a stage game has none; set length={periods: 100000}, for example")
         elif self.copies > 1:
             raise ValueError("copies: a stage game is played once in a session; add sessions instead")
         else:
@@ -176,7 +176,9 @@ class Experiment(Spec):
     def _check_market(self) -> None:
         """What only stage games have must be left alone in a market, rather than ignored."""
         if self.length.episodes is None:
-            raise ValueError("length.episodes: missing; say how many episodes of the market the agents train for")
+            raise ValueError(
+                "length.episodes: missing, and a market is played in episodes; set length={episodes: 1000}, for example"
+            )
         if self.length.periods != LONGEST or self.length.stable_for:
             raise ValueError("length.periods: a market is played in episodes; set length.episodes alone")
         if self.start != Start():

@@ -51,7 +51,9 @@ def as_market(experiment: "Experiment") -> dict[str, Any]:
     if experiment.start != type(experiment.start)():
         raise ValueError(f"start.history: the repeated game of {name} begins without a history; leave it out")
     if (added := experiment.intervention.kind) != "none":
-        raise ValueError(f"intervention: {added!r} acts on learners with tables, and {name} has none; remove it")
+        raise ValueError(
+            f"intervention: {added!r} acts on learners with tables, and {name} has none; set intervention.kind=none"
+        )
     memory, learners = _memory(experiment.learners)
     episodes, horizon = _length(experiment)
     try:

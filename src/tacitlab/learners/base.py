@@ -401,5 +401,6 @@ def group_sizes(players: int, learners: Sequence[Learner]) -> list[int]:
     if open_groups > 1:
         raise refuse("agents", "several groups take the agents that are left", "say how many in all but one group")
     if left < open_groups or (left and not open_groups):
-        raise refuse("agents", f"they are {named} for {players} players", f"make them {players} in total")
+        mend = f"make them {players} in total" if len(learners) > 1 else "set learners.agents=null, for all"
+        raise refuse("agents", f"they are {named} for {players} players", mend)
     return [left if learner.agents is None else learner.agents for learner in learners]

@@ -75,7 +75,7 @@ class DDPG(Learner):
     >>> DDPG(batch=64, memory=32)
     Traceback (most recent call last):
     ...
-    tacitlab.errors.TacitError: batch: 64 is more than a memory of 32 holds; choose a smaller one
+    tacitlab.errors.TacitError: batch: 64 is more than a memory of 32 holds; set batch=32
     """
 
     kind: Literal["ddpg"] = "ddpg"
@@ -121,7 +121,9 @@ class DDPG(Learner):
     @model_validator(mode="after")
     def _consistent(self) -> "DDPG":
         if self.batch > self.memory:
-            raise ValueError(f"batch: {self.batch} is more than a memory of {self.memory} holds; choose a smaller one")
+            raise ValueError(
+                f"batch: {self.batch} is more than a memory of {self.memory} holds; set batch={self.memory}"
+            )
         return self
 
     def group(self, seat: MarketSeat) -> Group:
@@ -137,7 +139,7 @@ class DDPG(Learner):
         """
         actions, size = self._actions(seat)
         if self.memory % seat.copies:
-            mend = "choose numbers that fit"
+            mend = f"set learners.memory={max(1, self.memory // seat.copies) * seat.copies}"
             raise refuse("memory", f"{self.memory} is no multiple of {seat.copies} copies of the market", mend)
         return built(
             kind, self, seat, actions=actions, shape=Shape(self.hidden), last=last_step(self.anneal, seat),

@@ -68,7 +68,7 @@ class VDN(Learner):
     >>> VDN(recurrent=16, sequence=30, capacity=1000)
     Traceback (most recent call last):
     ...
-    tacitlab.errors.TacitError: capacity: 1000 steps are no whole number of sequences of 30; choose numbers that fit
+    tacitlab.errors.TacitError: capacity: 1000 steps are no whole number of sequences of 30; set capacity=990
     """
 
     kind: Literal["vdn"] = "vdn"
@@ -109,7 +109,7 @@ class VDN(Learner):
         if self.recurrent and self.capacity % self.sequence:
             raise ValueError(
                 f"capacity: {self.capacity} steps are no whole number of sequences of {self.sequence}; "
-                "choose numbers that fit"
+                f"set capacity={max(1, self.capacity // self.sequence) * self.sequence}"
             )
         return self
 
@@ -127,9 +127,15 @@ class VDN(Learner):
         Raises
         ------
         TacitError
-            If agents may get different rewards, or have actions without candidates.
+            If agents may get different rewards, have actions without candidates, or remember no whole number of steps,
+            or sequences, of each copy of the market.
         """
         self.check(seat.market, seat.role)
+        piece = seat.copies * (self.sequence if self.recurrent else 1)
+        if self.capacity % piece:
+            what = f"sequences of {self.sequence} steps in each of" if self.recurrent else "steps in each of"
+            problem = f"{self.capacity} hold no whole number of {what} {seat.copies} copies"
+            raise refuse("capacity", problem, f"set learners.capacity={max(1, self.capacity // piece) * piece}")
         problem = f"{self.kind} chooses among candidates, and this market names none"
         number, size = candidate_shape(seat, refuse("kind", problem, "use mappo"))
         agents, world = seat.agents, state_size(seat)

@@ -140,10 +140,12 @@ def most_bins(features: int, actions: int) -> int:
 def build(learner: "QLearning", seat: MarketSeat) -> Independent:
     """A group of independent agents as a scenario describes them."""
     role, dynamics, initial = seat.role, seat.dynamics, learner.initial or ConstantValue()
-    if learner.memory or learner.updates == "all":
-        raise refuse("memory", "a market has a state of its own", "leave out memory and updates")
+    if learner.memory:
+        raise refuse("memory", f"{learner.memory}, but a market has a state of its own", "set learners.memory=0")
+    if learner.updates == "all":
+        raise refuse("updates", "'all' needs a payoff table", "set learners.updates=chosen")
     if isinstance(learner.exploration, Boltzmann):
-        raise refuse("exploration", "boltzmann is for stage games", "use an epsilon-greedy kind")
+        raise refuse("exploration", "boltzmann is for stage games", "set learners.exploration={kind: constant}")
     if isinstance(initial, ConstantValue):
         low = high = initial.value
     elif isinstance(initial, UniformValues):
