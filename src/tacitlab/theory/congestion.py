@@ -231,6 +231,7 @@ def _notes(competitive: list[Profile], found: int, complete: bool, optimum: Prof
     notes = []
     if not competitive:
         notes.append("no Nash equilibrium in pure strategies" + ("" if complete else " was found"))
+        notes.append("equilibria in mixed strategies were not looked for")
     elif optimum.average - competitive[0].average <= rounding:
         notes.append("every pure Nash equilibrium listed attains the social optimum: no gain over Nash is defined")
     if found > 1:

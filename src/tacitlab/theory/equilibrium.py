@@ -47,9 +47,10 @@ def pure_nash(payoffs: NDArray[np.float64], tolerance: float | NDArray[np.float6
     """
     players = _players(payoffs)
     stable = np.ones(payoffs.shape[:-1], dtype=bool)
-    enough = payoffs + tolerance
+    enough = np.broadcast_to(tolerance, payoffs.shape)
     for player in range(players):
-        stable &= enough[..., player] >= payoffs[..., player].max(axis=player, keepdims=True)
+        own = payoffs[..., player]
+        stable &= own + enough[..., player] >= own.max(axis=player, keepdims=True)
     return np.argwhere(stable).astype(np.int64)
 
 
@@ -75,17 +76,17 @@ def undominated(payoffs: NDArray[np.float64]) -> tuple[NDArray[np.int64], ...]:
     """
     players = _players(payoffs)
     alive = [np.arange(size) for size in payoffs.shape[:-1]]
-    enough = payoffs + roundings(payoffs)
+    enough = roundings(payoffs)
     changed = True
     while changed:
         changed = False
         for player in range(players):
-            table, most = (
-                np.moveaxis(tensor[np.ix_(*alive)][..., player], player, 0).reshape(len(alive[player]), -1)
+            table, more = (
+                np.moveaxis(tensor[..., player][np.ix_(*alive)], player, 0).reshape(len(alive[player]), -1)
                 for tensor in (payoffs, enough)
             )
             best = table.max(axis=0)
-            keep = np.array([not _is_dominated(row, table, best) for row in most])
+            keep = np.array([not _is_dominated(row, table, best) for row in table + more])
             if not keep.all():
                 alive[player], changed = alive[player][keep], True
     return tuple(alive)

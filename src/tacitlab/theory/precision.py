@@ -19,6 +19,7 @@ NOISE = 1e-12  # payoffs that differ by less, in own units, differ by rounding o
 DIGITS = 16 * float(np.finfo(np.float64).eps)  # relative error of a payoff that a few operations led to
 SENTINEL = 1e4  # payoffs farther off all others than this, in spreads of the others, are sentinels
 FLOOR = 1e-13  # spreads below this share of the largest payoff are noise, not a unit
+SAMPLE = 200_000  # payoffs that are looked at for a player's unit
 COARSE = 1e-5  # rounding beyond this, in own units, is worth a warning
 
 
@@ -50,8 +51,11 @@ class Scale:
 
 
 def own_scale(payoffs: Floats) -> Scale:
-    """The unit of one player's payoffs, an array of any shape."""
-    levels, cells = np.unique(payoffs, return_counts=True)
+    """The unit of one player's payoffs, an array of any shape; of large tables from a sample and the extremes."""
+    flat = np.ravel(payoffs)
+    if flat.size > SAMPLE:
+        flat = np.append(flat[:: flat.size // SAMPLE + 1], [flat.min(), flat.max()])
+    levels, cells = np.unique(flat, return_counts=True)
     largest = float(np.abs(levels).max())
     while True:
         kept = _without_sentinels(levels, cells, FLOOR * largest)
@@ -73,6 +77,10 @@ def own_scales(payoffs: Floats) -> list[Scale]:
 def roundings(payoffs: Floats) -> Floats:
     """By how much each payoff, of shape (..., players), may be off: more for sentinels."""
     least = np.array([scale.rounding for scale in own_scales(payoffs)])
+    players = payoffs.shape[-1]
+    largest = [max(abs(payoffs[..., i].min()), abs(payoffs[..., i].max())) for i in range(players)]
+    if (DIGITS * np.array(largest) <= least).all():  # no sentinels: a table of them would be large
+        return np.broadcast_to(least, payoffs.shape)
     return np.maximum(least, DIGITS * np.abs(payoffs))
 
 
