@@ -36,8 +36,9 @@ def group(learner, market, copies=1, steps=1000):
 
 
 @settings(max_examples=25)
-@given(st.integers(0, 2**31), st.integers(1, 4), st.integers(0, 3), st.sampled_from([0, 5]))
-def test_joint_values_never_fall_where_an_own_value_rises(seed, agents, world, hyper):
+@given(st.integers(0, 2**31), st.sampled_from([(1, 3, 0), (2, 0, 5), (4, 0, 0), (4, 3, 5)]))  # compiled once each
+def test_joint_values_never_fall_where_an_own_value_rises(seed, sizes):
+    agents, world, hyper = sizes
     random = np.random.default_rng(seed)
     mixer = monotonic(jax.random.key(seed % 1000), agents, world, 6, hyper)
     mixer = jax.tree.map(lambda x: jnp.asarray(random.normal(size=x.shape) * 3, x.dtype), mixer)

@@ -115,7 +115,7 @@ def test_nobody_gains_by_leaving_nash(market):
 
 
 @given(markets(), st.integers(0, 10**6))
-@settings(max_examples=60)
+@settings(max_examples=30)
 def test_best_responses_and_exploitability(market, seed):
     game, costs = market
     random = np.random.default_rng(seed)

@@ -5,6 +5,7 @@ User i gains ``theta_i q_i - q_i²/2`` from a quantity and pays ``p q_i``, where
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from tacitlab.errors import TacitError
 
 Floats = NDArray[np.float64]
-Price = Callable[[float], float]
+Price = Callable[[Any], Any]  # of a number or an array
 METHOD = "first-order conditions, root of one equation"
 GRID = 201  # totals that are compared before the best is refined
 
@@ -145,7 +146,7 @@ def regret(tastes: Floats, quantities: Floats, price: Price, capacity: float, po
     """Most that any user gains by another quantity, on a grid, while the others keep theirs; 0 in an equilibrium."""
     rest = quantities.sum() - quantities
     tried = np.linspace(0, 1, points)[:, None] * np.minimum(np.maximum(tastes, 0), capacity - rest)
-    prices = np.vectorize(price)(rest + tried)
+    prices = price(rest + tried)
     now = payoffs(tastes, quantities, float(price(float(quantities.sum()))))
     return float(max((tastes * tried - tried**2 / 2 - prices * tried - now).max(), 0.0))
 
