@@ -18,7 +18,7 @@ from tacitlab.errors import TacitError
 from tacitlab.kinds import AS_CLASSES
 from tacitlab.lab.described import experiment_of, has_foreign, without_description
 from tacitlab.lab.design import AnyDesign
-from tacitlab.lab.experiment import Experiment, from_mapping, parse_overrides
+from tacitlab.lab.experiment import UNSEATED, Experiment, from_mapping, parse_overrides
 from tacitlab.lab.user_files import Tell, placed
 from tacitlab.schema import Spec, param, shorten, validate
 from tacitlab.sweep.folder import SWEEP, State, SweepFolder, holds_sweep
@@ -222,7 +222,7 @@ def stored(folder: SweepFolder) -> Sweep:
     found = folder.description() or without_description(tree["experiment"])
     if has_foreign(found):
         tree["experiment"] = experiment_of(tree["experiment"], found["experiment"], found["members"])
-    return _validated(folder, tree)
+    return _validated(folder, tree, UNSEATED)
 
 
 def to_play(folder: SweepFolder, anyway: bool = False, tell: Tell = lambda line: None) -> Sweep:
@@ -249,9 +249,9 @@ def other_program(folder: SweepFolder, differs: str) -> TacitError:
     )
 
 
-def _validated(folder: SweepFolder, tree: dict[str, Any]) -> Sweep:
+def _validated(folder: SweepFolder, tree: dict[str, Any], context: object = None) -> Sweep:
     try:
-        return validate(Sweep, tree)
+        return validate(Sweep, tree, context)
     except TacitError as error:
         raise TacitError(f"{folder.path}/{SWEEP}: {error}") from None
 
