@@ -1,9 +1,10 @@
 """What forced exploration is left when an outcome is read, and what it makes of an equilibrium."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
 from tacitlab.environment import Environment
 from tacitlab.lab.experiment import Experiment
@@ -30,10 +31,16 @@ def forced(experiment: Experiment, players: int) -> Floats:
     return np.array(found)
 
 
+def _exploration(learner: object) -> Exploration | None:
+    """How a learner explores; somebody else's that is read from a stored run has it as the scenario writes it."""
+    found = getattr(learner, "exploration", None)
+    return TypeAdapter(Exploration).validate_python(found) if isinstance(found, Mapping) else found
+
+
 def _closing(learner: object, periods: int) -> float:
     if (mixing := getattr(learner, "mixing", None)) is not None:
         return float(mixing)
-    exploration = getattr(learner, "exploration", None)
+    exploration = _exploration(learner)
     if exploration is None or isinstance(exploration, Boltzmann):
         return 0.0
     times = np.linspace(periods * (1 - CLOSING_SHARE), periods - 1, 101)
@@ -44,6 +51,10 @@ def explained(environment: Environment, benchmarks: Benchmarks, epsilons: Floats
     """The places of the equilibria once their players choose at random so often; None if nobody is forced to."""
     if not benchmarks.competitive or not benchmarks.cooperative or epsilons.max(initial=0.0) <= NEGLIGIBLE:
         return None
+    if not type(environment).__module__.startswith("tacitlab.games."):
+        return (
+            None  # payoffs of somebody else's game are not stored, and a stored run is answered as a new one
+        )
     low, room = benchmarks.nash.average, benchmarks.optimum.average - benchmarks.nash.average
     played = [with_exploration(environment.form(), profile, epsilons) for profile in benchmarks.competitive]  # type: ignore[attr-defined]
     places = [(float(payoffs.mean()) - low) / room for payoffs in played if payoffs is not None and room]
@@ -59,7 +70,7 @@ def temperatures(learners: Sequence[object], periods: int) -> str:
     """How far Boltzmann exploration was from its end, in a note; empty where it has ended or is meant to stay."""
     left = []
     for learner in learners:
-        exploration = getattr(learner, "exploration", None)
+        exploration = _exploration(learner)
         if isinstance(exploration, Boltzmann):
             knots = exploration.knots(periods)
             end = level_at(knots, periods)
@@ -116,7 +127,7 @@ def _epsilons(experiment: Experiment) -> list[tuple[float, float, float, float]]
     """First, last and least epsilon of each learner in a market, and how much longer until little is left, 0: never."""
     found, steps = [], experiment.steps
     for learner in experiment.learners:
-        exploration = getattr(learner, "exploration", None)
+        exploration = _exploration(learner)
         if exploration is None or isinstance(exploration, Boltzmann) or not steps:
             continue
         start, end = (level_at(exploration.knots(steps), time) for time in (0, steps - 1))
