@@ -17,7 +17,7 @@ test test-all: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/pytest -n 2 --dist loadfile $(SELECTED)
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(SELECTED)
 
 studies: $(READY)
 	$(BIN)/tacit study bertrand-collusion --preset paper

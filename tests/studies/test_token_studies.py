@@ -24,30 +24,30 @@ TINY = Size(sessions=3, episodes=5, test_episodes=2, grid=(0.0, 3.0), everything
 # --- what the studies share ------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def ruled(tmp_path_factory):
-    """Random traders under different rewards: the same trades, the same own gains."""
-    market = volatility.market(Exponential())
+def ruled(folder, sweep):
+    """Random traders, in the cells of a sweep."""
+    experiment = TINY.experiment("random", volatility.market(Exponential()), [Rule(rule="random")], sweep)
+    return cells(Player(folder)(experiment))
+
+
+def test_own_gains_do_not_depend_on_what_else_is_rewarded(tmp_path):
+    """The same trades under different rewards are the same own gains."""
     sweep = {"environment.rewards.stability": [0.0, 5.0], "environment.rewards.cooperation": [0.0, 3.0, 49.0]}
-    experiment = TINY.experiment("random", market, [Rule(rule="random")], sweep)
-    return cells(Player(tmp_path_factory.mktemp("ruled"))(experiment))
-
-
-def test_own_gains_do_not_depend_on_what_else_is_rewarded(ruled):
-    plain = ruled[0]
+    plain, *others = ruled(tmp_path, sweep)
     assert np.abs(plain.payoff).max() > 0.01
-    for other in ruled[1:]:
+    for other in others:
         assert not np.allclose(other.found.outcomes, plain.found.outcomes, rtol=1e-3)
         np.testing.assert_allclose(other.payoff, plain.payoff, atol=1e-4)
 
 
-def test_volatility_is_the_root_mean_square_of_returns(ruled):
-    path = ruled[0].prices
+def test_volatility_is_the_root_mean_square_of_returns(tmp_path):
+    (played,) = ruled(tmp_path, {"environment.rewards.stability": [0.0]})
+    path = played.prices
     start = float(Exponential().price(100.0))
     moves = np.diff(np.log(np.concatenate([np.full((3, 1), start), path], axis=1)), axis=1)
     first_episode = np.sqrt((moves**2).mean(axis=1))
-    np.testing.assert_allclose(ruled[0].volatility, first_episode, rtol=0.15)  # another episode beside it
-    assert ruled[0].mean("squared_return", 199) == pytest.approx(ruled[0].steps("squared_return")[:, -1])
+    np.testing.assert_allclose(played.volatility, first_episode, rtol=0.15)  # another episode beside it
+    assert played.mean("squared_return", 199) == pytest.approx(played.steps("squared_return")[:, -1])
 
 
 def test_nobody_who_does_not_learn_trains():
@@ -77,7 +77,7 @@ def test_the_linear_curve_touches_the_exponential_one():
         assert gap[2] == pytest.approx(-0.5 * 0.01**2 * 0.1 * np.e * width**2, rel=0.05)
 
 
-def test_reductions_are_told_against_everybody_who_trades(ruled, tmp_path):
+def test_reductions_are_told_against_everybody_who_trades(tmp_path):
     rules = cells(Player(tmp_path)(TINY.ruled("rules", volatility.market(Exponential()), volatility.RULES)))
     played = dict(zip(volatility.RULES, rules, strict=True))
     on = volatility.OnCurve(played, {0.0: played["price-taking"], 3.0: played["hold"]}, played["random"])

@@ -52,9 +52,7 @@ def explained(environment: Environment, benchmarks: Benchmarks, epsilons: Floats
     if not benchmarks.competitive or not benchmarks.cooperative or epsilons.max(initial=0.0) <= NEGLIGIBLE:
         return None
     if not type(environment).__module__.startswith("tacitlab.games."):
-        return (
-            None  # payoffs of somebody else's game are not stored, and a stored run is answered as a new one
-        )
+        return None  # payoffs of somebody else's game are not stored, and a stored run is answered as a new one
     low, room = benchmarks.nash.average, benchmarks.optimum.average - benchmarks.nash.average
     played = [with_exploration(environment.form(), profile, epsilons) for profile in benchmarks.competitive]  # type: ignore[attr-defined]
     places = [(float(payoffs.mean()) - low) / room for payoffs in played if payoffs is not None and room]
