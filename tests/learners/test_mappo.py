@@ -160,10 +160,12 @@ class Recall(Dynamics):
         return jnp.stack([state[0], state[1].astype(jnp.float32)])
 
 
-class RecallMarket:
-    """As much of a market as a seat needs."""
+class RecallMarket(TeamGame):
+    """As much of another team's market as a seat needs."""
 
-    common_reward, horizon = True, 2
+    @property
+    def horizon(self):
+        return 2
 
     def dynamics(self):
         return Recall()
