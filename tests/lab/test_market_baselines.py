@@ -87,6 +87,8 @@ def test_a_rule_must_exist_in_the_role():
     assert experiment(both, environment=auction).baselines() == ("zero-intelligence", "truthful")
     turned = (Rule(rule="zero-intelligence", agents=2), PPO(agents=1))
     assert experiment(turned, environment=auction).baselines() == ("zero-intelligence", "truthful")
+    with pytest.raises(tacitlab.TacitError, match="belong to several roles"):
+        experiment(both[::-1], environment=auction)
     patched = experiment(both, environment=auction)
     object.__setattr__(patched, "environment", limited(buyers=2, sellers=1))
     assert patched.baselines() == ("truthful",)
