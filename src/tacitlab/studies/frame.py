@@ -193,7 +193,7 @@ def scenario(study: str, name: str, changes: Mapping[str, Any] | None = None) ->
         Such as ``{"sessions": 40, "learners.alpha": 0.1}``: what a preset or a cell of the study varies. Descriptions
         (a market, an intervention) are taken as they are, a sweep as a whole.
     """
-    return from_mapping(*described(study, name, changes or {}))
+    return from_mapping(*described(study, name, changes or {}), seated=False)  # agents may come from a run not made yet
 
 
 def described(study: str, name: str, changes: Mapping[str, Any]) -> tuple[dict[str, Any], list[tuple[str, Any]]]:
