@@ -2,12 +2,13 @@
 # make test   sets everything up and runs the checks that every change must pass
 # make test-all: with the slow ones of tests/slow.txt, too
 # make studies, make benchmarks: paper-scale studies and speed comparisons (minutes)
+# make mutants: plants faults in what speaks of results and counts those that the tests notice (an hour)
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test test-all studies benchmarks clean
+.PHONY: demo test test-all studies benchmarks mutants clean
 
 demo: $(READY)
 	$(BIN)/tacit run bertrand
@@ -46,6 +47,10 @@ benchmarks: $(READY)
 	$(BIN)/python benchmarks/markets.py
 	$(BIN)/python benchmarks/metagame.py
 	$(BIN)/python benchmarks/sweep.py
+
+mutants: $(READY)
+	$(BIN)/pip install -q -c constraints.txt -e '.[mutants]'
+	$(BIN)/python benchmarks/mutants.py
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
