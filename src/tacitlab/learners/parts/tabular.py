@@ -157,7 +157,7 @@ def build(learner: "QLearning", seat: MarketSeat) -> Independent:
     features = jax.eval_shape(lambda o: dynamics.features(role, o), jnp.zeros(len(role.observes))).shape[0]
     bins = learner.bins or role.levels or most_bins(features, number)
     bins = bins if isinstance(bins, tuple) else (bins,) * features
-    if len(bins) != features:
+    if bins != role.levels and len(bins) != features:
         raise refuse("bins", f"{len(bins)} numbers for {features} observations", f"give one, or {features}")
     if math.prod(bins) * number > MOST_CELLS:
         mend = "set fewer" if learner.bins else "set learners.kind=dqn, which has no table"
