@@ -91,8 +91,8 @@ def trained_policies(folder: str, agent: int) -> tuple[NDArray[np.float64] | Non
     if isinstance(earlier.experiment.environment, Market):
         kind = earlier.experiment.environment.kind  # type: ignore[attr-defined]
         raise TacitError(
-            f"learners.run: {folder} is a run of the market {kind}, and this is a stage game; play that market, or name "
-            "the run of a stage game"
+            f"learners.run: {folder} is a run of the market {kind}, and this is a stage game; play that market, or "
+            "name the run of a stage game"
         )
     if agent >= (n := len(earlier.strategies())):
         raise TacitError(f"learners.agent: {agent} is too large; {folder} has agents 0 to {n - 1}")
