@@ -25,19 +25,14 @@ def unwatched(function):
     """Compiling takes ten times as long when every call is noted, and says nothing."""
 
     def wrapped(*values, **named):
-        watching = sys.getprofile()
-        sys.setprofile(None)
+        watching = sys.gettrace()
+        sys.settrace(None)
         try:
             return function(*values, **named)
         finally:
-            sys.setprofile(watching)
+            sys.settrace(watching)
 
     return wrapped
-
-
-numba.core.dispatcher.Dispatcher.compile = unwatched(numba.core.dispatcher.Dispatcher.compile)
-_cfunc = numba.cfunc
-numba.cfunc = lambda *values, **named: unwatched(_cfunc(*values, **named))
 
 
 def executed(tree):
@@ -48,20 +43,24 @@ def executed(tree):
         code = frame.f_code  # bodies of modules and classes are not optimised: they only define
         if event == "call" and code.co_filename.startswith(ROOT) and code.co_flags & inspect.CO_OPTIMIZED:
             found.add(code.co_filename.removeprefix(ROOT))
+        # None: lines are not watched
 
-    threading.setprofile(note)
-    sys.setprofile(note)
+    threading.settrace(note)
+    sys.settrace(note)
     try:
         prepare(from_mapping(tree)).alone()
     finally:
-        sys.setprofile(None)
-        threading.setprofile(None)
+        sys.settrace(None)
+        threading.settrace(None)
     # Compiled loops call each other unseen.
     engine = {name.removeprefix("tacitlab.") for name in sys.modules if name.startswith("tacitlab.engine.")}
     return found | {str(file_of(name)).removeprefix(ROOT) for name in engine}
 
 
 def main():
+    numba.core.dispatcher.Dispatcher.compile = unwatched(numba.core.dispatcher.Dispatcher.compile)
+    cfunc = numba.cfunc
+    numba.cfunc = lambda *values, **named: unwatched(cfunc(*values, **named))
     answers = []
     for tree in json.load(sys.stdin):
         experiment = from_mapping(tree)
