@@ -159,7 +159,8 @@ def explain(error: ValidationError, model: type[BaseModel] | None = None) -> str
     path, known, inner = _place(complaint, model)
     text = _sentence(complaint, path, known).replace("\n", "\\n")  # a field may be called anything
     given, name = complaint.get("input"), text.partition(":")[0].rpartition(".")[2]
-    if complaint["type"] == "value_error" and isinstance(given, Mapping) and name in inner and name not in given:
+    unset = isinstance(given, Mapping) and name in inner and name not in given and name != "kind"  # which was read
+    if complaint["type"] == "value_error" and unset:
         text = by_default(text, inner[name].default)
     return text if len(text) <= 280 else text[:277] + "..."
 
