@@ -104,7 +104,7 @@ def test_curves_are_what_a_loop_gathers(seed, count, window, ends):
     ("changes", "cause", "step"),
     [
         ([("loss", 17, np.nan)], tally.NOT_FINITE, 17),
-        ([("value", 17, np.inf)], tally.NOT_FINITE, 17),
+        ([("value", 17, np.inf)], tally.BEYOND, 17),  # beyond any number
         ([("rewards", 0, np.nan)], tally.NOT_FINITE, 0),
         ([("rewards", 39, -np.inf)], tally.NOT_FINITE, 39),
         ([("value", 12, 5.5)], tally.BEYOND, 12),
