@@ -311,7 +311,7 @@ def test_who_knows_the_value_gains_from_those_who_do_not():
         ({"makers": 0, "informed": 0, "noise_traders": 0}, "noise_traders: nobody trades"),
         ({"limit_rate": 0.7, "market_rate": 0.4}, "limit_rate: with market_rate it is 1.1, more than one order a step"),
         ({"capacity": 10}, "capacity: 10 is too small for 22 orders at the start; raise it"),
-        ({"half_spread": 30.0}, "widest: 20 is less than half_spread; raise it to 30"),
+        ({"half_spread": 30.0}, "widest: 20 \\(its default\\) is less than half_spread; raise it to 30"),
     ],
 )
 def test_mistakes_are_named(changes, words):

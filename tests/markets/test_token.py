@@ -76,7 +76,7 @@ def test_numbers_are_data():
         ({"curve": ConstantProduct(tokens=100.0)}, "holdings: 100 tokens are more than capacity or curve allow"),
         ({"utility": Resource(tastes=(1.0,))}, "utility.tastes: 1 numbers for 50 agents; give one for each"),
         ({"utility": {"kind": "resource", "lowest": 3.0}}, "lowest: 3.0 is more than highest, 2.0; exchange them"),
-        ({"pricing": Ito()}, "clearing: batch needs a price on the curve; use clearing=spot"),
+        ({"pricing": Ito()}, "clearing: batch (its default) needs a price on the curve; use clearing=spot"),
         (
             {"pricing": Ito(), "clearing": "spot", "factors": Factors(premium=1.0)},
             "factors.premium: a premium needs a price on the curve; use pricing=curve or premium",
