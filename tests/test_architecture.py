@@ -170,3 +170,9 @@ def test_slow_tests_exist():
 def test_the_rule_sees_imports():
     """A package that was renamed would make every rule above hold of nothing."""
     assert {"games", "errors", "schema"} <= imports(SOURCE / "lab" / "experiment.py")
+
+
+def test_no_two_files_of_tests_have_one_name():
+    """They are imported by their names alone: the second would not be collected."""
+    names = [path.name for path in Path(__file__).parent.rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))
