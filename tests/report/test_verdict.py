@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tacitlab.measures.statistics import Estimate
-from tacitlab.report.verdict import FEWEST, Band, Word, equilibria, judged, spread
+from tacitlab.report.verdict import FEWEST, Band, Support, Word, equilibria, judged, spread
 
 ALONE = Band(Word.COMPETITIVE, "the competitive benchmark", 0.0, 0.0)
 RANDOM = Band(Word.RANDOM, "random play", 0.5, 0.5)
@@ -118,3 +118,13 @@ def test_intervals_without_width_are_no_intervals():
     assert spread(Estimate(0.1, 0.09646, 0.09697, 0.0001, 40)) == " (95 % CI 9.6% to 9.7%)"
     assert spread(Estimate(0.1, 0.1000001, 0.1000002, 0.0, 40)) == " (95 % CI 10.00001% to 10.00002%)"
     assert spread(Estimate(0.1, 0.05, 0.15, 0.0, 40, 0.9)) == " (90 % CI 5% to 15%)"
+
+
+def test_words_are_what_others_may_rely_on():
+    assert [str(word) for word in Word] == [
+        "more cooperative", "competitive", "random", "exploration", "below random", "worse", "exploits", "scripted",
+        "optimum", "between", "not learned", "undecided", "nothing",
+    ]  # fmt: skip
+    assert [str(support) for support in Support] == [
+        "no deviation pays", "a deviation pays", "nobody can punish", "nobody minds a punishment", "unknown"
+    ]  # fmt: skip
