@@ -17,7 +17,7 @@ from tacitlab.report.agents import Outcomes, agent_rows, exploitation
 from tacitlab.report.exploring import explained, forced, temperatures
 from tacitlab.report.finding import Finding
 from tacitlab.report.mechanism import Mechanism, mechanism
-from tacitlab.report.verdict import Band, Verdict, Word, equilibria, judged
+from tacitlab.report.verdict import Band, Verdict, Word, equilibria, exploiting, judged, not_learned, scripted
 from tacitlab.theory.benchmarks import Benchmarks
 
 
@@ -115,19 +115,16 @@ def stated(judged: Verdict, result: Result, cell: int, data: xr.Dataset, exploit
     experiment = result.cells[cell]
     length, learns = experiment.length, any(learner.learns for learner in experiment.learners)
     if length.stable_for and not bool(data["converged"].any()) and learns:
-        why = f"No verdict: no session had converged within {length.periods:,} periods; raise length.periods"
-        return Verdict(Word.NOT_LEARNED, f"{why}. So far: {judged.text}")
+        why = f"no session had converged within {length.periods:,} periods; raise length.periods"
+        return not_learned(why, judged.text)
     if exploited:
-        return Verdict(Word.EXPLOITS, f"{exploited} Together: {judged.text}")
+        return exploiting(exploited, judged.text)
     if judged.word is not Word.COOPERATIVE:
         return judged
     frozen = ends_by_limit(result, cell) or not learns  # what is played is the strategy, without exploration
     found = mechanism(result, cell) if frozen and not experiment.sweep else Mechanism()
     text = f"{judged.text} {found.text}".strip()
-    if not learns:
-        text = f"Nobody learns here; what was fixed beforehand is {text[:1].lower()}{text[1:]}"
-        return Verdict(Word.SCRIPTED, text, found.support)
-    return Verdict(judged.word, text, found.support)
+    return Verdict(judged.word, text, found.support) if learns else scripted(text, found.support)
 
 
 def identical(data: xr.Dataset) -> bool:
@@ -239,7 +236,7 @@ def _action_finding(game: Any, data: xr.Dataset, benchmarks: Benchmarks, by_limi
         predicted(benchmarks.competitive),
         predicted(benchmarks.cooperative),
         actions.unit,
-        random=predicted((benchmarks.random,) if benchmarks.random else ()),
+        random=predicted(benchmarks.null),
     )
 
 

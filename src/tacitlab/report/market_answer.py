@@ -8,14 +8,25 @@ from numpy.typing import NDArray
 
 from tacitlab.lab.result import Result
 from tacitlab.measures.statistics import Estimate, mean_interval, sessions_to_exclude
-from tacitlab.report.agents import FEW_AGENTS, Outcomes, agent_rows, exploitation
+from tacitlab.report.agents import FEW_AGENTS, SAME, Outcomes, agent_rows, exploitation
 from tacitlab.report.answer import Answer, by_agent, names_of
 from tacitlab.report.exploring import not_yet, training_note
 from tacitlab.report.finding import Finding
 from tacitlab.report.market_baselines import Baseline, baselines, sentence
-from tacitlab.report.market_tested import SAME, Tested, failure_sentence, outcome_of
+from tacitlab.report.market_tested import Tested, failure_sentence, outcome_of
 from tacitlab.report.team_answer import is_team, team_verdict
-from tacitlab.report.verdict import FEWEST, TOLERANCE, Band, Verdict, Word, equilibria, judged
+from tacitlab.report.verdict import (
+    FEWEST,
+    TOLERANCE,
+    Band,
+    Verdict,
+    Word,
+    equilibria,
+    exploiting,
+    judged,
+    not_learned,
+    scripted,
+)
 from tacitlab.theory.benchmarks import Profile
 
 Floats = NDArray[np.float64]
@@ -45,19 +56,19 @@ def _verdict(found: Tested, gain: Estimate | None, labels: tuple[str, str], rule
     elif is_team(found.benchmarks):
         judged_ = team_verdict(gain, found.benchmarks, found.words.role)
     else:
-        judged_ = judged(gain, _bands(found, gain, rules), labels, f"{found.words.role}s")
+        judged_ = judged(gain, _bands(found, rules), labels, f"{found.words.role}s")
     text = f"{judged_.text} {sentence(rules)}".strip()
     learns = any(learner.learns for learner in found.experiment.learners)
     if learns and (why := not_yet(found.experiment, found.learned)):
-        return Verdict(Word.NOT_LEARNED, f"No verdict: {why}. So far: {text}")
+        return not_learned(why, text)
     if exploited := "" if found.market.common_reward else exploitation(_outcomes(found, rules)):
-        return Verdict(Word.EXPLOITS, f"{exploited} Together: {text}")
+        return exploiting(exploited, text)
     if not learns and judged_.word is Word.COOPERATIVE:
-        return Verdict(Word.SCRIPTED, f"Nobody learns here; what was fixed beforehand is {text[:1].lower()}{text[1:]}")
+        return scripted(text)
     return Verdict(judged_.word, text)
 
 
-def _bands(found: Tested, gain: Estimate, rules: Sequence[Baseline]) -> list[Band]:
+def _bands(found: Tested, rules: Sequence[Baseline]) -> list[Band]:
     """The known equilibria and random play, as far as they have a place."""
     sign, levels = found.words.sign, [found.level(profile) for profile in found.benchmarks.competitive]
     bands = [equilibria([sign * level for level in levels], sign * float(found.mean(found.optimum)))]
@@ -158,7 +169,7 @@ def _quantities(found: Tested, rules: Sequence[Baseline]) -> list[Finding]:
         values = found.data[f"test_{quantity.name}"].astype(np.float64)
         means = values.mean([dim for dim in values.dims if dim != "session"]).values
         nash, optimum = (_level(profiles, quantity.name) for profiles in known)
-        exact = (found.benchmarks.random,) if found.benchmarks.random else ()
+        exact = found.benchmarks.null
         played = next((row.quantities.get(quantity.name) for row in rules if row.rule == RANDOM), None)
         random = _level(exact, quantity.name) if exact else played
         rows.append(Finding(quantity.name, mean_interval(means), nash, optimum, quantity.unit, random=random))

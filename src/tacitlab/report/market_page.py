@@ -11,9 +11,10 @@ from tacitlab.markets.base import Quantity
 from tacitlab.measures.statistics import curve_interval
 from tacitlab.plot.chart import Axis, Badges, Chart, Histogram, HLine, Line, Mark, Points, Rectangle, VLine
 from tacitlab.report import market_baselines, run_page
+from tacitlab.report.agents import SAME
 from tacitlab.report.answer import answers, cell_data, sweep_sentence
 from tacitlab.report.market_paths import path_charts
-from tacitlab.report.market_tested import SAME, Failure, Tested, failed, failure_sentence, outcome_of
+from tacitlab.report.market_tested import Failure, Tested, failed, failure_sentence, outcome_of
 from tacitlab.report.market_wealth import lorenz_charts
 from tacitlab.report.page import Page, Section, Table
 from tacitlab.theory.benchmarks import Profile

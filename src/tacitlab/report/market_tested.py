@@ -18,13 +18,13 @@ from tacitlab.lab.playing import CAUSES
 from tacitlab.lab.result import Result
 from tacitlab.learners.base import group_sizes
 from tacitlab.markets.base import Market
+from tacitlab.report.agents import SAME
 from tacitlab.report.answer import cell_data
 from tacitlab.theory.benchmarks import Benchmarks, Profile
 
 Floats = NDArray[np.float64]
 
 FEW_SESSIONS = 12  # failed sessions that are named
-SAME = 1e-6  # payoffs this close, relative to the larger, count as equal
 
 
 @dataclass(frozen=True)

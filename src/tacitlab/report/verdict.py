@@ -181,6 +181,22 @@ def judged(
     return Verdict(Word.COOPERATIVE, f"More cooperative than {_and(named)}: {where}.")
 
 
+def scripted(text: str, support: Support = Support.UNKNOWN) -> Verdict:
+    """What is beyond all that needs no cooperation where nobody learns."""
+    said = f"Nobody learns here; what was fixed beforehand is {text[:1].lower()}{text[1:]}"
+    return Verdict(Word.SCRIPTED, said, support)
+
+
+def exploiting(exploited: str, text: str) -> Verdict:
+    """Who gains and who loses, before what the mean says."""
+    return Verdict(Word.EXPLOITS, f"{exploited} Together: {text}")
+
+
+def not_learned(why: str, text: str) -> Verdict:
+    """Why there is no verdict, and what would have been one."""
+    return Verdict(Word.NOT_LEARNED, f"No verdict: {why}. So far: {text}")
+
+
 def spread(gain: Estimate, drawn: bool = True) -> str:
     """How sure a place is; where sessions do not differ there is no interval, and others may differ all the same.
 
