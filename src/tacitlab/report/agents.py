@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from tacitlab.environment import Words
 from tacitlab.measures.statistics import mean_interval, proportion
 from tacitlab.report.finding import Finding
-from tacitlab.report.verdict import TOLERANCE
+from tacitlab.report.verdict import FEWEST, TOLERANCE
 
 Floats = NDArray[np.float64]
 
@@ -83,15 +83,15 @@ def exploitation(found: Outcomes) -> str:
 
 
 def _among_named(found: Outcomes) -> str:
-    identical = np.ptp(found.values, axis=0).max(initial=0.0) == 0.0
     gains, losses = [], []
     for k, name in enumerate(found.names):
         place = mean_interval(found.better[:, k])
-        low, high = (place.mean, place.mean) if identical else (place.low, place.high)
+        if place.n < FEWEST and place.low != place.high:  # NaN is not
+            return ""
         told = f"{name} ({found.words.outcome} {found.values[:, k].mean():.4g}, in equilibrium {found.nash[k]:.4g})"
-        if low > TOLERANCE:
+        if place.low > TOLERANCE:
             gains.append(told)
-        elif high < -TOLERANCE:
+        elif place.high < -TOLERANCE:
             losses.append(told)
     if not gains or not losses or found.near_equilibrium(found.values.mean(axis=0)):
         return ""

@@ -83,11 +83,12 @@ def answer(result: Result, cell: int = 0) -> Answer:
     game, players, length = experiment.game, data.sizes["agent"], experiment.length
     learns = any(learner.learns for learner in experiment.learners)
     payoff = outcome.final_payoff(data, by_limit)
-    found = _outcomes(experiment, payoff, data, benchmarks)
+    copies = learns and identical(data)
+    found = _outcomes(experiment, payoff.isel(session=slice(1 if copies else None)), data, benchmarks)
     findings = [_payoff_finding(game, payoff, data, benchmarks), *agent_rows(found)]
     if game.actions().unit:
         findings.append(_action_finding(game, data, benchmarks, by_limit))
-    place, copies = outcome.gain(payoff, data), learns and identical(data)
+    place = outcome.gain(payoff, data)
     gain = mean_interval(place.values[: 1 if copies else None]) if bool(place.notnull().all()) else None
     labels = names_of(benchmarks)
     epsilons = np.zeros(players) if by_limit else forced(experiment, players)
