@@ -44,3 +44,15 @@ def test_equals_that_change_places_are_counted_by_session():
         "Some gain what others lose in 10 of 10 sessions: there"
     )
     assert exploitation(outcomes([[0.5, 1.5], [1.0, 1.0]] * 5, alike=True)) == ""
+
+
+def test_who_has_less_than_in_one_of_two_equilibria_has_not_lost():
+    """A game of chicken: its equilibria pay 0 and 4, or 4 and 0; random play pays both 1.25."""
+    values = np.array([1.25, 1.25]) + 0.01 * np.arange(8)[:, None]
+    names, words = ("player 1", "player 2"), Words("player", "payoff", "", "")
+    nash, known = np.array([0.0, 4.0]), np.array([[0.0, 4.0], [4.0, 0.0]])
+    for alike in (False, True):
+        found = Outcomes(values, np.zeros_like(values), nash, np.array([2.0, 2.0]), known, None, names, alike, words)
+        assert exploitation(found) == ""
+        worse = Outcomes(values + [4, -3], 0 * values, nash, np.array([2.0, 2.0]), known, None, names, alike, words)
+        assert "in equilibrium 0 to 4" in exploitation(worse)

@@ -59,19 +59,24 @@ class Outcomes:
         return room if room > SAME * level else level  # NaN is not more
 
     @property
-    def better(self) -> Floats:
-        """By how much each is better off than in equilibrium, in units of :attr:`scale`."""
-        return self.words.sign * (self.values - self.nash) / self.scale
+    def known(self) -> Floats:
+        """Equilibria by agent, or the reference where none tells agents apart."""
+        return self.equilibria if len(self.equilibria) else self.nash[None]
 
-    def near_equilibrium(self, values: Floats) -> bool:
-        """Whether these outcomes of the agents are those of a known equilibrium, in any order where all are alike."""
-        known = np.sort(self.equilibria, axis=1) if self.alike else self.equilibria
-        own = np.sort(values) if self.alike else values
-        return bool((np.abs(known - own) <= TOLERANCE * self.scale).all(axis=1).any())
+    def beyond(self) -> tuple[Floats, Floats]:
+        """How far each is above the equilibrium that is best for it, and above its worst, in units of :attr:`scale`."""
+        ends = self.words.sign * self.known
+        own = self.words.sign * self.values
+        return (own - ends.max(axis=0)) / self.scale, (own - ends.min(axis=0)) / self.scale
+
+    def level(self, k: int) -> str:
+        """What an agent gets in equilibrium."""
+        low, high = self.known[:, k].min(), self.known[:, k].max()
+        return f"{self.nash[k]:.4g}" if high - low <= TOLERANCE * self.scale else f"{low:.4g} to {high:.4g}"
 
 
 def exploitation(found: Outcomes) -> str:
-    """Who gains and who loses beside the equilibrium, in a sentence; empty unless some do one and others the other.
+    """Who gains and who loses beside every known equilibrium, in a sentence; empty unless some do one and others the other.
 
     Agents with names are judged by the intervals of their means over sessions. Those who are alike change places from
     session to session: then it takes more than half of the sessions, beyond the noise of each.
@@ -83,17 +88,18 @@ def exploitation(found: Outcomes) -> str:
 
 
 def _among_named(found: Outcomes) -> str:
+    above, below = found.beyond()
     gains, losses = [], []
     for k, name in enumerate(found.names):
-        place = mean_interval(found.better[:, k])
-        if place.n < FEWEST and place.low != place.high:  # NaN is not
+        best, worst = mean_interval(above[:, k]), mean_interval(below[:, k])
+        if best.n < FEWEST and best.low != best.high:  # NaN is not
             return ""
-        told = f"{name} ({found.words.outcome} {found.values[:, k].mean():.4g}, in equilibrium {found.nash[k]:.4g})"
-        if place.low > TOLERANCE:
+        told = f"{name} ({found.words.outcome} {found.values[:, k].mean():.4g}, in equilibrium {found.level(k)})"
+        if best.low > TOLERANCE:
             gains.append(told)
-        elif place.high < -TOLERANCE:
+        elif worst.high < -TOLERANCE:
             losses.append(told)
-    if not gains or not losses or found.near_equilibrium(found.values.mean(axis=0)):
+    if not gains or not losses:
         return ""
     verb = "gains" if len(gains) == 1 else "gain"
     other = "loses" if len(losses) == 1 else "lose"
@@ -102,16 +108,14 @@ def _among_named(found: Outcomes) -> str:
 
 def _among_alike(found: Outcomes) -> str:
     margin = NOISE * found.errors / found.scale
-    gains = (found.better - margin > TOLERANCE).any(axis=1)
-    losses = (found.better + margin < -TOLERANCE).any(axis=1)
-    others = np.array([not found.near_equilibrium(one) for one in found.values])
-    both = np.asarray(gains & losses & others)
+    above, below = found.beyond()
+    both = np.asarray((above - margin > TOLERANCE).any(axis=1) & (below + margin < -TOLERANCE).any(axis=1))
     if not proportion(int(both.sum()), len(both)).low > 0.5:  # also where one session has no interval
         return ""
     outcome, order = found.words.outcome, np.sort(found.values[both], axis=1).mean(axis=0)
     return (
         f"Some gain what others lose in {int(both.sum())} of {len(both)} sessions: there the mean {outcome} is between "
-        f"{order[0]:.4g} and {order[-1]:.4g}, in equilibrium {found.nash[0]:.4g}."
+        f"{order[0]:.4g} and {order[-1]:.4g}, in equilibrium {found.level(0)}."
     )
 
 
