@@ -76,7 +76,7 @@ class Outcomes:
 
 
 def exploitation(found: Outcomes) -> str:
-    """Who gains and who loses beside every known equilibrium, in a sentence; empty unless some do one and others the other.
+    """Who gains and who loses beside every known equilibrium, in a sentence; empty unless some do each.
 
     Agents with names are judged by the intervals of their means over sessions. Those who are alike change places from
     session to session: then it takes more than half of the sessions, beyond the noise of each.
