@@ -154,9 +154,9 @@ def drawn(paths: list[Path], count: int, seed: int) -> list[dict]:
     return sample
 
 
-def recorded(rooms: tuple[str, ...]) -> dict:
+def recorded(rooms: tuple[str, ...], tests: list[str]) -> dict:
     """Which tests execute which line, and how long each takes; from `.mutants/` where nothing has changed since."""
-    digest = hashlib.sha256()
+    digest = hashlib.sha256("\n".join(tests).encode())
     for path in sorted([*(ROOT / "src").rglob("*.py"), *(ROOT / "tests").rglob("*.py")]):
         if path != Path(__file__):
             digest.update(path.read_bytes())
@@ -168,12 +168,12 @@ def recorded(rooms: tuple[str, ...]) -> dict:
     SCRATCH.mkdir(exist_ok=True)
     print("which tests execute which line ...", flush=True)
     environment = {**os.environ, "CI": "1", "PYTHONPATH": str(ROOT / "src")}
-    command = [sys.executable, __file__, "--record", str(kept), digest.hexdigest(), *rooms]
+    command = [sys.executable, __file__, "--record", str(kept), digest.hexdigest(), *rooms, "--tests", *tests]
     subprocess.run(command, cwd=ROOT, env=environment)
     return json.loads(kept.read_text())
 
 
-def record(kept: str, digest: str, rooms: list[str]) -> int:
+def record(kept: str, digest: str, rooms: list[str], tests: list[str]) -> int:
     """Run the tests once under coverage, with every test (and what sets it up) as a context of its own."""
     import coverage
     import pytest
@@ -199,8 +199,7 @@ def record(kept: str, digest: str, rooms: list[str]) -> int:
                 failed.add(report.nodeid)
 
     cover.start()
-    targets = [f"tests/{name}" for name in TESTS] + [str(PACKAGE / room) for room in rooms]
-    code = pytest.main(["-m", "not slow", "-p", "no:cacheprovider", *targets], plugins=[Recorder()])
+    code = pytest.main(["-m", "not slow", "-p", "no:cacheprovider", *tests], plugins=[Recorder()])
     cover.stop()
     data = cover.get_data()
     lines = {
@@ -271,13 +270,15 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="of the draw (1)")
     parser.add_argument("--only", default="", help="only in paths that contain this")
     parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--tests", nargs="+", help="only these (all that make test runs for these rooms)")
     parser.add_argument("--record", nargs="+", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.record:
-        return record(options.record[0], options.record[1], options.record[2:])
+        return record(options.record[0], options.record[1], options.record[2:], options.tests)
     paths = [p.relative_to(ROOT) for room in ROOMS for p in sorted((ROOT / PACKAGE / room).rglob("*.py"))]
     sample = drawn([p for p in paths if options.only in str(p)], options.count, options.seed)
-    executed = recorded(ROOMS)
+    everything = [f"tests/{name}" for name in TESTS] + [str(PACKAGE / room) for room in ROOMS]
+    executed = recorded(ROOMS, options.tests or everything)
     places: queue.Queue[Path] = queue.Queue()
     for number in range(options.processes):
         place = SCRATCH / f"copy-{number}"
