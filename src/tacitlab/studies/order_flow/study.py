@@ -322,7 +322,8 @@ def reference_claims(found: Auctions) -> Iterator[Claim]:
     efficiency = found.last("efficiency")
     square = mean_interval((efficiency - efficiency.mean()) ** 2)
     mean, low, high = (float(np.sqrt(max(x, 0.0))) for x in (square.mean, square.low, square.high))
-    known["ZI-C: sd of efficiency over runs"] = Estimate(mean, low, high, square.se / (2 * mean), square.n)
+    se = square.se / (2 * mean) if mean else square.se  # by the delta method
+    known["ZI-C: sd of efficiency over runs"] = Estimate(mean, low, high, se, square.n)
     for name, value in known.items():
         yield beside(name, value, PUBLISHED[name], se=PUBLISHED[name].error_like(value))
 
@@ -353,8 +354,7 @@ def answer(e: Evidence, claims: Sequence[Claim]) -> str:
     by_name = named(claims)
 
     def shown(name: str) -> str:
-        found = by_name[name].measured
-        return f"{found.mean:{found.precision}} (95 % CI {found.interval})"
+        return str(by_name[name].measured)
 
     theory = BilateralTrade().efficiency
     nearer = compared(
@@ -386,12 +386,12 @@ def facts(claims: Sequence[Claim]) -> str:
     for market in MARKETS:
         verdicts = {words: judged[f"{market}: {fact}"] for fact, words in names.items()}
         groups = {
-            "": [w for w, v in verdicts.items() if v is Verdict.REPRODUCED],
-            "not ": [w for w, v in verdicts.items() if v is Verdict.NOT],
-            "undecided: ": [w for w, v in verdicts.items() if v is Verdict.UNDECIDED],
+            "seen": [w for w, v in verdicts.items() if v is Verdict.REPRODUCED],
+            "refuted": [w for w, v in verdicts.items() if v is Verdict.NOT],
+            "undecided": [w for w, v in verdicts.items() if v is Verdict.UNDECIDED],
         }
-        said = "; ".join(f"{how}{', '.join(found)}" for how, found in groups.items() if found)
-        parts.append(f"{market}: {said}")
+        said = "; ".join(f"{how}: {', '.join(found)}" for how, found in groups.items() if found)
+        parts.append(f"{market}, {said}")
     return (
         f"Prices of the order book, by who is there besides noise traders. {'. '.join(p.capitalize() for p in parts)}."
     )

@@ -1,0 +1,46 @@
+"""What tests of studies share: evidence that is made up, and what is played in words."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from tacitlab.lab.experiment import Experiment
+
+
+def around(mean, sessions, apart=0.02, seed=0):
+    """One number for each session, so far apart around a mean that they have exactly."""
+    noise = np.random.default_rng(seed).normal(size=sessions)
+    return mean * (1 + apart * (noise - noise.mean()))
+
+
+def told(experiments: Sequence[Experiment]) -> str:
+    """What is played: each experiment by what differs from the one before that is most like it, the first whole.
+
+    For ``approved(name, told(experiments), exact=True)``.
+    """
+    known: list[tuple[str, dict[str, str]]] = []
+    lines: list[str] = []
+    for k, experiment in enumerate(experiments):
+        fields = {path: f"{value}" for path, value in _flat(experiment.dump()) if path != "name"}
+        changes = [(name, _changed(other, fields)) for name, other in known]
+        like, changed = min(changes, key=lambda pair: len(pair[1])) if changes else ("", _changed({}, fields))
+        lines += [f"{k} {experiment.name}" + (f", like {like} but" if like else ""), *(f"  {c}" for c in changed)]
+        known.append((f"{k} {experiment.name}", fields))
+    return "\n".join(lines)
+
+
+def _changed(before: dict[str, str], after: dict[str, str]) -> list[str]:
+    paths = {**before, **after}
+    return [f"{path}: {after.get(path, 'gone')}" for path in paths if before.get(path) != after.get(path)]
+
+
+def _flat(value: object, path: str = "") -> Iterator[tuple[str, object]]:
+    """Dotted paths and what stands there; lists of plain values stay together."""
+    if isinstance(value, dict) and value:
+        for key, item in value.items():
+            yield from _flat(item, f"{path}.{key}" if path else key)
+    elif isinstance(value, list) and any(isinstance(item, dict) for item in value):
+        for k, item in enumerate(value):
+            yield from _flat(item, f"{path}.{k}")
+    else:
+        yield path, value
