@@ -160,7 +160,9 @@ def _picture(picture: Chart | Panels) -> Iterator[str]:
     yield f"[{type(picture).__name__}] {picture.title}" + (f" ({', '.join(odd)})" if odd else "")
     yield f"  x: {_axis(picture.x)}; y: {_axis(picture.y)}"
     groups = [("", picture.marks)] if isinstance(picture, Chart) else [(p.title, p.marks) for p in picture.panels]
-    for title, marks in groups:
+    if len(groups) > 3:
+        yield f"  {len(groups)} panels, of which the first and the last:"
+    for title, marks in groups if len(groups) <= 3 else (groups[0], groups[-1]):
         if title:
             yield f"  -- {title}"
         for mark in marks:

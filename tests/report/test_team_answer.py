@@ -57,7 +57,7 @@ def test_managers_paid_for_their_own_sectors_are_no_team():
     assert not is_team(Portfolio(reward="own").benchmarks())
     own = Portfolio(reward="own").model_dump(mode="json")
     found = answer(pretend(around(0.5, 0.5, spread=0.002), own))
-    assert "independent and joint optimum coincide. Within 5% of joint optimum" in found.verdict.text
+    assert "Independent and joint optimum coincide. Within 5% of joint optimum" in found.verdict.text
     assert [finding.name for finding in found.findings][-2:] == ["team_utility", "response"]
     judged = {"environment": {"reward": "team"}, "episodes": 4}
     found = answer(pretend(around(0.75, 0.75, spread=0.002), own, test=judged))

@@ -243,17 +243,18 @@ def _action_finding(game: Any, data: xr.Dataset, benchmarks: Benchmarks, by_limi
 
 def _convergence(length: Length, data: xr.Dataset, learns: bool) -> str:
     n = data.sizes["session"]
+    many = f"{n} session{'s' if n != 1 else ''}"
     if not learns:
-        return f"Nobody learns: {n} sessions."
+        return f"Nobody learns: {many}."
     if not length.stable_for:
-        return f"{n} sessions of {length.periods:,} periods; means over the last {outcome.CLOSING_SHARE:.0%}."
+        return f"{many} of {length.periods:,} periods; means over the last {outcome.CLOSING_SHARE:.0%}."
     converged = int(data["converged"].sum())
     share = proportion(converged, n)
     if not converged:
-        return f"0 of {n} sessions converged within {length.periods:,} periods."
+        return f"0 of {many} converged within {length.periods:,} periods."
     times = data["periods"].values[data["converged"].values] - length.stable_for
     took = f"after {times.mean() / 1e6:.3g} million periods on average" if times.mean() >= 1e5 else (
         f"after {times.mean():,.0f} periods on average"
     )  # fmt: skip
     interval = "" if converged == n else f" ({share.low:.1%} to {share.high:.1%})"
-    return f"{converged} of {n} sessions converged{interval}, {took}."
+    return f"{converged} of {many} converged{interval}, {took}."

@@ -197,7 +197,7 @@ def _from_one_benchmark(found: Tested, labels: tuple[str, str]) -> Verdict:
     elif found.market.n_players == 1:
         why, label = f"With one {found.words.role} alone, equilibrium and optimum are the same.", "the optimum"
     elif abs(optimum - nash) <= SAME * max(abs(nash), abs(optimum)):
-        why = f"{labels[0]} and {labels[1]} coincide."
+        why = f"{labels[0][:1].upper()}{labels[0][1:]} and {labels[1]} coincide."
     else:
         why, label, reference = f"The {labels[1]} that was found is no better than {labels[0]}.", labels[0], nash
     judged_ = _distance(found, label, reference)

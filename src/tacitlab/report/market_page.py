@@ -203,7 +203,11 @@ def _failures(result: Result) -> list[Section]:
     if not rows:
         return []
     n = cells * result.data.sizes["session"]
-    text = failure_sentence(everything, n) if cells == 1 else f"{len(rows)} of {n} sessions failed and are left out."
+    text = (
+        failure_sentence(everything, n)
+        if cells == 1
+        else f"{len(rows)} of {n} sessions failed and {'is' if len(rows) == 1 else 'are'} left out."
+    )
     return [Section("Sessions that failed", text, Table(("session", "cause", "episode"), rows))]
 
 
