@@ -5,6 +5,15 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from tacitlab.lab.experiment import Experiment
+from tacitlab.measures.statistics import Estimate
+
+
+def interval(values, *_, **__):
+    """Two standard errors around the mean, where a bootstrap for each of a thousand numbers would take seconds."""
+    values = np.asarray(values, dtype=float)
+    mean, n = float(values.mean()), len(values)
+    se = float(values.std(ddof=1) / np.sqrt(n)) if n > 1 else np.nan
+    return Estimate(mean, mean - 2 * se, mean + 2 * se, se, n)
 
 
 def around(mean, sessions, apart=0.02, seed=0):

@@ -77,39 +77,6 @@ def test_the_linear_curve_touches_the_exponential_one():
         assert gap[2] == pytest.approx(-0.5 * 0.01**2 * 0.1 * np.e * width**2, rel=0.05)
 
 
-def test_reductions_are_told_against_everybody_who_trades(tmp_path):
-    rules = cells(Player(tmp_path)(TINY.ruled("rules", volatility.market(Exponential()), volatility.RULES)))
-    played = dict(zip(volatility.RULES, rules, strict=True))
-    on = volatility.OnCurve(played, {0.0: played["price-taking"], 3.0: played["hold"]}, played["random"])
-    stays = volatility.Deviation("nothing", np.array([-0.1, 0.0, 0.1]))
-    gains = volatility.Deviation("something", np.array([0.4, 0.5, 0.6]))
-    e = volatility.Evidence({"exponential": on, "linear": on}, (stays, gains), TINY)
-    finding = volatility.examine(e)
-    by_name = {claim.name: claim for claim in finding.claims}
-    assert len(by_name) == len(finding.claims)
-    assert by_name["nobody trades: reduction against anybody (%)"].measured.mean == 100.0
-    assert by_name["PPO, ω = 3: reduction against random (%)"].measured.mean == 100.0
-    assert by_name["PPO, profit: reduction against price-taking (%)"].measured.mean == 0.0
-    assert by_name["PPO, profit: reduction against price-taking (%)"].judged() is Verdict.NOT
-    ours, theirs = (played[name].volatility for name in ("price-taking", "zero-intelligence"))
-    expected = 100 * np.mean(1 - ours / theirs)
-    found = by_name["PPO, profit: reduction against zero-intelligence (%)"].measured.mean
-    assert found == pytest.approx(expected)
-    assert by_name[f"{volatility.STEADY}: reduction against random (%)"].measured.mean == 0.0
-    assert e.exploitability is gains
-    assert "no equilibrium" in finding.answer
-    assert "lower bound" in finding.answer
-    assert [section.heading for section in finding.sections][-1] == "Is it an equilibrium?"
-
-
-def test_the_best_of_several_deviations_is_good_by_chance_too():
-    near = volatility.Deviation("near", 0.9 + np.linspace(-1, 1, 6))
-    assert near.estimate.low > 0
-    alone, one_of_two = (volatility.Evidence({}, (near, near)[:count], TINY) for count in (1, 2))
-    assert alone.no_equilibrium
-    assert not one_of_two.no_equilibrium
-
-
 # --- resource-network ------------------------------------------------------------------------------------------
 
 
@@ -254,37 +221,6 @@ def played(**values):
         return by_session(numbers[name], range(3))
 
     return SimpleNamespace(mean=mean, labelled=labelled, **numbers)
-
-
-@pytest.mark.parametrize(
-    ("within", "words"), [(0, "No, whoever"), (1, "It depends on the baseline"), (3, "Yes, whoever")]
-)
-def test_whether_prices_are_calmer_depends_on_how_many_say_so(within, words):
-    assert volatility.depends(within, 3).startswith(words)
-
-
-@pytest.mark.parametrize(("most", "words"), [(2.0, "less"), (0.5, "not less")])
-def test_whether_calm_is_bought_with_trade_turns_with_who_trades(most, words):
-    everybody = {"a": played(volume=1.0, volatility=1.0), "b": played(volume=most, volatility=3.0)}
-    assert volatility.bought(SimpleNamespace(everybody=everybody)) == f"Less volatility is {words} trade."
-
-
-@pytest.mark.parametrize(
-    ("supply", "welfare", "words"),
-    [(40.0, 3.0, "lower, and holding serves more"), (60.0, 1.0, "higher, and holding serves less"),
-     (50.0, 2.0, "the same, for all we see, and holding serves as much")],
-)  # fmt: skip
-def test_where_gains_come_from_turns_with_the_numbers(supply, welfare, words):
-    ours, theirs = played(supply=supply, welfare=welfare), played(supply=50.0, welfare=2.0)
-    main = SimpleNamespace(profit=ours, rules={"price-taking": theirs})
-    said = volatility.gains(SimpleNamespace(main=main))
-    assert f"the price that all pay interest on is {words} ({welfare:.2f} a step, 2.00 with price-takers)" in said
-
-
-def test_how_volatile_prices_are_turns_with_the_reduction():
-    random, calm = played(volatility=2.0, settled_volatility=2.0), played(volatility=1.0, settled_volatility=3.0)
-    said = volatility.against(SimpleNamespace(rules={"random": random}), calm)
-    assert said == "50 % less volatile (50 % more once they have settled)"
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ def sections(e: Evidence) -> tuple[Section, ...]:
     for name, on in e.curves.items():
         found.append(Section(f"Volatility, volume and welfare together: {name} curve", table=together(on)))
     main = e.main
-    found.append(Section("Stability is bought with trade, or with nothing", charts=(scatter(e),)))
+    found.append(Section("Volatility beside trade", charts=(scatter(e),)))
     found.append(Section("Learning", charts=learning(main)))
     found.append(Section("Prices and trades of the profit learners", charts=episodes(main)))
     found.append(Section("Who holds what, and what can be predicted", table=held(main), charts=(lorenz_chart(main),)))

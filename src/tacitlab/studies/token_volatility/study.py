@@ -301,9 +301,9 @@ def answer(e: Evidence, claims: Sequence[Claim]) -> str:
         f"{against(on, on.steady)}; {most} makes them {against(on, everybody[most])}.\n\n"
         f"{bought(on)} Tokens traded in a step, and what an agent earns in an episode: {both}. Nobody trading would be "
         f"a reduction by {still.mean:.0f} %: stability without volume and welfare beside it rewards inactivity.\n\n"
-        f"{gains(e)} It is {'no' if sure else 'not shown to be no'} equilibrium: one agent who deviates to {best.name} "
-        f"while the others stay gains {best.estimate.mean:.2f} ({percent(share, 0, '+')} of what agents earn), "
-        f"{'' if sure else 'not told from 0, '}a lower bound on what a best response gains."
+        f"{gains(e)} What they have learned is {'no' if sure else 'not shown to be no'} equilibrium: one agent who "
+        f"deviates to {best.name} while the others stay gains {best.estimate.mean:.2f} ({percent(share, 0, '+')} of "
+        f"what agents earn{'' if sure else '; not shown to be more than 0'}), and a best response at least as much."
     )
 
 
