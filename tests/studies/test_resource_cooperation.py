@@ -1,28 +1,25 @@
 """The study of cooperation in the resource market: statistics from moments, claims on runs whose answer is known."""
 
 import json
-import zlib
-from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import xarray as xr
+from made_up_market import fake, optimum
 
 from tacitlab import registry
 from tacitlab.audits.trading import Exploitability
 from tacitlab.markets.resource.optimum import joint_optimum
 from tacitlab.markets.resource.theory import TradingGame
 from tacitlab.measures import coordination, volatility
-from tacitlab.measures.statistics import Estimate, mean_interval
-from tacitlab.studies.base import Verdict, more_than
+from tacitlab.measures.statistics import mean_interval
+from tacitlab.studies.base import Verdict
 from tacitlab.studies.page import write_report
 from tacitlab.studies.resource_cooperation import evidence, study
 from tacitlab.studies.resource_cooperation.evidence import (
     CAPPED,
     CASH10K,
     LIQUIDATED,
-    RULES,
     SIZES,
     SOUND,
     STRONGER,
@@ -38,43 +35,6 @@ from tacitlab.studies.resource_cooperation.study import ResourceCooperation, exa
 SMALL = Size(sessions=4, exact_sessions=3, scale_sessions=2, agents=(3, 5), episodes=20, test_episodes=6, steps=12)
 BRIEF = Size(sessions=4, exact_sessions=3, scale_sessions=2, agents=(5,), everything=False, episodes=20,
              test_episodes=6, steps=12)  # fmt: skip
-
-
-def moments(orders, changes, alpha=0.01):
-    """What a run keeps of a test: orders (sessions, episodes, steps, agents), changes (sessions, episodes, steps)."""
-    buyers, sellers, n = (orders > 0).sum(-1), (orders < 0).sum(-1), orders.shape[-1]
-    pairs = n * (n - 1) / 2
-    shared = {
-        "price": 100 * np.exp(np.cumsum(changes, axis=2)), "change": changes, "change_square": changes**2,
-        "impact_square": (alpha * orders.sum(-1)) ** 2,
-        "sync": (buyers * (buyers - 1) + sellers * (sellers - 1)) / 2 / pairs, "offset": buyers * sellers / pairs,
-        "both": (buyers + sellers) * (buyers + sellers - 1) / 2 / pairs, "turnover": (buyers + sellers) / n,
-    }  # fmt: skip
-    data = {}
-    for name, values in {**shared, "trade": orders}.items():
-        dims = ("session", "step", "agent")[: values.ndim - 1]
-        for suffix, found in (("", values.mean(1)), ("_sd", values.std(1)), ("_path", values[:, 0])):
-            data[f"test_{name}{suffix}"] = (dims, found)
-    return data
-
-
-def fake(experiment, gain=None, orders=None):
-    """A result as the engine would leave it, of orders at random; ``gain`` by episode and agent is noise otherwise."""
-    market, sessions = experiment.test_market(), experiment.sessions
-    n, episodes, windows = market.n_players, experiment.test.episodes, 10
-    rng = np.random.default_rng(zlib.crc32(experiment.name.encode()))
-    if orders is None:
-        orders = rng.integers(-1, 2, (sessions, episodes, market.horizon, n))
-    changes = 0.01 * np.random.default_rng(1).normal(size=orders.shape[:3]) + 0.01 * orders.sum(-1)
-    data = moments(orders, changes)
-    luck = np.random.default_rng(2).normal(size=(sessions, episodes, 1))
-    gains = 5 + luck + 0.1 * rng.normal(size=(sessions, episodes, n)) if gain is None else gain
-    data["test_payoff"] = (("session", "episode", "agent"), gains)
-    data["payoff"] = (("session", "time", "agent"), rng.normal(size=(sessions, windows, n)))
-    for name in ("sync", "offset", "both"):
-        data[f"learning_{name}"] = (("session", "time"), rng.uniform(0.1, 0.3, (sessions, windows)))
-    found = xr.Dataset(data, coords={"time": 2.0 * np.arange(1, windows + 1)})
-    return SimpleNamespace(experiment=experiment, data=found, folder=f"runs/{experiment.name}")
 
 
 @pytest.fixture
@@ -179,7 +139,8 @@ def test_windows_are_those_of_the_phases():
 # --- claims --------------------------------------------------------------------------------------------------------
 
 
-def test_efficiency_is_judged_by_named_denominators():
+def test_efficiency_is_judged_by_named_denominators(monkeypatch):
+    monkeypatch.setattr(evidence, "benchmarks_of", optimum)
     names = ("random", "volume-matched", "trend-follower", "buy-to-limit", "myopic")
     gains = dict(zip(names, (100.0, -20.0, 145.0, 290.0, 0.0), strict=True))
     one = arena(learned=145.0, **gains)
@@ -211,94 +172,7 @@ def test_a_sells_when_b_buys(opposed, verdict):
     assert judged == [verdict, verdict]
 
 
-# --- words of the answer ---------------------------------------------------------------------------------------------
-
-
-def about(mean, spread=0.01):
-    """An estimate that is told from its surroundings."""
-    return Estimate(mean, mean - spread, mean + spread, spread / 2, 20)
-
-
-def markets(ahead=(), **gains):
-    """Three markets in which Q-learners earn 5, and in those of the first argument more than every rule."""
-    rules = dict.fromkeys(RULES[1:], 9.0)
-    found = []
-    for number, setting in enumerate((CASH10K, CAPPED, SOUND)):
-        of = arena(setting, learned=5.0, **(dict.fromkeys(rules, 1.0) if number in ahead else rules))
-        found.append(Arena(setting, of.learned, {**of.baselines, "volume-matched": of.baselines["random"]}))
-    return SimpleNamespace(main=tuple(found), pairs=tuple(found), gains=())
-
-
-@pytest.mark.parametrize(
-    ("ahead", "leaning", "words"),
-    [((), 3, "not shown"), ((0,), 1, "in part"), ((0, 1, 2), 1, "shown"), ((0, 1, 2), 0, "not shown")],
-)
-def test_cooperation_is_shown_by_offsets_and_gains_together(ahead, leaning, words, monkeypatch):
-    monkeypatch.setattr(study, "RISES", more_than(0.0))  # four sessions are enough here
-    e = markets(ahead)
-    found = {
-        study.CORRELATION.format(one.setting.words): about(-0.3 if number < leaning else 0.3)
-        for number, one in enumerate(e.main)
-    }
-    said = study.verdict(e, {**found, study.KEPT: about(0.1)})
-    assert said.startswith(f"Cooperation: {words}. ")
-    assert f"in {leaning} of 3 markets, and Q-learners earn more than every simple rule in {len(ahead)} of 3" in said
-
-
-@pytest.mark.parametrize(
-    ("kept", "words"), [(0.1, "Most of"), (0.5, "It is undecided whether most of"), (0.9, "Less than half of")]
-)
-def test_what_the_gain_is_made_of_turns_with_what_is_left_of_it(kept, words):
-    found = {study.CORRELATION.format(one.setting.words): about(0.0) for one in markets().main}
-    assert f"{words} what is earned in the literal" in study.verdict(markets(), {**found, study.KEPT: about(kept)})
-
-
-def test_what_calms_prices_turns_with_volatility():
-    assert study.calmed(about(-0.2), about(0.0)) == "what calms it is that they trade less"
-    assert study.calmed(about(-0.2), about(-0.2)) == "it is calmer than with random orders, even with as many of them"
-    assert study.calmed(about(0.2), about(-0.2)) == "it is not calmer for certain than with random orders"
-
-
-@pytest.fixture
-def spoken(played_by):
-    """What is said of faked runs where a claim's number is another one."""
-    e = gather(BRIEF, played_by)
-    claims = study.all_claims(e)
-
-    def answer(name, mean):
-        changed = [replace(claim, measured=about(mean)) if claim.name == name else claim for claim in claims]
-        assert changed != claims
-        return study.answer(e, changed)
-
-    return answer
-
-
-@pytest.mark.parametrize(
-    ("name", "words"),
-    [
-        (study.BUYERS, ("earn less than those", "earn as much as, for all we see, those", "earn more than those")),
-        (
-            study.RISE.format("sound market", "third"),
-            tuple(f"; after episode 150 it {x}. Expl" for x in ("falls", "no longer rises for certain", "still rises")),
-        ),
-    ],
-)
-def test_words_turn_with_the_sign(spoken, name, words):
-    for mean, said in zip((-1.0, 0.0, 1.0), words, strict=True):
-        assert said in spoken(name, mean)
-
-
-def test_who_is_calmer_than_those_who_hold_is_counted(spoken):
-    name = study.VOLATILITY.format("sound market", "hold")
-    assert "Nobody is calmer than those who hold" in spoken(name, 0.1)
-    assert "In 1 of 3 markets they are calmer than those who hold" in spoken(name, -0.1)
-
-
-@pytest.mark.parametrize(("mean", "words"), [(1.0, "worse than"), (5.0, "like"), (9.0, "better than")])
-def test_learners_are_compared_with_rebalancing(mean, words):
-    one = arena(evidence.TRADING, learned=mean, rebalance=5.0)
-    name = study.OPPOSITE.format(evidence.TRADING.words)
-    assert f", {words} rebalancing alone (5)" in study.gains(SimpleNamespace(gains=(one,)), {name: about(0.4)})
+# --- theory ---------------------------------------------------------------------------------------------
 
 
 def test_what_theory_says_in_the_answer():

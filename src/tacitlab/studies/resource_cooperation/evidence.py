@@ -60,6 +60,7 @@ EXPLORING = 0.1  # the constant rate, as a schedule, too: compiled only once
 STEADY = {"exploration": {"kind": "schedule", "points": [[0, EXPLORING], [300_000, EXPLORING]], "between": "linear"}}
 NOISE = (2, 8)  # noise traders beside a pair, who trade at random in half of all steps
 PENALTIES = (0.002, 0.0005)  # cost of holding, kappa
+ROUNDING = 1e-12  # relative, of sums
 QUIET = 0.001  # volatility at which impact can be heard
 
 
@@ -283,7 +284,8 @@ def steadied(episodes: Floats, luck: Floats) -> Floats:
     deviation = luck - luck.mean()
     square = float((deviation**2).sum())
     slope = float((deviation * episodes).sum()) / square if square > 0 else 0.0
-    return np.asarray((episodes - slope * luck).mean(axis=1))
+    found = (episodes - slope * luck).mean(axis=1)
+    return np.where(np.abs(found) <= ROUNDING * np.abs(episodes).max(), 0.0, found)  # of those who hold nothing is left
 
 
 @dataclass(frozen=True, eq=False)

@@ -89,7 +89,7 @@ def _charts(arena: Arena) -> tuple[Picture, ...]:
 def _bars(arenas: Sequence[Arena]) -> Iterator[Chart]:
     yield bar_chart(
         arenas, "volatility", "Volatility by policy", Axis("sd of one-step returns"),
-        "Nobody can be calmer than those who hold; volume-matched agents trade at random as often as Q-learners do.",
+        "Those who hold leave the noise as it is; volume-matched agents trade at random as often as Q-learners do.",
         level=True,
     )  # fmt: skip
     yield bar_chart(
@@ -220,7 +220,7 @@ def heat_map(played: Played, title: str, *, crowd: bool) -> Chart:
     return Chart(
         title, Axis("step"), Axis("agent", whole=True),
         [HeatMap(size * (np.arange(width) + 0.5), np.arange(1, len(rows) + 1), means, "lots bought a step")],
-        f"First episode of the test, {whose}; means over {size} steps. Sales are negative.",
+        f"First episode of the test, {whose}{f'; means over {size} steps' if size > 1 else ''}. Sales are negative.",
     )  # fmt: skip
 
 

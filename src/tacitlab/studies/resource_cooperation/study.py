@@ -61,6 +61,7 @@ FIRST, THIRD, LAST = (0.0, 0.1), (0.2, 0.3), (0.9, 1.0)  # tenths of the trainin
 CALMER = ("random", "trend-follower", "buy-to-limit")  # random and "purely greedy" baselines (P), greed read twice
 FEWEST = 5  # sessions of which an interval says enough for a verdict
 RISES, FALLS = more_than(0.0, FEWEST), less_than(0.0, FEWEST)  # an effect of the sign that the paper names
+NOTHING = at_most(0.0, FEWEST)  # is gained against those who are stable, or taken from them
 #: Two standard errors of the autocorrelation that one episode of 1000 steps shows: less is there for nobody to see.
 REVERTS = at_most(-2 / 1000**0.5, FEWEST)
 ROUNDING = 1e-6  # relative, of what is kept in single precision
@@ -367,7 +368,7 @@ def attack_claims(e: Evidence) -> Iterator[Claim]:
         lost = {GAINED: exact.gain, LOST: exact.loss_to_responder, SPOOFED: exact.loss_to_spoofer}
         for name, values in lost.items():
             found = estimate(values.mean(axis=1))
-            yield Claim(ATTACKED.format(words, name), found, None, STABLE, margin=FALLS)
+            yield Claim(ATTACKED.format(words, name), found, None, STABLE, margin=NOTHING)
         for role, played in attack.simulated.items():
             theory = (exact.suffered if role == "responder" else exact.spoofed)[:, 0]
             found = estimate(attack.arena.without_luck(played.episodes[: len(theory), :, 0]) - theory)
@@ -453,8 +454,8 @@ def reward(e: Evidence, found: Found) -> str:
         f"by a formula; with an impact of {other:g} instead of {market.impact:g} it gives {gain[other]:.0f}, and "
         f"learners end at {found[CLOSING.format(STRONGER.words)]}. Any number can be had: the paper states neither "
         f"price, cash nor impact. Q-learners earn {earn} those buyers: the difference is {found[BUYERS]}. If "
-        f"inventories are sold in the end {found[KEPT]} of the gain is left. With other rules the same learners end at "
-        f"{others}."
+        f"inventories are sold in the end {percent(found[KEPT], 0)} of the gain is left. With other rules the same "
+        f"learners end at {others}."
     )
 
 
@@ -536,13 +537,17 @@ def signals(e: Evidence, found: Found) -> str:
 
 def reversion(e: Evidence, found: Found) -> str:
     """Autocorrelation of returns."""
-    names, lines = ("hold", "Q-learners", "trend-follower", "contrarian"), []
+    names, lines, alone = ("hold", "Q-learners", "trend-follower", "contrarian"), [], []
     for words in (e.main[0].setting.words, e.main[-1].setting.words):
         parts = [f"{name} {found[REVERTING.format(words, name)].mean:+.3f}" for name in names]
         lines.append(f"{words}: {', '.join(parts)}")
+        alone.append(judge(found[REVERTING.format(words, "hold")], REVERTS) is Verdict.REPRODUCED)
+    whose = (
+        "it is there where all hold, which the law denies" if any(alone) else "what there is, traders make themselves"
+    )
     return (
         f"Mean reversion: the law of the price has none. Autocorrelation of returns by who trades, {'; '.join(lines)}: "
-        "what there is, traders make themselves."
+        f"{whose}."
     )
 
 
@@ -581,7 +586,7 @@ def gains(e: Evidence, found: Found) -> str:
         learned, rule, words = arena.learned.gain, arena.baselines["rebalance"].gain, arena.setting.words
         optimum = "" if arena.optimum is None else f", joint optimum {arena.optimum:.0f}"
         lines.append(
-            f"{words.removeprefix('gains from trade, ')}: {estimate(learned)}, "
+            f"with {words.removeprefix('gains from trade, ')}, {estimate(learned)}, "
             f"{compared(estimate(learned - rule), 'worse than', 'like', 'better than')} rebalancing alone "
             f"({rule.mean():.0f}){optimum}; opposite sides in {percent(found[OPPOSITE.format(words)].mean, 0)} of the "
             "steps in which both trade"
