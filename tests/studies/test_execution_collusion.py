@@ -10,16 +10,16 @@ from typing import ClassVar
 import numpy as np
 import pytest
 import xarray as xr
+from made_up_runs import SMALL, TWAP, front, runs_of
 
 from tacitlab.errors import TacitError
 from tacitlab.learners import DQN
-from tacitlab.learners.dqn import Memory, QNetwork
 from tacitlab.markets import Execution
 from tacitlab.studies import liquidations
 from tacitlab.studies.base import Player, Verdict
 from tacitlab.studies.execution_collusion import deviation, figures, study
 from tacitlab.studies.execution_collusion.deviation import Answers, Rivals
-from tacitlab.studies.execution_collusion.study import Evidence, ExecutionCollusion, examine
+from tacitlab.studies.execution_collusion.study import Evidence, ExecutionCollusion
 from tacitlab.studies.liquidations import (
     CONTROL,
     SIMULATED,
@@ -33,27 +33,7 @@ from tacitlab.studies.liquidations import (
 )
 from tacitlab.studies.page import claim_table, write_report
 
-RNG = np.random.default_rng(0)
 SIGMAS = liquidations.VOLATILITIES
-TWAP = np.full((10, 2), 10.0)
-LEARNER = DQN(network=QNetwork(width=4, layers=1), batch=4, memory=Memory(capacity=32))
-SMALL = Size(sessions=2, episodes=20, test_episodes=10, learner=LEARNER)
-
-
-def runs_of(setting, volatility, costs, schedules=TWAP, test=None, spread=0.1, failed=0):
-    """Runs with these costs (runs, 2) and schedules, as an experiment would have left them."""
-    costs = np.asarray(costs, dtype=float)
-    noise = RNG.normal(0, 1, (len(costs), 50, 2))
-    noise = spread * (noise - noise.mean(axis=1, keepdims=True)) / noise.std(axis=1, keepdims=True)
-    shape = (len(costs), 10, 2)
-    market = liquidations.experiment(setting, volatility, SMALL).market
-    return Runs(
-        costs=costs, schedules=np.broadcast_to(np.asarray(schedules, dtype=float), shape).copy(),
-        reference=reference(market.lag, market.order), setting=setting, volatility=volatility,
-        test_volatility=volatility if test is None else test, numbers=np.arange(len(costs)),
-        shortfalls=costs[:, None] + noise, time=np.array([10.0, 20.0]), curve=np.repeat(costs[:, None], 2, axis=1),
-        failed=failed, result=SimpleNamespace(experiment=SimpleNamespace(market=market)),
-    )  # fmt: skip
 
 
 def evidence_of(simulated=15.0, written=14.0, control=13.0, saved=1.0, control_schedule=TWAP, episodes=5000):
@@ -263,25 +243,6 @@ def test_slower_start_at_large_noise():
 # --- the answer --------------------------------------------------------------------------------------------------
 
 
-def test_costs_above_equilibrium_need_no_collusion():
-    found = study.verdict(evidence_of())
-    assert found.startswith("Collusion: not shown. In none of the 6 experiments")
-    assert "by intervals of 99.2 %, which hold for all 6 together at 95 %" in found
-
-
-def test_costs_below_equilibrium_that_nothing_holds():
-    found = study.verdict(evidence_of(simulated=8.0, written=12.0))
-    assert found.startswith("Collusion: not shown. In 6 of 6 experiments (as simulated, σ = 1e-9; ")
-    assert "but nothing was found that holds them there" in found
-    for e in (SIMULATED, WRITTEN):
-        for sigma in SIGMAS:
-            assert f"{e.words}, {liquidations.label(sigma)}: 1.0" in found, (
-                "by experiment, since their seeds are shared"
-            )
-    assert found.count("99.2 % CI 0.8") == 6
-    assert found.count("n=6") == 6
-
-
 def test_six_intervals_are_wider_than_one():
     """Below the equilibrium by the interval of 95 %, not told from it by one of six."""
     nash, around = reference(1, "coin-toss").nash_cost, np.tile(np.linspace(-0.1, 0.1, 6)[:, None], 2)
@@ -295,24 +256,6 @@ def test_six_intervals_are_wider_than_one():
             assert study.verdict(e).startswith("Collusion: not shown. In none of the 6 experiments")
             return
     pytest.fail("no such shift was tried")
-
-
-def test_costs_below_equilibrium_where_an_answer_is_not_decided():
-    found = study.verdict(evidence_of(written=12.0, saved=-0.02))
-    assert found.startswith("Collusion: undecided. In 3 of 6 experiments agents pay less")
-    assert "is not decided for as written, σ = 1e-9; as written, σ = 0.001; as written, σ = 0.01." in found
-    one = evidence_of(written=12.0, saved=-1.0)
-    one.answers["as written, σ = 0.01"] = Answers(*3 * (np.tile(np.linspace(-1, 1, 6)[:, None], 2),))
-    assert study.verdict(one).startswith("Collusion: 2 of 6 experiments are consistent with it (as written, σ = 1e-9; ")
-
-
-def test_costs_below_equilibrium_that_an_answer_holds():
-    found = study.verdict(evidence_of(written=12.0, saved=-1.0))
-    assert found.startswith("Collusion: 3 of 6 experiments are consistent with it (as written")
-    assert "as written, σ = 0.01: -1.0" in found
-    assert "The rival's answer deters." in study.mechanism(evidence_of(saved=-1.0))
-    assert "The rival's answer deters nobody." in study.mechanism(evidence_of(saved=1.0))
-    assert "is not decided" in study.mechanism(evidence_of(saved=0.0))
 
 
 def test_near_is_what_an_interval_says():
@@ -343,23 +286,6 @@ def test_control_and_written_are_paired_by_session():
     assert k.high - k.low < 1e-9
 
 
-def test_a_control_that_learns_shows_failure_to_learn():
-    nash = reference(1, "coin-toss").nash_schedule[:, None]
-    learned = study.control(evidence_of(control=12.679, control_schedule=nash))
-    assert "Agents then respond better" in learned
-    assert "nearer to the equilibrium" in learned
-    assert learned.endswith("much of what the paper's rewards end in is failure to learn.")
-    assert study.control(evidence_of()).endswith("This control shows no failure to learn.")
-
-
-def test_answer_says_where_schedules_lie_and_that_quick_agents_learned_less():
-    e = evidence_of()
-    assert "near TWAP" in study.mechanism(e)
-    assert "would save an agent 1.3" in study.mechanism(e)
-    assert "learned for 500 episodes, the paper's for 5,000" in study.answer(evidence_of(episodes=500))
-    assert liquidations.shortened(liquidations.EPISODES) == ()
-
-
 # --- end to end --------------------------------------------------------------------------------------------------
 
 
@@ -373,9 +299,7 @@ def played(tmp_path_factory):
     """The study in small, without the search for Pareto fronts."""
     folder = tmp_path_factory.mktemp("execution")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            liquidations, "pareto_front", lambda game, points: SimpleNamespace(costs=np.array([[9, 14], [14, 9]]))
-        )
+        patch.setattr(liquidations, "pareto_front", front)
         patch.setattr(deviation, "EPISODES", 2)
         # With the rewards of the others: the market needs no compiling then.
         patch.setattr(study, "CONTROL", CONTROL._replace(key=WRITTEN.key))
@@ -489,18 +413,3 @@ def test_a_market_of_another_kind_is_refused(played):
     strange = replace(runs.result, experiment=runs.result.experiment.model_copy(update={"environment": other}))
     with pytest.raises(TacitError, match="the paper's market"):
         Rivals.of(replace(runs, result=strange))
-
-
-def test_finding_is_built_from_known_runs(monkeypatch):
-    monkeypatch.setattr(liquidations, "FRONT_POINTS", 3)
-    monkeypatch.setattr(
-        liquidations, "pareto_front", lambda game, points: SimpleNamespace(costs=np.array([[9, 14], [14, 9]]))
-    )
-    reference.cache_clear()
-    found = examine(evidence_of(written=12.0))
-    reference.cache_clear()
-    assert "Of 20 statements judged by a margin 2 hold, 9 do not, and 9 are undecided." in found.answer
-    table = found.sections[0].table
-    rows = {row[0]: row for row in table.rows}
-    assert rows["as written, σ = 0.001"][table.columns.index("by the game played")] == "below Nash"
-    assert rows["as simulated, σ = 0.001"][table.columns.index("by the game played")] == "above Nash"

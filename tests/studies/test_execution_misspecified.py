@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
-from test_execution_collusion import SMALL, runs_of
+from made_up_runs import SMALL, front, runs_of
 
 from tacitlab.audits.execution import expected_spread
 from tacitlab.lab.run import load
@@ -138,9 +138,7 @@ class Tiny(ExecutionMisspecified):
 def played(tmp_path_factory):
     folder = tmp_path_factory.mktemp("misspecified")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            liquidations, "pareto_front", lambda game, points: SimpleNamespace(costs=np.array([[9, 14], [14, 9]]))
-        )
+        patch.setattr(liquidations, "pareto_front", front)
         reference.cache_clear()
         finding = Tiny().find("tiny", Player(folder))
         path = write_report(Tiny(), "tiny", finding, folder)

@@ -113,7 +113,7 @@ def published_section() -> Section:
     }
     return Section(
         "The published runs",
-        f"Costs and schedules were read from the paper's  {impossible()} {none_beats_nash()}",
+        f"Costs and schedules were read from the paper's figures. {impossible()} {none_beats_nash()}",
         overview(rows),
         (
             published_reconstruction(

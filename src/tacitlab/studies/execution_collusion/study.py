@@ -411,7 +411,7 @@ def control(e: Evidence) -> str:
     """What becomes of the same game if its rewards are small enough to learn from."""
     new, old = e.control, e.beside_control
     saving, nearer = change(new, old, "exploitability"), change(new, old, "to_nash")
-    better = compared(saving, "respond better", "respond no better, for all we see,", "respond worse")
+    better = compared(saving, "respond better", "respond no better, for all we see", "respond worse")
     toward = compared(nearer, "nearer to", "as far from", "farther from")
     return (
         f"Control: the same return in rewards a hundred times smaller, at {label(new.volatility)}. Agents then "
@@ -443,9 +443,10 @@ def _lesson(saving: Estimate, nearer: Estimate) -> str:
             "is failure to learn."
         )
     if better:
+        leads = compared(nearer, "leads", "is not shown to lead", "does not lead")
         return (
             "The paper's rewards thus leave agents with much that they could still learn, whatever their costs; but "
-            "learning better does not lead to the equilibrium here."
+            f"learning better {leads} to the equilibrium here."
         )
     return "This control shows no failure to learn."
 
