@@ -1,11 +1,16 @@
 """What tests of studies share: evidence that is made up, and what is played in words."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
+import xarray as xr
 
 from tacitlab.lab.experiment import Experiment
 from tacitlab.measures.statistics import Estimate
+from tacitlab.report.market_tested import Tested
+from tacitlab.studies.tokens import Played
 
 
 def interval(values, *_, **__):
@@ -53,3 +58,27 @@ def _flat(value: object, path: str = "") -> Iterator[tuple[str, object]]:
             yield from _flat(item, f"{path}.{k}")
     else:
         yield path, value
+
+
+def recorder(seen):
+    """A player that plays nothing, and notes what it is asked for."""
+
+    def play(experiment):
+        seen.append(experiment)
+        return SimpleNamespace(experiment=experiment, folder=Path("runs") / experiment.name)
+
+    return play
+
+
+def tokens_played(market, sessions, learning=None, **tests):
+    """Sessions of a token economy, as far as a study asks for them: ``supply_path`` is "test_supply_path"."""
+    names = {2: ("session", "step"), 3: ("session", "step", "agent")}
+    data = {f"test_{name}": (names[np.ndim(values)], values) for name, values in tests.items() if name != "gain"}
+    data |= {name: (("session", "time"), values) for name, values in (learning or {}).items()}
+    times = [np.shape(values)[1] for values in (learning or {}).values()]
+    coords = {"session": np.asarray(sessions), **({"time": 10.0 * np.arange(times[0])} if times else {})}
+    gain = np.asarray(tests.get("gain", np.zeros(len(sessions))))
+    outcomes = np.stack([gain - 1, gain + 1], axis=1)
+    nothing = np.full(2, np.nan)
+    found = Tested(None, market, None, xr.Dataset(data, coords), len(sessions), (), True, outcomes, nothing, nothing)
+    return Played(found)

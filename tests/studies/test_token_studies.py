@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from tacitlab.lab.experiment import Experiment, load
+from tacitlab.lab.experiment import load
 from tacitlab.learners import Rule
 from tacitlab.markets.token.curves import Exponential, Power, Sigmoid
 from tacitlab.studies.base import Player, Verdict, by_session
@@ -16,7 +16,7 @@ from tacitlab.studies.curve_tuning import study as tuning
 from tacitlab.studies.resource_network import study as network
 from tacitlab.studies.shock_recovery import study as shock
 from tacitlab.studies.token_volatility import study as volatility
-from tacitlab.studies.tokens import LEARNER, UNTRAINED, Size, cells, percent_less
+from tacitlab.studies.tokens import Size, cells
 
 TINY = Size(sessions=3, episodes=5, test_episodes=2, grid=(0.0, 3.0), everything=False)
 
@@ -48,21 +48,6 @@ def test_volatility_is_the_root_mean_square_of_returns(tmp_path):
     first_episode = np.sqrt((moves**2).mean(axis=1))
     np.testing.assert_allclose(played.volatility, first_episode, rtol=0.15)  # another episode beside it
     assert played.mean("squared_return", 199) == pytest.approx(played.steps("squared_return")[:, -1])
-
-
-def test_nobody_who_does_not_learn_trains():
-    experiment = TINY.ruled("rules", volatility.market(Exponential()), volatility.RULES)
-    assert isinstance(experiment, Experiment)
-    assert experiment.length.episodes == 1
-    learner = LEARNER
-    assert TINY.experiment("ppo", experiment.market, [learner]).length.episodes == 5
-    novice = learner.model_copy(update={"rate": UNTRAINED})
-    assert TINY.experiment("novice", experiment.market, [novice]).length.episodes == 1
-
-
-def test_percent_less_is_taken_session_by_session():
-    found = percent_less(by_session([1.0, 3.0], [0, 2]), by_session([2.0, 9.0, 3.0], [0, 1, 2]))
-    assert (found.mean, found.n) == (25.0, 2)
 
 
 # --- token-volatility ------------------------------------------------------------------------------------------
@@ -99,6 +84,7 @@ def _together(quantities, tastes, curve):
 
 
 def test_the_network_study_in_small(tmp_path, monkeypatch):
+    monkeypatch.setattr("tacitlab.studies.resource_network.figures.STEPS", 20)
     monkeypatch.setattr(network, "STEPS", 20)  # agents reach what they want within 14
     e = network.gather(TINY, Player(tmp_path))
     finding = network.examine(e)
@@ -143,34 +129,6 @@ def test_orders_that_the_spike_shifts_are_not_taken_back(held):
     np.testing.assert_allclose(demand.answer[:, 1:], np.broadcast_to(bought, (3, 149)), rtol=1e-3)
     np.testing.assert_allclose(demand.effect[:, -1], np.exp(0.01 * bought[-1]) - 1, rtol=1e-3)
     assert not demand.recovery.recovered.any()
-
-
-def test_verdicts_on_times():
-    laws = {claim.name: claim for claim in shock.laws()}
-    assert laws["AR(1) with 0.9, no agents: steps by law"].judged() is Verdict.NOT
-    assert laws["independent draws, no agents: steps by law"].judged() is Verdict.REPRODUCED
-
-
-def test_the_shock_study_judges_all_pairs(held):
-    e = shock.Evidence(
-        {key: dict.fromkeys((*shock.RULES, shock.UNSHOCKED, shock.SHOCKED), pair) for key, pair in held.items()},
-        {shock.UNSHOCKED: held["price"].calm},
-    )
-    e.pairs[shock.DEMAND.key]["price-taking"] = shock.Pair(held["demand"].calm, held["demand"].calm)
-    finding = shock.examine(e)
-    by_name = {claim.name: claim for claim in finding.claims}
-    assert len(by_name) == len(finding.claims) == 3 + 3 * 5 + 4
-    nothing = by_name[f"price-taking: steps to recovery, {shock.DEMAND.words}"]
-    assert (nothing.measured.mean, nothing.judged()) == (0.0, Verdict.REPORTED)
-    assert "nothing to recover from" in nothing.note
-    assert "Price-takers, who answer with orders of their own, take 0 steps, as the effect never" in finding.answer
-    never = by_name[f"hold: steps to recovery, {shock.DEMAND.words}"]
-    assert never.judged() is Verdict.NOT
-    assert "3 of 3 paths did not recover" in never.note
-    assert "22 steps (by law 22), beyond the paper's 20." in finding.answer
-    assert "what they have bought stays bought" in finding.answer
-    e.pairs[shock.DEMAND.key]["hold"] = held["price"]
-    assert "what they have bought is sold again" in shock.examine(e).answer
 
 
 # --- curve-tuning ----------------------------------------------------------------------------------------------
@@ -223,33 +181,12 @@ def played(**values):
     return SimpleNamespace(mean=mean, labelled=labelled, **numbers)
 
 
-@pytest.mark.parametrize(
-    ("payoff", "words"),
-    [(1.0, "less than profit learners, who earn 2.0: the sum of all gains hardly tells"),
-     (2.0, "as much, for all we see, as profit learners, who earn 2.0"),
-     (3.0, "more than profit learners, who earn 2.0")],
-)  # fmt: skip
-def test_what_sharing_gains_earns_turns_with_the_numbers(payoff, words):
-    said = network.earn(SimpleNamespace(learned={0.0: played(payoff=2.0), 9.0: played(payoff=payoff)}), 9.0)
-    assert said.startswith(f"earn {payoff:.1f} an episode, {words}")
-    assert said.endswith("do") == (payoff < 2)
-
-
-def test_whose_achievement_the_use_is_turns_with_what_curves_can_do():
-    assert network.whose((30.0, 99.0)) == "is a property of the price curve, not of learning"
-    assert network.whose((86.0, 99.0)) == network.whose((84.0, 30.0)) == "cannot be had by a choice of the price curve"
-
-
 def test_what_tuning_says_turns_with_the_verdicts():
     yes, no = Verdict.REPRODUCED, Verdict.NOT
     assert tuning.degenerate([yes, yes]).startswith("The problem (7.1) is degenerate")
     assert tuning.degenerate([yes, no]).endswith("wins in 1 of 2 families")
     assert tuning.elastic([yes, yes]).startswith("volatility is the elasticity times that of the supply")
     assert tuning.elastic([yes, no]).startswith("volatility is not the elasticity")
-
-
-def test_what_the_reserve_loses_has_a_sign():
-    assert (shock.less(0.5), shock.less(-0.5)) == ("0.50 less", "0.50 more")
 
 
 # --- documentation ---------------------------------------------------------------------------------------------

@@ -79,7 +79,10 @@ def _map() -> Chart:
         for s in MIDDLES
     ]
     axes = Axis("highest price K", "currency"), Axis("supply at half of it, S₀", "tokens")
-    caption = "Exact, for a capacity of 50 and steepness 0.1: any utilisation can be had by choosing a curve."
+    caption = (
+        f"Exact, for a capacity of {CAPACITY:g} and steepness {Sigmoid().steepness:g}: any utilisation from "
+        f"{np.min(z):.0f} to {np.max(z):.0f} % can be had by choosing a curve."
+    )
     heat = [HeatMap(HIGHEST, MIDDLES, z, "utilisation (%)")]
     return Chart("Utilisation of price takers by the curve", *axes, heat, caption)
 

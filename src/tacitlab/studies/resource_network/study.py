@@ -7,6 +7,7 @@ taking, Nash and joint optimum then follow from the curve and from theta alone, 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import ClassVar
 
 import numpy as np
@@ -17,7 +18,7 @@ from tacitlab.markets import TokenEconomy
 from tacitlab.markets.token import utilisation
 from tacitlab.markets.token.curves import Sigmoid
 from tacitlab.markets.token.parts import Resource
-from tacitlab.measures.statistics import mean_interval
+from tacitlab.measures.statistics import Estimate, mean_interval
 from tacitlab.studies.base import Claim, Finding, Player, Study, named, paired_difference
 from tacitlab.studies.frame import beside, compared, exact, percent, published
 from tacitlab.studies.tokens import LEARNER, SOURCE, Floats, Played, Size, cells
@@ -62,6 +63,7 @@ class Theory:
     welfare: float  # of the price-taking equilibrium
 
     @classmethod
+    @cache
     def of(cls, curve: Sigmoid) -> "Theory":
         """Of the users of :func:`market` on a curve.
 
@@ -71,8 +73,7 @@ class Theory:
         >>> round(found.price_taking, 3), round(found.nash, 3), round(found.joint, 3), round(found.welfare, 3)
         (0.879, 0.869, 0.612, 0.926)
         """
-        tastes = Resource().each(AGENTS)
-        taking = utilisation.price_taking(tastes, curve.price, CAPACITY)
+        tastes, taking = Resource().each(AGENTS), _taken(curve)
         try:
             nash = utilisation.nash(tastes, curve.price, curve.slope, CAPACITY).total
         except TacitError:  # users want more than there is, although they count what each does to the price
@@ -80,6 +81,11 @@ class Theory:
         joint = utilisation.joint_optimum(tastes, curve.price, CAPACITY)
         best = utilisation.first_best(tastes, CAPACITY)
         return cls(taking.total / CAPACITY, nash / CAPACITY, joint.total / CAPACITY, taking.welfare / best.welfare)
+
+
+def _taken(curve: Sigmoid) -> utilisation.Allocation:
+    """What price takers use."""
+    return utilisation.price_taking(Resource().each(AGENTS), curve.price, CAPACITY)
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,7 +212,7 @@ def highest_at(share: float) -> float:
     """
     from scipy.optimize import brentq
 
-    return float(brentq(lambda k: Theory.of(Sigmoid(highest=k)).price_taking - share, 1.0, 6.0))
+    return float(brentq(lambda k: _taken(Sigmoid(highest=k)).total / CAPACITY - share, 1.0, 6.0))
 
 
 # --- answer ----------------------------------------------------------------------------------------------------------
@@ -225,13 +231,24 @@ def answer(e: Evidence, theory: Theory, claims: Sequence[Claim]) -> str:
         f"{percent(theory.welfare)} of the first best welfare results; between highest prices of {HIGHEST[0]:g} and "
         f"{HIGHEST[-1]:g} the same equilibrium runs from {ends[0]:.0f} % to {ends[1]:.0f} %, and at "
         f"{highest_at(USED):.2f} it is {published}. With free capacity the efficient use is 100 %.\n\n"
-        f"PPO for profit holds {profit.mean:.1f} % (95 % CI {profit.interval}) with {welfare:.0f} % of the first best "
+        f"PPO for profit holds {level(profit)} with {welfare:.0f} % of the first best "
         f"welfare. Cooperation is {'no' if theory.joint < theory.nash else 'a'} reason for high use: users who share "
         f"their gains would do best at {percent(theory.joint, 0)}, since each purchase raises the price that all pay. "
-        f"With ρ = {rho:g} they hold {together.mean:.1f} % (95 % CI {together.interval}) and {earn(e, rho)}. Random "
+        f"With ρ = {rho:g} they hold {level(together)} and {earn(e, rho)}. Random "
         f"traders hold {used(random).mean():.1f} %, with {served(random).mean():.0f} % of the first best welfare: use "
         "alone says little."
     )
+
+
+def level(found: Estimate) -> str:
+    """A percentage with its interval, if there is one.
+
+    Examples
+    --------
+    >>> level(Estimate(85.0, 84.0, 86.5, 0.5, 4)), level(Estimate(85.0, float("nan"), float("nan"), 0.5, 1))
+    ('85.0 % (95 % CI 84.0 to 86.5)', '85.0 %')
+    """
+    return f"{found.mean:.1f} %" + (f" (95 % CI {found.interval})" if found.interval else "")
 
 
 def whose(ends: Sequence[float]) -> str:

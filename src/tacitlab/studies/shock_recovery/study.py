@@ -218,7 +218,7 @@ def laws() -> tuple[Claim, ...]:
 
 
 def _law(words: str, steps: int) -> Claim:
-    return beside(words, exact(steps), STEPS, margin=WITHIN_STEPS, note=WITHIN)
+    return beside(words, exact(steps), STEPS, margin=WITHIN_STEPS, note="Exact, by the law alone.")
 
 
 def recoveries(e: Evidence) -> tuple[Claim, ...]:
@@ -246,7 +246,7 @@ def sizes(e: Evidence) -> tuple[Claim, ...]:
     for name, pair in e.main.items():
         if name == "hold":
             continue
-        words = f"{name}: area of the effect less than with nobody trading (%)"
+        words = f"{name}: reduction of the area of the effect against nobody trading (%)"
         ours, theirs = paired(*(by_session(one.area, one.calm.sessions) for one in (pair, idle)))
         claims.append(Claim(words, mean_interval(np.round(100 * (1 - ours / theirs), 3))))
     return tuple(claims)
@@ -257,24 +257,31 @@ def sizes(e: Evidence) -> tuple[Claim, ...]:
 
 def answer(e: Evidence) -> str:
     """The finding in words."""
-    iid, by_law = e.pairs[LITERAL.key]["hold"].recovery.quantile(), ar1_recovery(PERSISTENCE, SPIKE)
-    orders = {name: pair.recovery for name, pair in e.pairs[DEMAND.key].items()}
-    main = {name: pair.recovery for name, pair in e.main.items()}
+    main, orders, by_law = e.main, e.pairs[DEMAND.key], ar1_recovery(PERSISTENCE, SPIKE)
     return (
         f"It depends on the law of the factor before it depends on anybody's learning. With independent draws, as the "
-        f"paper has them, a price that nobody trades at is back after {iid:.0f} step{'' if iid == 1 else 's'}; with a "
-        f"persistence of {PERSISTENCE:g} after {told(main['hold'])} (by law {by_law}), "
+        f"paper has them, a price that nobody trades at is back after {told(e.pairs[LITERAL.key]['hold'])}; with a "
+        f"persistence of {PERSISTENCE:g} after {told(main['hold'])}; the law alone needs {by_law}, "
         f"{'within' if by_law <= STEPS.value else 'beyond'} the paper's {STEPS.value:g}.\n\n"
         f"Where the factor moves the price, price-takers take {told(main['price-taking'])}, PPO that never met a shock "
         f"{told(main[UNSHOCKED])}, PPO that met one in every episode {told(main[SHOCKED])}. Whoever sells while the "
         f"price is high is paid by the reserve: because of the spike it backs "
-        f"{less(e.main['price-taking'].drained.mean())} by the end of an episode with price-takers and "
-        f"{less(e.main[SHOCKED].drained.mean())} with learners who know shocks.\n\n"
+        f"{less(main['price-taking'].drained.mean())} by the end of an episode with price-takers and "
+        f"{less(main[SHOCKED].drained.mean())} with learners who know shocks.\n\n"
         f"Where the factor shifts orders, random traders take {told(orders['random'])} and holders, whose orders it "
-        f"moves too, {told(orders['hold'])}: what they have bought "
-        f"{'is sold again' if orders['hold'].recovered.any() else 'stays bought'}. Price-takers, who answer with "
-        f"orders of their own, take {told(orders['price-taking'])}."
+        f"moves too, {told(orders['hold'])}{sold_again(orders['hold'])}. Price-takers, who answer with orders of their "
+        f"own, take {told(orders['price-taking'])}."
     )
+
+
+def sold_again(pair: Pair) -> str:
+    """What becomes of tokens that a spike of orders has bought; nothing is said where it has bought too few to see."""
+    back = pair.recovery.recovered[~pair.still]
+    if not back.size:
+        return ""
+    words = "stays bought" if not back.any() else "is sold again"
+    some = f" in {back.sum()} of {back.size} sessions" if back.any() and not back.all() else ""
+    return f": what they have bought {words}{some}"
 
 
 def less(drained: float) -> str:
@@ -288,11 +295,12 @@ def less(drained: float) -> str:
     return f"{abs(drained):.2f} {'less' if drained >= 0 else 'more'}"
 
 
-def told(found: Recovery) -> str:
+def told(pair: Pair) -> str:
     """Median time in words; exact in spite of censoring."""
+    found, of = pair.recovery, len(pair.effect)
     middle, lost = found.quantile(), int((~found.recovered).sum())
-    if not found.time.any():
+    if pair.still.all():
         return f"0 steps, as the effect never exceeds {100 * BAND:.0f} %"
-    if math.isinf(middle):
-        return f"more steps than are observed ({lost} of {found.recovered.size} paths never recover)"
-    return f"{middle:.0f} steps" + (f" ({lost} of {found.recovered.size} never)" if lost else "")
+    never = f"({lost} of {of} paths never recover)" if lost else ""
+    steps = "more steps than are observed" if math.isinf(middle) else f"{middle:.0f} step{'' if middle == 1 else 's'}"
+    return f"{steps} {never}".rstrip()
