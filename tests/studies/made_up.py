@@ -10,6 +10,7 @@ import xarray as xr
 from tacitlab.lab.experiment import Experiment
 from tacitlab.measures.statistics import Estimate
 from tacitlab.report.market_tested import Tested
+from tacitlab.studies.base import Study
 from tacitlab.studies.tokens import Played
 
 
@@ -25,6 +26,12 @@ def around(mean, sessions, apart=0.02, seed=0):
     """One number for each session, so far apart around a mean that they have exactly."""
     noise = np.random.default_rng(seed).normal(size=sessions)
     return mean * (1 + apart * (noise - noise.mean()))
+
+
+def asked(study: type[Study], experiments: Sequence[Experiment]) -> str:
+    """What a study asks, whom it cites, and what all its presets play."""
+    presets = ", ".join(study.presets)
+    return f"{study.name}: {study.question}\n{study.source}\npresets: {presets}\n{told(experiments)}"
 
 
 def told(experiments: Sequence[Experiment]) -> str:

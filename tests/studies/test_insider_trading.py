@@ -1,7 +1,6 @@
 """The study of insider trading: its statistics by hand and from theory, and everything in small."""
 
 import json
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,12 +9,10 @@ from tacitlab.lab.experiment import Experiment, Length, Test, Trace
 from tacitlab.learners import Rule
 from tacitlab.markets import GlostenMilgrom, KyleMarket
 from tacitlab.markets.kyle.theory import SingleAuction
-from tacitlab.measures.statistics import Estimate
 from tacitlab.report.market_tested import outcome_of
-from tacitlab.studies.base import Claim, Player, between
-from tacitlab.studies.insider_trading import study
+from tacitlab.studies.base import Player
 from tacitlab.studies.insider_trading.evidence import Auctions, Dealers, Size
-from tacitlab.studies.insider_trading.study import BAR, WORDS, InsiderTrading
+from tacitlab.studies.insider_trading.study import InsiderTrading
 from tacitlab.studies.page import write_report
 
 TINY = Size(
@@ -76,94 +73,6 @@ def test_quotes_of_scripted_dealers(tmp_path):
     assert not found.settled.any()
     table = wide.theory.payoffs(0.2)
     np.testing.assert_allclose(found.gains, table[:, 3, 0].max() - table[3, 3, 0])
-
-
-# --- words ---------------------------------------------------------------------------------------------------------
-
-
-def slope(name, mean, half=0.01):
-    found = Estimate(mean, mean - half, mean + half, half / 2, 20)
-    return Claim(name, found, 1.0, margin=between(1 - BAR, 1 + BAR))
-
-
-def learned(market, place=0.0, gain=0.01):
-    """Sessions whose slopes are known."""
-    noise = 0.001 * np.linspace(-1, 1, 8)
-    orders, impacts = (np.full((8, 1), float(x[0])) + noise[:, None] for x in (market.nash.orders, market.nash.impacts))
-    return SimpleNamespace(
-        market=market, orders=orders[:, :, None], impacts=impacts, place=place + noise, exploitability=gain + noise,
-        profits=np.full(8, 0.7),
-    )  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    ("means", "words"),
-    [
-        ((1.0, 0.99, 1.01, 1.0), "learn Kyle's equilibrium"),
-        ((1.0, 0.975, 1.0, 1.0), "may have learned Kyle's equilibrium"),
-        ((1.0, 0.975, 1.0, 1.05), "do not quite learn Kyle's equilibrium"),
-    ],
-)
-def test_whether_they_learn_turns_with_the_slopes(means, words):
-    """All four slopes within the bar; regressions and other markets do not count."""
-    names = [f"{WORDS[name]}: {which} slope over" for name in ("one", "two") for which in ("order", "price")]
-    claims = [slope(name, mean) for name, mean in zip(names, means, strict=True)]
-    claims += [slope(f"{WORDS['two-fixed']}: order slope over β", 0.5), slope(f"{WORDS['one']}: regression", 0.5)]
-    e = SimpleNamespace(auctions={"one": learned(KyleMarket()), "two": learned(KyleMarket(insiders=2))})
-    said = study.slopes(e, claims)
-    assert said.startswith(f"Insiders and a maker who learn together {words}")
-    assert f"The farthest mean is {100 * max(abs(m - 1) for m in means):.1f} % off, where 3 % are allowed" in said
-
-
-@pytest.mark.parametrize(
-    ("fixed", "learning", "words"),
-    [
-        (0.0, 0.1, "do not collude"),
-        (0.0, 0.5, "are not shown to stay apart from a cartel"),
-        (0.9, 0.0, "collude in part"),
-        (0.0, 0.9, "collude in part"),
-    ],
-)
-def test_whether_they_collude_turns_with_the_slopes(fixed, learning, words):
-    two, at_fixed = KyleMarket(insiders=2), KyleMarket(insiders=2, maker="fixed")
-    e = SimpleNamespace(
-        auctions={"two-fixed": learned(at_fixed, fixed), "two": learned(two, learning), "two-rational": learned(two)}
-    )
-    said = study.collusion(e)
-    assert said.startswith(f"Two insiders {words}: ")
-    # By hand, two insiders together: 2 sqrt(2)/3 in equilibrium over 1 in a cartel that the maker expects.
-    assert (
-        f"earns only {100 * (1 / (2 * 2**0.5 / 3) - 1):.1f} % more than the equilibrium, and 12.5 % more at a" in said
-    )
-    assert "could gain 1.00 % of its equilibrium profit" in said
-
-
-def quotes(best, gains, equilibria=(0.3, 0.6)):
-    best, known = np.asarray(best), np.asarray(equilibria)
-    settled = np.isclose(best[:, None], known).any(axis=1)
-    gain = np.asarray(gains)[:, None] * np.ones(2)
-    return SimpleNamespace(best=best, settled=settled, equilibria=known, gains=gain)
-
-
-@pytest.mark.parametrize(
-    ("gains", "reading"),
-    [
-        ([0.1, 0.2, 0.15], "Quotes from which dealers would gain by leaving are no agreement: noise teaches them."),
-        ([0.0, 0.0, 0.0], "Nobody would gain by another quote."),
-        ([0.0, 0.2, -0.1], None),
-    ],
-)
-def test_what_wide_quotes_mean_turns_with_what_leaving_gains(gains, reading):
-    e = SimpleNamespace(
-        dealers={
-            "Q, expected profits": {0.3: quotes([0.6, 0.6, 0.3, 0.9], [0] * 4)},
-            "Q, realised profits": {0.3: quotes([0.9, 0.6, 0.9], gains)},
-        }
-    )
-    said = study.dealers(e)
-    assert "3 of 4 sessions end at an equilibrium of their tick, 2 of them at the highest." in said
-    assert "Q, realised profits: 1 of 3 sessions at an equilibrium, half-spreads +33 % beside the highest" in said
-    assert said.endswith(reading) if reading else said.endswith(f"gain {np.mean(gains):.3f}.")
 
 
 def test_the_whole_study_in_small(tmp_path, monkeypatch):

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import xarray as xr
-from made_up import around, told
+from made_up import around, asked
 
 from approved import approved
 from tacitlab.markets import DoubleAuction
@@ -148,7 +148,7 @@ def played(monkeypatch):
 
 def test_what_is_played(played):
     experiments, found = played
-    approved("order_flow/played", told(experiments), exact=True)
+    approved("order_flow/played", asked(study.OrderFlow, experiments), exact=True)
     assert [one.found for one in (found.gode_sunder, *found.rules.values(), found.learned, found.bargained)] == [
         ("zero-intelligence", 0), ("rules", 0), ("rules", 1), ("learned", 0), ("bilateral", 0),
     ]  # fmt: skip
@@ -193,3 +193,6 @@ def test_learners_meet_zero_intelligence_session_by_session():
     )
     gains = e.learned.found.outcomes
     np.testing.assert_allclose(e.learned.buyers_share(), gains[:, :11].sum(axis=1) / gains.sum(axis=1))
+    few = auctions(DoubleAuction(buyers=3, sellers=2), range(4), 1)
+    gains = few.found.outcomes
+    np.testing.assert_allclose(few.buyers_share(), gains[:, :3].sum(axis=1) / gains.sum(axis=1))

@@ -46,9 +46,8 @@ def sections(e: Evidence) -> tuple[Section, ...]:
 
 
 EQUILIBRIA = (
-    "A larger tick tends to raise the highest equilibrium, but not always: where it does not, a wider spread after a "
-    "change of tick is no sign of collusion, and where it does, neither. Learned quotes must be judged by the "
-    "equilibria of their own tick."
+    "A larger tick tends to raise the highest equilibrium, but not always. A spread that widens as the tick changes is "
+    "no sign of collusion by itself: learned quotes must be judged by the equilibria of their own tick."
 )
 
 
@@ -173,7 +172,7 @@ def quote_table(e: Evidence) -> Table:
     rows: list[tuple[Cell, ...]] = []
     for name, ticks in e.dealers.items():
         for tick, found in ticks.items():
-            known = ", ".join(f"{s:g}" for s in found.equilibria) or "none"
+            known = ", ".join(f"{s:g}" for s in found.equilibria)
             at = f"{int(found.settled.sum())} of {len(found.settled)}"
             gains = found.gains.max(axis=1)
             rows.append(

@@ -42,7 +42,7 @@ WORDS = {
     "two-day": "two insiders, four auctions",
 }
 AMONG = "The margin reaches from the lowest to the highest symmetric equilibrium of the tick."
-TICKLESS = 1e-6  # currency: quotes nearer than that are the same
+TICKLESS = 1e-7  # currency: quotes nearer than that are the same
 MIDDLE = 0.5  # of the way from equilibrium to cartel: who stays below is nearer to the equilibrium
 NOTES = (
     "Orders are any function of value and price (networks), a learning maker's action is his price slope. Tests are "
@@ -200,17 +200,17 @@ def answer(e: Evidence, found: tuple[Claim, ...]) -> str:
 def slopes(e: Evidence, found: Sequence[Claim]) -> str:
     """Whether slopes are those of the equilibrium where the maker learns, too."""
     parts = []
-    for name, words in (("one", "one insider"), ("two", "two")):
+    for name, words in (("one", "One insider"), ("two", "Two")):
         one, nash = e.auctions[name], e.auctions[name].market.nash
         beta, impact = mean_interval(one.orders[:, 0].mean(axis=1)), mean_interval(one.impacts[:, 0])
-        parts.append(f"{words}: β {beta} ({nash.orders[0]:.4f}), λ {impact} ({nash.impacts[0]:.4f})")
+        parts.append(f"{words}: β {beta}, theory {nash.orders[0]:.4f}; λ {impact}, theory {nash.impacts[0]:.4f}")
     learned = tuple(f"{WORDS[name]}: {which} slope over" for name in ("one", "two") for which in ("order", "price"))
     claims = [claim for claim in found if claim.name.startswith(learned)]
     verdict = together(claim.judged() for claim in claims)
     worst = max(abs(claim.measured.mean - 1) for claim in claims)
     return (
         f"Insiders and a maker who learn together {say(verdict, 'learn', 'do not quite learn', 'may have learned')} "
-        f"Kyle's equilibrium, theory in brackets: {'; '.join(parts)}. The farthest mean is {percent(worst)} off, where "
+        f"Kyle's equilibrium. {'. '.join(parts)}. The farthest mean is {percent(worst)} off, where "
         f"{percent(BAR, 0)} are allowed to the whole interval."
     )
 
@@ -240,9 +240,9 @@ def _day(e: Evidence) -> str:
         for values in (day.orders.mean(axis=(0, 2)), day.impacts.mean(axis=0), nash.orders, nash.impacts)
     )
     return (
-        f"Over a day of {day.market.rounds} auctions an insider orders {orders} for a unit of gap ({b}), and the "
-        f"maker's slopes are {impacts} ({impact}). It earns {mean_interval(day.profits)} "
-        f"({day.market.outcome(nash)[0]:.4f})."
+        f"Over a day of {day.market.rounds} auctions an insider orders {orders} for a unit of gap (theory {b}), and "
+        f"the maker's slopes are {impacts} (theory {impact}). It earns {mean_interval(day.profits)}; theory "
+        f"{day.market.outcome(nash)[0]:.4f}."
     )
 
 
@@ -258,7 +258,7 @@ def dealers(e: Evidence) -> str:
         wider = float(np.mean([one.best.mean() / one.equilibria.max() - 1 for one in ticks.values()]))
         parts.append(
             f"{name}: {ended.sum()} of {len(ended)} sessions at an equilibrium, half-spreads {percent(wider, 0, '+')} "
-            f"beside the highest, a better quote would gain {np.mean([stayed(one) for one in ticks.values()]):.3f}"
+            f"against the highest, a better quote would gain {np.mean([stayed(one) for one in ticks.values()]):.3f}"
         )
     gains = [one.gains.max(axis=1) for ticks in noisy.values() for one in ticks.values()]
     leave = judge(mean_interval(np.concatenate(gains)), more_than(0.0)) if gains else Verdict.UNDECIDED
