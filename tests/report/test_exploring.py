@@ -4,6 +4,7 @@ import pytest
 from test_market_answer import SELLERS, around, pretend
 
 from tacitlab.lab.experiment import from_mapping
+from tacitlab.lab.run import run
 from tacitlab.report.answer import answer
 from tacitlab.report.exploring import forced, not_yet, training_note
 from tacitlab.report.verdict import Word
@@ -25,11 +26,12 @@ def test_forced_exploration_by_player():
         {"kind": "exp3", "agents": 1, "mixing": 0.2},
         {"kind": "q-learning", "agents": 1, "gamma": 0, "exploration": falling},
         {"kind": "q-learning", "agents": 1, "gamma": 0, "exploration": {"kind": "boltzmann"}},
-        {"kind": "best-reply"},
+        {"kind": "best-reply", "agents": 1},
+        {"kind": "random"},
     ]  # fmt: skip
-    text = {"name": "x", "environment": {"kind": "public-goods", "players": 5}, "learners": learners}
-    found = forced(from_mapping({**text, "length": {"periods": 1000}}), 5)
-    assert found == pytest.approx([0.3, 0.2, 0.1, 0.0, 0.0], abs=1e-3)
+    text = {"name": "x", "environment": {"kind": "public-goods", "players": 6}, "learners": learners}
+    found = forced(from_mapping({**text, "length": {"periods": 1000}}), 6)
+    assert found == pytest.approx([0.3, 0.2, 0.1, 0.0, 0.0, 1.0], abs=1e-3)
 
 
 def test_training_that_has_hardly_begun():
@@ -65,3 +67,11 @@ def test_no_verdict_comes_first():
     assert found.verdict.word is Word.NOT_LEARNED
     assert found.verdict.text.startswith("No verdict: nobody learned anything: 400 steps were played")
     assert ". So far: More cooperative than the competitive benchmark: " in found.verdict.text
+
+
+def test_a_crowd_of_two_kinds_of_learners_has_an_answer():
+    """Nobody in a crowd has a name; what is forced of it is the mean over both kinds."""
+    groups = [{"kind": "exp3", "agents": 6, "mixing": 0.3}, {"kind": "random"}]
+    text = {"name": "x", "environment": {"kind": "braess", "players": 12}, "learners": groups, "sessions": 4}
+    found = answer(run(from_mapping({**text, "length": {"periods": 300}})))
+    assert "an equilibrium in which a share 0.65 of decisions is random" in found.verdict.text

@@ -101,10 +101,6 @@ def test_few_sessions():
     assert (one.word, one.text) == (
         Word.UNDECIDED, "One session alone says nothing; its outcome lies 80% of the way from Nash to monopoly."
     )  # fmt: skip
-    nothing = judged(None, (ALONE,), LABELS)
-    assert (nothing.word, nothing.text) == (
-        Word.NOTHING, "The benchmarks coincide or are unknown, so that the outcome has no place between them."
-    )  # fmt: skip
 
 
 def test_sessions_that_would_decide():

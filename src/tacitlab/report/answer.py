@@ -17,6 +17,7 @@ from tacitlab.report.agents import Outcomes, agent_rows, exploitation
 from tacitlab.report.exploring import explained, forced, temperatures
 from tacitlab.report.finding import Finding
 from tacitlab.report.mechanism import Mechanism, mechanism
+from tacitlab.report.one_benchmark import Ends, distant
 from tacitlab.report.verdict import Band, Verdict, Word, equilibria, exploiting, judged, not_learned, scripted
 from tacitlab.theory.benchmarks import Benchmarks
 
@@ -80,7 +81,7 @@ def answer(result: Result, cell: int = 0) -> Answer:
         return market_answer(result, cell)
     data, benchmarks = cell_data(result, cell), result.benchmarks(cell)
     experiment, by_limit = result.cells[cell], ends_by_limit(result, cell)
-    game, players, length = experiment.game, data.sizes["agent"], experiment.length
+    game, length = experiment.game, experiment.length
     learns = any(learner.learns for learner in experiment.learners)
     payoff = outcome.final_payoff(data, by_limit)
     copies = learns and identical(data)
@@ -91,11 +92,15 @@ def answer(result: Result, cell: int = 0) -> Answer:
     place = outcome.gain(payoff, data)
     gain = mean_interval(place.values[: 1 if copies else None]) if bool(place.notnull().all()) else None
     labels = names_of(benchmarks)
-    epsilons = np.zeros(players) if by_limit else forced(experiment, players)
-    levels = [profile.average for profile in benchmarks.competitive]
-    highest = benchmarks.optimum.average if benchmarks.cooperative else np.nan
-    bands = [equilibria(levels, highest), explained(game, benchmarks, epsilons), random_band(benchmarks)]
-    place_of_mean = judged(gain, [band for band in bands if band], labels, f"{game.role}s", learns)
+    epsilons = np.zeros(game.n_players) if by_limit else forced(experiment, game.n_players)
+    null = _null(benchmarks, explained(game, benchmarks, epsilons))
+    if gain is None:
+        mean = game.words().sign * payoff.mean("agent").values[: 1 if copies else None]
+        place_of_mean = distant(_ends(mean, game, benchmarks, null))
+    else:
+        levels = [profile.average for profile in benchmarks.competitive]
+        bands = [equilibria(levels, benchmarks.optimum.average), *(placed(band, benchmarks) for band in null)]
+        place_of_mean = judged(gain, bands, labels, f"{game.role}s", learns)
     same = f"all {data.sizes['session']} sessions are identical and count as one" if copies else ""
     return Answer(
         tuple(findings), gain, stated(place_of_mean, result, cell, data, exploitation(found)),
@@ -145,11 +150,36 @@ def reference_note(benchmarks: Benchmarks, words: Words) -> str:
 
 def random_band(benchmarks: Benchmarks) -> Band | None:
     """Random play, where its payoff is known exactly and has a place between the two references."""
-    if benchmarks.random is None or not benchmarks.competitive or not benchmarks.cooperative:
+    if not benchmarks.competitive or not benchmarks.cooperative:
         return None
+    found = [placed(band, benchmarks) for band in _null(benchmarks, None)]
+    return found[0] if found and not np.isnan(found[0].low) else None
+
+
+def _null(benchmarks: Benchmarks, explored: Band | None) -> list[Band]:
+    """What needs no cooperation beside the equilibria, by mean payoff: forced exploration, then random play."""
+    exact = benchmarks.random
+    random = [] if exact is None else [Band(Word.RANDOM, "random play", exact.average, exact.average)]
+    return [*([explored] if explored else []), *random]
+
+
+def placed(band: Band, benchmarks: Benchmarks) -> Band:
+    """A band of payoffs as one of places between the two references; NaN where they coincide."""
     low, room = benchmarks.nash.average, benchmarks.optimum.average - benchmarks.nash.average
-    place = (benchmarks.random.average - low) / room if room else np.nan
-    return None if np.isnan(place) else Band(Word.RANDOM, "random play", place, place)
+    ends = [(end - low) / room if room else np.nan for end in (band.low, band.high)]
+    return replace(band, low=ends[0], high=ends[1])
+
+
+def _ends(values: NDArray[np.float64], game: Any, benchmarks: Benchmarks, null: list[Band]) -> Ends:
+    """All that an outcome without a place between two benchmarks is compared with, in the words of the game."""
+    words = game.words()
+    nash, optimum = (
+        words.sign * profiles[0].average if profiles else np.nan
+        for profiles in (benchmarks.competitive, benchmarks.cooperative)
+    )
+    levels = [sorted((words.sign * band.low, words.sign * band.high)) for band in null]
+    spoken = [replace(band, low=low, high=high) for band, (low, high) in zip(null, levels, strict=True)]
+    return Ends(values, nash, optimum, names_of(benchmarks), words, game.n_players, spoken)
 
 
 def _outcomes(experiment: Experiment, payoff: xr.DataArray, data: xr.Dataset, benchmarks: Benchmarks) -> Outcomes:

@@ -10,6 +10,7 @@ from tacitlab.environment import Environment
 from tacitlab.lab.experiment import Experiment
 from tacitlab.learners.base import group_sizes
 from tacitlab.learners.exploration import Boltzmann, Exploration, level_at
+from tacitlab.learners.scripted import Random
 from tacitlab.measures.outcome import CLOSING_SHARE
 from tacitlab.report.verdict import Band, Word
 from tacitlab.theory.benchmarks import Benchmarks
@@ -38,6 +39,8 @@ def _exploration(learner: object) -> Exploration | None:
 
 
 def _closing(learner: object, periods: int) -> float:
+    if isinstance(learner, Random):
+        return 1.0
     if (mixing := getattr(learner, "mixing", None)) is not None:
         return float(mixing)
     exploration = _exploration(learner)
@@ -48,19 +51,21 @@ def _closing(learner: object, periods: int) -> float:
 
 
 def explained(environment: Environment, benchmarks: Benchmarks, epsilons: Floats) -> Band | None:
-    """The places of the equilibria once their players choose at random so often; None if nobody is forced to."""
-    if not benchmarks.competitive or not benchmarks.cooperative or epsilons.max(initial=0.0) <= NEGLIGIBLE:
+    """Mean payoffs of the equilibria once their players choose at random so often; None if nobody is forced to.
+
+    None as well if everybody always is: that is random play, and no equilibrium.
+    """
+    if not benchmarks.competitive or epsilons.max(initial=0.0) <= NEGLIGIBLE or epsilons.min() >= 1:
         return None
     if not type(environment).__module__.startswith("tacitlab.games."):
         return None  # payoffs of somebody else's game are not stored, and a stored run is answered as a new one
-    low, room = benchmarks.nash.average, benchmarks.optimum.average - benchmarks.nash.average
     played = [with_exploration(environment.form(), profile, epsilons) for profile in benchmarks.competitive]  # type: ignore[attr-defined]
-    places = [(float(payoffs.mean()) - low) / room for payoffs in played if payoffs is not None and room]
-    if not places:
+    levels = [float(payoffs.mean()) for payoffs in played if payoffs is not None]
+    if not levels:
         return None
     often = f"{epsilons.mean():.3g}"
     return Band(
-        Word.EXPLORATION, f"an equilibrium in which a share {often} of decisions is random", min(places), max(places)
+        Word.EXPLORATION, f"an equilibrium in which a share {often} of decisions is random", min(levels), max(levels)
     )
 
 

@@ -7,17 +7,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tacitlab.lab.result import Result
-from tacitlab.measures.statistics import Estimate, mean_interval, sessions_to_exclude
-from tacitlab.report.agents import FEW_AGENTS, SAME, Outcomes, agent_rows, exploitation
+from tacitlab.measures.statistics import Estimate, mean_interval
+from tacitlab.report.agents import FEW_AGENTS, Outcomes, agent_rows, exploitation
 from tacitlab.report.answer import Answer, by_agent, names_of
 from tacitlab.report.exploring import not_yet, training_note
 from tacitlab.report.finding import Finding
 from tacitlab.report.market_baselines import Baseline, baselines, sentence
 from tacitlab.report.market_tested import Tested, failure_sentence, outcome_of
+from tacitlab.report.one_benchmark import Ends, distant
 from tacitlab.report.team_answer import is_team, team_verdict
 from tacitlab.report.verdict import (
-    FEWEST,
-    TOLERANCE,
     Band,
     Verdict,
     Word,
@@ -52,7 +51,7 @@ def _verdict(found: Tested, gain: Estimate | None, labels: tuple[str, str], rule
     if not len(found.outcomes):
         return Verdict(Word.NOTHING, "Every session failed: nothing can be said about the outcome.")
     if gain is None:
-        judged_ = _from_one_benchmark(found, labels)
+        judged_ = distant(_ends(found, labels, rules))
     elif is_team(found.benchmarks):
         judged_ = team_verdict(gain, found.benchmarks, found.words.role)
     else:
@@ -79,8 +78,8 @@ def _bands(found: Tested, rules: Sequence[Baseline]) -> list[Band]:
         return [*bands, Band(Word.RANDOM, "random play", place, place)]
     for row in rules:
         if row.rule == RANDOM and found.compared == found.counted and not np.isnan(row.outcome.low):
-            ends = sorted((sign * end - nash) / room for end in (row.outcome.low, row.outcome.high))
-            bands.append(Band(Word.RANDOM, "random play", *ends))
+            low, high = sorted((sign * end - nash) / room for end in (row.outcome.low, row.outcome.high))
+            bands.append(Band(Word.RANDOM, "random play", low, high))
     return bands
 
 
@@ -184,51 +183,18 @@ def _level(profiles: Sequence[Profile], name: str) -> float | None:
 # --- words ---------------------------------------------------------------------------------------------------------
 
 
-def _from_one_benchmark(found: Tested, labels: tuple[str, str]) -> Verdict:
-    """The verdict where the outcome has no place between two benchmarks: its distance from the one there is."""
-    nash, optimum = float(found.mean(found.nash)), float(found.mean(found.optimum))
-    if np.isnan(nash) and np.isnan(optimum):
-        return Verdict(Word.NOTHING, "No equilibrium and no joint optimum is known.")
-    label, reference = (labels[0], nash) if np.isnan(optimum) else (labels[1], optimum)
-    if np.isnan(optimum):
-        why = "No joint optimum is known."
-    elif np.isnan(nash):
-        why = "No equilibrium is known."
-    elif found.market.n_players == 1:
-        why, label = f"With one {found.words.role} alone, equilibrium and optimum are the same.", "the optimum"
-    elif abs(optimum - nash) <= SAME * max(abs(nash), abs(optimum)):
-        why = f"{labels[0][:1].upper()}{labels[0][1:]} and {labels[1]} coincide."
-    else:
-        why, label, reference = f"The {labels[1]} that was found is no better than {labels[0]}.", labels[0], nash
-    judged_ = _distance(found, label, reference)
-    return Verdict(judged_.word, f"{why} {judged_.text}")
-
-
-def _distance(found: Tested, label: str, reference: float) -> Verdict:
-    """How far the outcome lies from one benchmark, and whether that is better or worse."""
-    relative = abs(reference) > 0
-    estimate = mean_interval((found.mean(found.outcomes) - reference) / (abs(reference) if relative else 1.0))
-    form = "{:+.1%}" if relative else f"{{:+.4g}} {found.words.unit}".rstrip()
-    where = f"the mean {found.words.outcome} differs from that of {label} by {form.format(estimate.mean)}"
-    if np.isnan(estimate.low):
-        return Verdict(Word.UNDECIDED, f"One session alone says nothing; {where}.")
-    where += f" (95 % CI {form.format(estimate.low)} to {form.format(estimate.high)})"
-    if estimate.n < FEWEST and estimate.low < estimate.high:
-        return Verdict(
-            Word.UNDECIDED, f"Undecided with {estimate.n} sessions, {FEWEST} at least are asked for: {where}."
-        )
-    low, high = sorted((found.words.sign * estimate.low, found.words.sign * estimate.high))  # positive: better
-    near = TOLERANCE if relative else 0.0
-    if low >= -near and high <= near:
-        close = f"Within {near:.0%} of" if relative else "As good as"
-        return Verdict(Word.COMPETITIVE, f"{close} {label}: {where}.")
-    if high < -near:
-        return Verdict(Word.WORSE, f"Worse than {label}: {where}.")
-    if low > near:
-        return Verdict(Word.COOPERATIVE, f"Better than {label}: {where}.")
-    needed = sessions_to_exclude(estimate, [end for end in (-near, near) if estimate.low <= end <= estimate.high])
-    about = f"; if the mean stays, about {needed:,} sessions would decide" if needed else ""
-    return Verdict(Word.UNDECIDED, f"Undecided whether within {near:.0%} of {label}: {where}{about}.")
+def _ends(found: Tested, labels: tuple[str, str], rules: Sequence[Baseline]) -> Ends:
+    """All that an outcome without a place between two benchmarks is compared with."""
+    random, null = found.benchmarks.random, []
+    if random is not None:
+        null = [Band(Word.RANDOM, "random play", found.level(random), found.level(random))]
+    elif found.compared == found.counted:
+        null = [
+            Band(Word.RANDOM, "random play", row.outcome.low, row.outcome.high)
+            for row in rules if row.rule == RANDOM and not np.isnan(row.outcome.low)
+        ]  # fmt: skip
+    nash, optimum = (float(found.mean(side)) for side in (found.nash, found.optimum))
+    return Ends(found.mean(found.outcomes), nash, optimum, labels, found.words, found.market.n_players, null)
 
 
 def _sessions(found: Tested) -> str:

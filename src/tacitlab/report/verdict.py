@@ -67,12 +67,15 @@ class Band:
         Such as "random play".
     low, high : float
         Without tolerance; equal where a number is known exactly.
+    form : str
+        How a place is written.
     """
 
     word: Word
     name: str
     low: float
     high: float
+    form: str = "{:.0%}"
 
     @property
     def ends(self) -> tuple[float, float]:
@@ -93,8 +96,8 @@ class Band:
     def __str__(self) -> str:
         if self.word is Word.COMPETITIVE:
             return self.name
-        place = f"{self.low:.0%}" if f"{self.low:.0%}" == f"{self.high:.0%}" else f"{self.low:.0%} to {self.high:.0%}"
-        return f"{self.name} ({place})"
+        low, high = (self.form.format(end) for end in (self.low, self.high))
+        return f"{self.name} ({low})" if low == high else f"{self.name} ({low} to {high})"
 
 
 def equilibria(levels: Sequence[float], optimum: float) -> Band:
@@ -117,14 +120,14 @@ def equilibria(levels: Sequence[float], optimum: float) -> Band:
 
 
 def judged(
-    gain: Estimate | None, bands: Sequence[Band], labels: tuple[str, str], who: str = "agents", drawn: bool = True
+    gain: Estimate, bands: Sequence[Band], labels: tuple[str, str], who: str = "agents", drawn: bool = True
 ) -> Verdict:
     """Which bands an outcome lies in, meets, or is beyond.
 
     Parameters
     ----------
-    gain : Estimate or None
-        Place between the two benchmarks over sessions that differ; None where they coincide or are unknown.
+    gain : Estimate
+        Place between the two benchmarks over sessions that differ.
     bands : sequence of Band
         The equilibria first.
     labels : (str, str)
@@ -150,15 +153,12 @@ def judged(
     to monopoly (95 % CI 40% to 90%); if the mean stays, about 130 sessions would decide.
     """
     nash, optimum = labels
-    if gain is None:
-        text = "The benchmarks coincide or are unknown, so that the outcome has no place between them."
-        return Verdict(Word.NOTHING, text)
     way = f"of the way from {nash} to {optimum}"
     if np.isnan(gain.low):
         return Verdict(Word.UNDECIDED, f"One session alone says nothing; its outcome lies {gain.mean:.0%} {way}.")
     where = f"the {who} end {gain.mean:.0%} {way}{spread(gain, drawn)}"
-    if gain.n < FEWEST and gain.low < gain.high:
-        return Verdict(Word.UNDECIDED, f"Undecided with {gain.n} sessions, {FEWEST} at least are asked for: {where}.")
+    if few := too_few(gain):
+        return Verdict(Word.UNDECIDED, f"{few}: {where}.")
     inside = [band for band in bands if band.holds(gain)]
     met = [band for band in bands if band.meets(gain)]
     if inside:
@@ -168,17 +168,30 @@ def judged(
     below = [band for band in bands if band.ends[1] <= gain.low]
     above = [band for band in bands if band.ends[0] >= gain.high]
     if bands[0] in above:
-        found = f"Worse for the {who} than {_and([bands[0]])}"
+        found = f"Worse for the {who} than {bands_in_words([bands[0]])}"
         others = [band for band in bands[1:] if band in above]
-        found += f" and than {_and(others)}" if others else ""
-        found += f", better than {_and(below)}" if below else ""
+        found += f" and than {bands_in_words(others)}" if others else ""
+        found += f", better than {bands_in_words(below)}" if below else ""
         return Verdict(Word.WORSE, f"{found}: {where}.")
     if above:
         return Verdict(
-            Word.BELOW_RANDOM, f"Above {_and(below)}, but below {_and(above)}, which needs no cooperation: {where}."
+            Word.BELOW_RANDOM,
+            f"Above {bands_in_words(below)}, but below {bands_in_words(above)}, which needs no cooperation: {where}.",
         )
     named = [bands[0], *(band for band in below[1:] if band.low > bands[0].high)]  # the others go without saying
-    return Verdict(Word.COOPERATIVE, f"More cooperative than {_and(named)}: {where}.")
+    return Verdict(Word.COOPERATIVE, f"More cooperative than {bands_in_words(named)}: {where}.")
+
+
+def too_few(found: Estimate) -> str:
+    """That fewer sessions than are asked for decide nothing, unless all of them are equal; else empty.
+
+    Examples
+    --------
+    >>> too_few(Estimate(0.5, 0.4, 0.6, 0.05, 3)), too_few(Estimate(0.5, 0.5, 0.5, 0.0, 3))
+    ('Undecided with 3 sessions, 4 at least are asked for', '')
+    """
+    few = found.n < FEWEST and found.low < found.high
+    return f"Undecided with {found.n} sessions, {FEWEST} at least are asked for" if few else ""
 
 
 def scripted(text: str, support: Support = Support.UNKNOWN) -> Verdict:
@@ -215,7 +228,7 @@ def spread(gain: Estimate, drawn: bool = True) -> str:
 def _explained(inside: Sequence[Band], met: Sequence[Band], where: str) -> Verdict:
     first = inside[0]
     others = [band for band in met if band is not first]
-    also = f"; not told from {_and(others)} either" if others else ""
+    also = f"; not told from {bands_in_words(others)} either" if others else ""
     if first.word is Word.COMPETITIVE:
         near = f"within {TOLERANCE:.0%} of" if first.low == first.high else "no further than"
         return Verdict(first.word, f"Competitive: {near} {first.name}: {where}{also}.")
@@ -227,16 +240,17 @@ def _explained(inside: Sequence[Band], met: Sequence[Band], where: str) -> Verdi
 def _undecided(gain: Estimate, bands: Sequence[Band], met: Sequence[Band], where: str) -> Verdict:
     told = []
     if below := [band for band in bands if band.ends[1] <= gain.low]:
-        told.append(f"above {_and(below)}")
+        told.append(f"above {bands_in_words(below)}")
     if above := [band for band in bands if band.ends[0] >= gain.high]:
-        told.append(f"below {_and(above)}")
-    told.append(f"not told from {_and(met)}")
+        told.append(f"below {bands_in_words(above)}")
+    told.append(f"not told from {bands_in_words(met)}")
     ends = [end for band in met for end in band.ends if gain.low <= end <= gain.high]
     needed = sessions_to_exclude(gain, ends)
     about = f"; if the mean stays, about {needed:,} sessions would decide" if needed else ""
     return Verdict(Word.UNDECIDED, f"Undecided: {', '.join(told)}: {where}{about}.")
 
 
-def _and(bands: Sequence[Band]) -> str:
+def bands_in_words(bands: Sequence[Band]) -> str:
+    """Their names with their places."""
     *others, last = map(str, bands)
     return f"{', '.join(others)} and {last}" if others else last
