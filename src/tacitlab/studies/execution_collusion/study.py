@@ -443,7 +443,7 @@ def _lesson(saving: Estimate, nearer: Estimate) -> str:
             "is failure to learn."
         )
     if better:
-        leads = compared(nearer, "leads", "is not shown to lead", "does not lead")
+        leads = "does not lead" if nearer.low > 0 else "is not shown to lead"
         return (
             "The paper's rewards thus leave agents with much that they could still learn, whatever their costs; but "
             f"learning better {leads} to the equilibrium here."
