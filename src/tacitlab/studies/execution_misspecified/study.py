@@ -217,8 +217,8 @@ def answer(pairs: tuple[Pair, ...], episodes: int) -> str:
     titles = f" ({'; '.join(one.title for one in low)})" if low else ""
     level = 100 * estimate(pairs[0].mixed.mean, n).level
     head = (
-        f"In {len(low) or 'none'} of {n} misspecified cases{titles or ' do'} agents pay less than in the equilibrium of "
-        f"the game they played, by intervals of {level:g} %, which hold for all {n} together at 95 %."
+        f"In {len(low) or 'none'} of {n} misspecified cases{titles or ' do'} agents pay less than in the equilibrium "
+        f"of the game they played, by intervals of {level:g} %, which hold for all {n} together at 95 %."
     )
     return "\n\n".join((*shortened(episodes), head, *(_paragraph(pair) for pair in pairs)))
 
