@@ -2,7 +2,6 @@
 
 import itertools
 import json
-from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -218,21 +217,6 @@ def test_the_rise_is_steep_just_above_the_minimum_or_not():
     curve = a_curve(1.6)
     curve.times[3] = curve.times[2] + 1e-3
     assert next(c for c in fixed.curve_claims(curve) if "steepest" in c.name).judged() is Verdict.NOT
-
-
-@pytest.mark.parametrize(("ends", "word"), [(0.6, "Yes:"), (0.0, "Undecided:"), (-0.4, "No:")])
-def test_the_answer_on_decaying_exploration_turns_with_the_numbers(decay_run, ends, word):
-    from tacitlab.lab.run import load
-
-    run = decay.Welfare.of(load(decay_run[1] / "decay"))
-    closing = ends + 0.01 * np.linspace(-1, 1, len(run.closing))
-    run = replace(run, closing=closing)
-    claims = (*decay.path_claims(run), *decay.end_claims(run))
-    said = decay.answer(run, claims)
-    assert said.startswith(word)
-    lower, upper = np.quantile(closing, [0.25, 0.75])
-    assert f"the middle half ends between {lower:.2f} and {upper:.2f}" in said
-    assert f"end at {closing.mean():.2f} as exploration dies out" in said
 
 
 # --- reports ---------------------------------------------------------------------------------------------------

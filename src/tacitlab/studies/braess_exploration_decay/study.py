@@ -18,7 +18,7 @@ from tacitlab.plot.chart import Axis, Chart, Histogram, HLine, Line, Mark, VLine
 from tacitlab.report.page import Section, Table
 from tacitlab.studies import frame
 from tacitlab.studies.base import Claim, Finding, Floats, Player, Study, named, tally
-from tacitlab.studies.frame import beside, compared, published, scenario
+from tacitlab.studies.frame import beside, compared, listed, published, scenario
 
 PUBLISHED = published(__file__)
 GAME = Braess()
@@ -171,26 +171,25 @@ def examine(run: Welfare, lyapunov: Sequence[Claim], tables: Mapping[str, Floats
     claims = (*path_claims(run), *end_claims(run), *lyapunov, forgotten)
     sections = (
         Section("Welfare", text=SCALE, charts=_charts(run)),
-        Section("Initial values", text=RANKED, table=_initial_table(tables)),
+        Section("Initial values", text=f"{RANKED} {_decided(tables)}", table=_initial_table(tables)),
     )
     return Finding(answer(run, claims), claims, sections, NOTES)
 
 
 SCALE = "Welfare is (2 - travel time) / 0.5: 0 at the Nash equilibrium, 1 at the optimum."
 RANKED = (
-    "Initial values rank the routes: u up, d down, c cross, the first of them worth -1, the second -1.5, the third -2. "
-    "While all explore, the initial values are forgotten; where few do, they decide."
+    "Initial values rank the routes: u up, d down, c cross, the first of them worth -1, the second -1.5, the third -2."
 )
 NOTES = (
     "Readings: the reference does not say of what its band is, nor whether the dip is that of a session or of the mean "
     "over sessions. We read the middle half of the sessions, and the dip of a session: the readings that fit. Sessions "
-    "dip at different times, and their mean is least earlier.",
+    "dip at different times, so that the dip of their mean is another one.",
     f"Published values carry no errors; theirs are taken to be those of {PUBLISHED['when (steps)'].runs} sessions like "
     "ours.",
     "Lyapunov exponents: a series driven by random exploration has a positive estimate without any chaos, as its "
     "shuffled copy shows. With gamma = 0 the learning itself contracts: two value tables that meet the same draws "
     "approach each other by a factor of 1 - alpha whenever an action is taken, except where a small difference "
-    "changes the greedy action. That initial values are forgotten to the last bit is this contraction.",
+    "changes the greedy action. Where initial values are forgotten to the last bit, it is by this contraction.",
 )
 
 
@@ -240,19 +239,25 @@ def lyapunov_claims(result: Result) -> tuple[Claim, Claim]:
 def answer(run: Welfare, claims: Sequence[Claim]) -> str:
     """The finding in words."""
     found = {name: claim.measured for name, claim in named(claims).items()}
-    ends = found["welfare, last fifth"]
+    ends, when = found["welfare, last fifth"], found["when (steps)"].mean
     lower, upper = (found[f"{which} quartile of the sessions"].mean for which in ("lower", "upper"))
     first, dip = found[f"welfare of the first {run.window} steps"], found["least welfare of a session"]
     return (
         f"{compared(ends, 'No', 'Undecided', 'Yes')}: in the last fifth drivers reach a welfare of {ends:.3f}, where 0 "
         f"is the Nash equilibrium and 1 the optimum. They begin at {first.mean:.2f} (random play: {START:.2f}), come "
-        f"down to {dip.mean:.2f} near step {found['when (steps)'].mean:,.0f} while they still explore, and end at "
-        f"{ends.mean:.2f} as exploration dies out. Sessions differ: the middle half ends between {lower:.2f} and "
+        f"down to {dip.mean:.2f} near step {when:,.0f}, where they explore at a rate of {run.rate(when):.2g}, and end "
+        f"at {ends.mean:.2f} as exploration dies out. Sessions differ: the middle half ends between {lower:.2f} and "
         f"{upper:.2f}.\n\n{tally(claims)}"
     )
 
 
 # --- figures ---------------------------------------------------------------------------------------------------------
+
+
+def _decided(tables: Mapping[str, Floats]) -> str:
+    """What depends on initial values, in words."""
+    apart = [f"{np.ptp(table.mean(axis=1)):.3f} with {name}" for name, table in tables.items()]
+    return f"Mean welfare depends on them by up to {listed(apart)}."
 
 
 def _initial_table(tables: Mapping[str, Floats]) -> Table:
