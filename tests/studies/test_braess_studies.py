@@ -174,51 +174,6 @@ def test_groups_are_average_linkage_clusters():
     assert decay.groups(rows, distance=2.0) == 1
 
 
-# --- words -----------------------------------------------------------------------------------------------------------
-
-
-def a_curve(least, sessions=8):
-    """Travel times that fall to a minimum at 0.007 and rise beyond it."""
-    epsilon = np.array([0.0, 0.003, 0.007, 0.01, 0.03, 0.1, 0.5, 1.0])
-    noise = 1e-3 * np.linspace(-1, 1, sessions)
-    large = [fixed.GAME.epsilon_rational_time(e) for e in epsilon[5:]]
-    means = np.array([least + 0.3, least + 0.1, least, least + 0.05, least + 0.2, *large])
-    times = means[:, None] + noise
-    return fixed.Curve(epsilon, times, np.abs(times), np.full_like(times, 2.0), None)
-
-
-def a_finding(least, left=0.3, longest=100_000):
-    """What the study says of such curves, of which so much of the gain is left after the longest horizon."""
-    curve, tied = a_curve(least), a_curve(1.56)
-    horizons = {10_000: curve, longest: a_curve(2 - left * (2 - least))}
-    evidence = fixed.Evidence(curve, horizons, {"first": tied, "random": tied}, np.zeros(8))
-    claims = fixed.all_claims(evidence)
-    return fixed.answer(evidence, claims), {claim.name: claim for claim in claims}
-
-
-@pytest.mark.parametrize(("least", "word"), [(1.6, "Yes, for a while."), (1.9999, "Undecided."), (2.1, "No.")])
-def test_the_answer_on_constant_exploration_turns_with_the_numbers(least, word):
-    said, claims = a_finding(least)
-    assert said.startswith(word)
-    assert f"need {claims['least travel time'].measured:.3f} after 10,000 steps" in said
-    assert f"explore at a rate of {claims['epsilon of the least travel time'].measured.mean:g}" in said
-    assert "It lies at 0.007 after 10,000 and 0.007 after 100,000 steps, after 70 to 700 explorations" in said
-
-
-@pytest.mark.parametrize(("left", "verdict"), [(0.3, Verdict.REPRODUCED), (0.5, Verdict.UNDECIDED), (0.8, Verdict.NOT)])
-def test_whether_the_gain_shrinks_strongly(left, verdict):
-    name = "100,000 steps: share of the gain at epsilon 0.007 left"
-    assert a_finding(1.6, left)[1][name].judged() is verdict
-
-
-def test_the_rise_is_steep_just_above_the_minimum_or_not():
-    """Here from 0.007 to 0.01; if there is no rise it is at 0.02, more than twice the rate of the minimum."""
-    assert a_finding(1.6)[1]["epsilon of the steepest rise"].judged() is Verdict.REPRODUCED
-    curve = a_curve(1.6)
-    curve.times[3] = curve.times[2] + 1e-3
-    assert next(c for c in fixed.curve_claims(curve) if "steepest" in c.name).judged() is Verdict.NOT
-
-
 # --- reports ---------------------------------------------------------------------------------------------------
 
 

@@ -293,13 +293,17 @@ def answer(e: Evidence, claims: Sequence[Claim]) -> str:
     least, far = found["least travel time"], found[f"largest distance from the closed form, epsilon >= {LARGE:g}"]
     places = [f"{curve.best().mean:g} after {periods:,}" for periods, curve in e.horizons.items()]
     explored = [curve.best(periods).mean for periods, curve in e.horizons.items()]
+    where = f"The least travel time lies at {listed(places)} steps."
+    if min(explored) > 0:
+        where = (
+            f"The minimum is passed on the way from the initial tie to the equilibrium. It lies at {listed(places)} "
+            f"steps, after {min(explored):.0f} to {max(explored):.0f} explorations of each driver."
+        )
     return (
         f"{compared(least, 'Yes, for a while', 'Undecided', 'No', to=NASH)}. Drivers who explore at a rate of "
         f"{found['epsilon of the least travel time'].mean:g} need {least:.3f} after {PERIODS:,} steps; the Nash "
         f"equilibrium takes {NASH:g}, the optimum {OPTIMUM:g}. From epsilon = {LARGE:g} on they need, within "
-        f"{abs(far.mean):.5f}, what they would if all preferred to cross.\n\nThe minimum is passed on the way from the "
-        f"initial tie to the equilibrium. It lies at {listed(places)} steps, after {min(explored):.0f} to "
-        f"{max(explored):.0f} explorations of each driver. With random ties drivers need "
+        f"{abs(far.mean):.5f}, what they would if all preferred to cross.\n\n{where} With random ties drivers need "
         f"{found['travel time at epsilon 0, random ties'].mean:.3f} without any exploration.\n\n{tally(claims)} "
         f"{statements(claims)}"
     )
