@@ -3,7 +3,6 @@
 import re
 import shlex
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +10,7 @@ import pytest
 from tacitlab.lab.experiment import load
 from tacitlab.learners import Rule
 from tacitlab.markets.token.curves import Exponential, Power, Sigmoid
-from tacitlab.studies.base import Player, Verdict, by_session
+from tacitlab.studies.base import Player, Verdict
 from tacitlab.studies.curve_tuning import study as tuning
 from tacitlab.studies.resource_network import study as network
 from tacitlab.studies.shock_recovery import study as shock
@@ -163,30 +162,6 @@ def test_the_flat_curve_wins_unless_something_is_required():
 def test_presets(study):
     assert set(study.presets) == set(study.sizes)
     assert all(size.episodes >= 5 for size in study.sizes.values())
-
-
-# --- words of the answers --------------------------------------------------------------------------------------
-
-
-def played(**values):
-    """Three sessions whose numbers are known, as far as an answer asks for them."""
-    numbers = {name: mean + np.array([-0.01, 0.0, 0.01]) for name, mean in values.items()}
-
-    def mean(name, first=0):
-        return numbers[name]
-
-    def labelled(name):
-        return by_session(numbers[name], range(3))
-
-    return SimpleNamespace(mean=mean, labelled=labelled, **numbers)
-
-
-def test_what_tuning_says_turns_with_the_verdicts():
-    yes, no = Verdict.REPRODUCED, Verdict.NOT
-    assert tuning.degenerate([yes, yes]).startswith("The problem (7.1) is degenerate")
-    assert tuning.degenerate([yes, no]).endswith("wins in 1 of 2 families")
-    assert tuning.elastic([yes, yes]).startswith("volatility is the elasticity times that of the supply")
-    assert tuning.elastic([yes, no]).startswith("volatility is not the elasticity")
 
 
 # --- documentation ---------------------------------------------------------------------------------------------

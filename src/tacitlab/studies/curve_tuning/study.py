@@ -162,19 +162,29 @@ def _supply_volatility() -> float:
 
 def answer(found: Mapping[str, Tuned], claims: Sequence[Claim]) -> str:
     """The finding in words."""
-    best = {name: one.bound for name, one in found.items() if one.bound is not None}
-    name = min(best, key=lambda key: best[key].volatility)
     free = [claim for claim in claims if claim.name.endswith(LEAST)]
-    spread = max(one.volatility for one in best.values()) / best[name].volatility - 1
-    failing = listed([name for name, one in found.items() if one.bound is None])
-    left_out = f" ({failing} curves cannot meet both)" if failing else ""
     first = [c.judged() for key, c in named(claims).items() if not key.endswith(LEAST)]
     return (
-        f"{degenerate([claim.judged() for claim in free])}: the least volatility found is at most "
+        f"{degenerate([claim.judged() for claim in free])}. The least volatility found is at most "
         f"{max(claim.measured.mean for claim in free):.2f} % of the supply's.\n\n"
         f"With a price of {PRICE:.3f}, an elasticity of at least {ELASTICITY:g} and a reserve of at least "
-        f"{100 * BACKED:g} % of the tokens' value, the {name} curve is the least volatile{left_out}, and families "
-        f"differ by no more than {100 * spread:.1f} %: {elastic(first)}."
+        f"{100 * BACKED:g} % of the tokens' value, {_calmest(found)}{f': {elastic(first)}' if first else ''}."
+    )
+
+
+def _calmest(found: Mapping[str, Tuned]) -> str:
+    """Which family meets both requirements with the least volatility, and by how much it matters."""
+    best = {name: one.bound.volatility for name, one in found.items() if one.bound is not None}
+    if not best:
+        return "no family has a curve"
+    failing = listed([name for name in found if name not in best])
+    left_out = f" ({failing} curves cannot meet both)" if failing else ""
+    if len(best) == 1:
+        return f"only the {next(iter(best))} curve remains{left_out}"
+    spread = max(best.values()) / min(best.values()) - 1
+    return (
+        f"the {min(best, key=best.__getitem__)} curve is the least volatile{left_out}, and families differ by no more "
+        f"than {100 * spread:.1f} %"
     )
 
 
@@ -273,6 +283,6 @@ def _reserve_chart(found: Mapping[str, Tuned]) -> Chart:
         xs = [c.elasticity for c in one.front]
         ys = [100 * c.reserve / SUPPLY / PRICE for c in one.front]
         marks.append(Points(xs, ys, name, hollow=True))
-    caption = "The same curves: the more the price reacts, the less of what tokens are worth is in the reserve."
+    caption = "The same curves, by how much of what tokens are worth is in the reserve."
     axes = Axis("elasticity at a supply of 100"), Axis("reserve", "% of value", range=(0.0, 105.0))
     return Chart("What backs the tokens", *axes, marks, caption)
