@@ -98,7 +98,7 @@ VARIANTS = {
         {"one": (0.9, 1), "two": (0.8, 1.02), "two-fixed": (0.76, 1), "two-rational": (0.9, 1.1), "day": (1.1, 0.9)},
         (NEARLY, WIDE, WIDER),
     ),
-    "one-apart": (FEW, {"one": (1.1, 1.0), "two-fixed": (0.76, 1.0)}, (WIDE, SETTLED, WIDE)),
+    "one-apart": (FEW, {"one": (1.0, 1.1), "two-fixed": (0.76, 1.0)}, (WIDE, SETTLED, WIDE)),
     "unsure": (
         FEW, {"one": (0.98, 1.01), "two": (0.96, 1.0), "two-fixed": (0.85, 1.0)}, (WIDE, SETTLED, NEARLY),
     ),

@@ -123,12 +123,6 @@ class Repeated:
         """The same with the numbers of the sessions."""
         return by_session(self.place, self.found.data["session"].values)
 
-    @property
-    def half_spread(self) -> Floats:
-        """Mean quote of the first episode of the test, (sessions,)."""
-        quotes = self.found.data["test_half_spread_path"].transpose("session", "step", "agent").values
-        return np.asarray(quotes.astype(np.float64).mean(axis=(1, 2)))
-
 
 @dataclass(frozen=True, eq=False)
 class Classic:

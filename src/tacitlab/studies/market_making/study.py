@@ -185,14 +185,16 @@ def pair(e: Evidence) -> str:
 
 def dealers(e: Evidence) -> str:
     """Whether dealers compete."""
-    parts = [f"{name} {where(place)} ({place})" for name, place in _places(e.requests).items()]
+    parts = [f"by {name} they {where(place)}, at {place}" for name, place in _places(e.requests).items()]
     memory = _places(e.repeated)
     told = [f"{place} with {PAID[fills]}" for fills, place in memory.items()]
     apart = paired_difference(*(e.repeated[fills].labelled for fills in ("expected", "drawn")))
+    colluding = memory["expected"].low > BAND
     noise = "; that a request goes to one dealer alone is noise, and noise disturbs what looks like collusion"
+    disturbed = compared(apart, "", "", noise) if colluding else ""
     return (
-        f"Two dealers who answer requests without memory: {'; '.join(parts)}. Q-learners who see each other's last "
-        f"quote end at {', and '.join(told)}{compared(apart, '', '', noise)}."
+        f"Two dealers who answer requests without memory, on the way from equilibrium (0) to joint optimum (1): "
+        f"{'; '.join(parts)}. Q-learners who see each other's last quote end at {', and '.join(told)}{disturbed}."
     )
 
 
@@ -216,5 +218,5 @@ def classic(e: Evidence) -> str:
 def where(place: Estimate) -> str:
     """A place in words."""
     away = compared(place, "end below the equilibrium", "", "end above the equilibrium")
-    unknown = "end near the equilibrium, for all that so few sessions tell"
+    unknown = "are shown neither to end at the equilibrium nor away from it"
     return say(judge(place, NEAR), "end at the equilibrium", away, unknown)
