@@ -7,6 +7,7 @@ from tacitlab.lab.experiment import from_mapping
 from tacitlab.lab.result import Result, benchmark_payoffs, label
 from tacitlab.report.answer import answer, answers, sweep_sentence
 from tacitlab.report.market_tested import Failure, failure_sentence, outcome_of
+from tacitlab.report.verdict import Word
 
 SELLERS = {"kind": "execution", "order": "simultaneous"}  # Nash 12.0706, joint optimum 11
 FIRMS = {"kind": "repeated-game", "game": {"kind": "bertrand"}, "horizon_periods": 20}  # Nash 0.223, monopoly 0.337
@@ -210,6 +211,24 @@ def test_agents_of_different_kinds_are_named():
     many = [{"kind": "dqn", "agents": 3}, {"kind": "fixed-schedule"}]
     found = answer(pretend(around(*[30.0] * 8), {**SELLERS, "inventories": [100] * 8}, learners=many))
     assert names(found) == ["shortfall", "shortfall, 3 traders, dqn", "shortfall, 5 traders, fixed-schedule"]
+
+
+@pytest.mark.parametrize(
+    ("environment", "level", "learner"),
+    [
+        (SELLERS, 14.0, {"kind": "random"}),
+        ({**SELLERS, "permanent": 0}, 3.0, {"kind": "random"}),
+        ({"kind": "token", "agents": 2, "steps": 3}, -0.5, {"kind": "rule", "rule": "random"}),
+    ],
+)
+def test_where_everybody_chooses_at_random_the_outcome_is_random_play(environment, level, learner):
+    found = answer(pretend(around(level, level), environment, learners=learner, learned=False))
+    assert found.verdict.word is Word.RANDOM
+    assert "ot told from random play (" in found.verdict.text
+    assert found.findings[0].random == pytest.approx(level)
+    mixed = [{**learner, "agents": 1}, {"kind": "random"} if "rule" in learner else {"kind": "fixed-schedule"}]
+    told = answer(pretend(around(level, level), environment, learners=mixed, learned=False))
+    assert (told.findings[0].random is None) is ("rule" not in learner)
 
 
 def test_agents_that_learn_nothing_are_said_to():

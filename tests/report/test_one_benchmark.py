@@ -105,6 +105,14 @@ def test_a_benchmark_of_nothing_is_told_in_its_unit():
     word, text = said(0.5, 0.0, 0.0, random=-1.0)
     assert word is Word.COOPERATIVE
     assert "Better than joint optimum and than random play (-1 money): the mean profit differs from that of" in text
+    word, text = said(-0.003, 0.0, 0.0, random=-0.0031, spread=1e-6)  # near in units of what there is, not of 1
+    assert word is Word.RANDOM
+    assert (
+        "Not told from random play (-0.0031 money): the mean profit differs from that of joint optimum by -0.003"
+        in text
+    )
+    assert said(-0.002, 0.0, 0.0, random=-0.0031, spread=1e-6)[0] is Word.WORSE
+    word, text = said(0.5, 0.0, 0.0, random=-1.0)
     assert "by +0.5 money (95 % CI +0.4" in text
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tacitlab.lab.result import Result
+from tacitlab.learners.scripted import Random, Rule
 from tacitlab.measures.statistics import Estimate, mean_interval
 from tacitlab.report.agents import FEW_AGENTS, Outcomes, agent_rows, exploitation
 from tacitlab.report.answer import Answer, by_agent, names_of
@@ -71,23 +72,43 @@ def _bands(found: Tested, rules: Sequence[Baseline]) -> list[Band]:
     """The known equilibria and random play, as far as they have a place."""
     sign, levels = found.words.sign, [found.level(profile) for profile in found.benchmarks.competitive]
     bands = [equilibria([sign * level for level in levels], sign * float(found.mean(found.optimum)))]
-    exact = found.benchmarks.random
     nash, room = sign * float(found.mean(found.nash)), found.room or np.nan
-    if exact is not None:
-        place = (sign * found.level(exact) - nash) / room
-        return [*bands, Band(Word.RANDOM, "random play", place, place)]
-    for row in rules:
-        if row.rule == RANDOM and found.compared == found.counted and not np.isnan(row.outcome.low):
-            low, high = sorted((sign * end - nash) / room for end in (row.outcome.low, row.outcome.high))
-            bands.append(Band(Word.RANDOM, "random play", low, high))
+    for band in _null(found, rules):
+        low, high = sorted((sign * end - nash) / room for end in (band.low, band.high))
+        bands.append(replace(band, low=low, high=high))
     return bands
 
 
+def _null(found: Tested, rules: Sequence[Baseline]) -> list[Band]:
+    """Random play in the outcome's own unit: exactly, as it was played beside the learners, or by everybody here."""
+    exact = found.benchmarks.random
+    if exact is not None:
+        ends = [(found.level(exact), found.level(exact))]
+    elif _all_at_random(found):
+        own = mean_interval(found.mean(found.outcomes))
+        ends = [(own.low, own.high)]
+    else:
+        same = found.compared == found.counted
+        ends = [(row.outcome.low, row.outcome.high) for row in rules if row.rule == RANDOM and same]
+    return [Band(Word.RANDOM, "random play", low, high) for low, high in ends if not np.isnan(low)]
+
+
+def _all_at_random(found: Tested) -> bool:
+    """Whether whoever counts chooses at random: then the outcome is random play, not merely like it."""
+    seated = [learner for _, learner in found.experiment.seated()]
+    ours = [seated[k] for k in found.counted]
+    return all(
+        isinstance(one, Random) or (isinstance(one, Rule) and one.rule == RANDOM and one.rate == 1) for one in ours
+    )
+
+
 def _random(found: Tested, rules: Sequence[Baseline]) -> Floats | None:
-    """What each agent gets where all play at random, exactly or as it was played beside the learners."""
+    """What each agent gets where all play at random, as far as it is known."""
     exact, n = found.benchmarks.random, found.market.n_players
     if exact is not None:
         return np.broadcast_to(found.words.sign * exact.payoffs, (n,))
+    if len(found.outcomes) and _all_at_random(found):
+        return np.asarray(found.outcomes.mean(axis=0))
     return next((row.agents for row in rules if row.rule == RANDOM), None)
 
 
@@ -185,16 +206,10 @@ def _level(profiles: Sequence[Profile], name: str) -> float | None:
 
 def _ends(found: Tested, labels: tuple[str, str], rules: Sequence[Baseline]) -> Ends:
     """All that an outcome without a place between two benchmarks is compared with."""
-    random, null = found.benchmarks.random, []
-    if random is not None:
-        null = [Band(Word.RANDOM, "random play", found.level(random), found.level(random))]
-    elif found.compared == found.counted:
-        null = [
-            Band(Word.RANDOM, "random play", row.outcome.low, row.outcome.high)
-            for row in rules if row.rule == RANDOM and not np.isnan(row.outcome.low)
-        ]  # fmt: skip
     nash, optimum = (float(found.mean(side)) for side in (found.nash, found.optimum))
-    return Ends(found.mean(found.outcomes), nash, optimum, labels, found.words, found.market.n_players, null)
+    return Ends(
+        found.mean(found.outcomes), nash, optimum, labels, found.words, found.market.n_players, _null(found, rules)
+    )
 
 
 def _sessions(found: Tested) -> str:

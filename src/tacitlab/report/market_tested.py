@@ -95,10 +95,14 @@ class Tested:
 
     @cached_property
     def compared(self) -> list[int]:
-        """Agents whose outcome is set beside the baselines: all, or with several roles those who learn."""
+        """Agents whose outcome is set beside the baselines: all, or with several roles those who learn.
+
+        Of those whose payoffs are of one kind, if there are any: see :attr:`counted`.
+        """
         seated = self.experiment.seated()
         every = len(self.market.roles()) == 1
-        return [k for k, (_, learner) in enumerate(seated) if every or learner.learns]
+        found = [k for k, (_, learner) in enumerate(seated) if every or learner.learns]
+        return [k for k in found if k in self.counted] or found
 
     @cached_property
     def counted(self) -> list[int]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from tacitlab.environment import Words
 from tacitlab.measures.statistics import Estimate, mean_interval, sessions_to_exclude
 from tacitlab.report.agents import SAME
-from tacitlab.report.verdict import TOLERANCE, Band, Verdict, Word, bands_in_words, too_few
+from tacitlab.report.verdict import TOLERANCE, Band, Verdict, Word, bands_in_words, reach, too_few
 
 Floats = NDArray[np.float64]
 
@@ -79,26 +79,34 @@ def _cooperative(labels: tuple[str, str]) -> str:
 def _distance(ends: Ends, label: str, reference: float) -> Verdict:
     """How far the outcome lies from one benchmark, whether that is better or worse, and what it is not told from."""
     relative, sign = abs(reference) > 0, ends.words.sign
-    unit = abs(reference) if relative else 1.0
+    sizes = [abs(reference)] if relative else [np.abs(ends.values).max(), *(abs(b.low) for b in ends.null)]
+    unit = max(sizes) or 1.0
+
+    def tell(place: float) -> str:
+        return f"{place:+.1%}" if relative else f"{unit * place:+.4g} {ends.words.unit}".rstrip()
+
     estimate = mean_interval((ends.values - reference) / unit)
-    form = "{:+.1%}" if relative else f"{{:+.4g}} {ends.words.unit}".rstrip()
-    where = f"the mean {ends.words.outcome} differs from that of {label} by {form.format(estimate.mean)}"
+    where = f"the mean {ends.words.outcome} differs from that of {label} by {tell(estimate.mean)}"
     if np.isnan(estimate.low):
         return Verdict(Word.UNDECIDED, f"One session alone says nothing; {where}.")
     if estimate.low == estimate.high:
         where += f" (the same in all {estimate.n} sessions)"
     else:
-        where += f" (95 % CI {form.format(estimate.low)} to {form.format(estimate.high)})"
+        where += f" (95 % CI {tell(estimate.low)} to {tell(estimate.high)})"
     if few := too_few(estimate):
         return Verdict(Word.UNDECIDED, f"{few}: {where}.")
-    null = [replace(b, low=(b.low - reference) / unit, high=(b.high - reference) / unit, form=form) for b in ends.null]
+    places = [((band.low - reference) / unit, (band.high - reference) / unit) for band in ends.null]
+    null = [
+        replace(band, low=low, high=high, place=reach(tell(low), tell(high)))
+        for band, (low, high) in zip(ends.null, places, strict=True)
+    ]
     near = TOLERANCE if relative else 0.0
     if estimate.low >= -near and estimate.high <= near:
         close = f"Within {near:.0%} of" if relative else "As good as"
-        met = [band for band in null if band.meets(estimate)] if relative else []
+        met = [band for band in null if band.meets(estimate)]
         also = f"; not told from {bands_in_words(met)} either" if met else ""
         return Verdict(Word.COMPETITIVE, f"{close} {label}: {where}{also}.")
-    if relative and (held := [band for band in null if band.holds(estimate)]):
+    if held := [band for band in null if band.holds(estimate)]:
         first, rest = held[0], held[1:]
         also = f"; not told from {bands_in_words(rest)} either" if rest else ""
         how = "Explained by" if first.word is Word.EXPLORATION else "Not told from"

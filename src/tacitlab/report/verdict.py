@@ -67,15 +67,15 @@ class Band:
         Such as "random play".
     low, high : float
         Without tolerance; equal where a number is known exactly.
-    form : str
-        How a place is written.
+    place : str
+        Where it lies in words, if not as percentages.
     """
 
     word: Word
     name: str
     low: float
     high: float
-    form: str = "{:.0%}"
+    place: str = ""
 
     @property
     def ends(self) -> tuple[float, float]:
@@ -96,8 +96,12 @@ class Band:
     def __str__(self) -> str:
         if self.word is Word.COMPETITIVE:
             return self.name
-        low, high = (self.form.format(end) for end in (self.low, self.high))
-        return f"{self.name} ({low})" if low == high else f"{self.name} ({low} to {high})"
+        return f"{self.name} ({self.place or reach(f'{self.low:.0%}', f'{self.high:.0%}')})"
+
+
+def reach(low: str, high: str) -> str:
+    """From one end to the other, or both where they read the same."""
+    return low if low == high else f"{low} to {high}"
 
 
 def equilibria(levels: Sequence[float], optimum: float) -> Band:
@@ -114,8 +118,8 @@ def equilibria(levels: Sequence[float], optimum: float) -> Band:
     places = [0.0, *((level - levels[0]) / room for level in levels if room)]
     best, worst = max(places), min(places)
     if best > TOLERANCE or worst < -TOLERANCE:
-        reach = f"{worst:.0%} to {best:.0%}" if worst < -TOLERANCE else f"to {best:.0%}"
-        return Band(Word.COMPETITIVE, f"the known equilibria (which reach {reach})", worst, best)
+        ends = f"{worst:.0%} to {best:.0%}" if worst < -TOLERANCE else f"to {best:.0%}"
+        return Band(Word.COMPETITIVE, f"the known equilibria (which reach {ends})", worst, best)
     return Band(Word.COMPETITIVE, "the competitive benchmark", worst, best)
 
 
