@@ -132,46 +132,6 @@ def test_noise_makes_no_equilibrium(low, high, verdict):
     assert metagames.equilibrium_claim("x", regret, "P").judged() is verdict
 
 
-REFUTED, BORNE_OUT, OPEN = (
-    Estimate((low + high) / 2, low, high, 1.0, 9) for low, high in ((2.0, 4.0), (0.0, 0.5), (0.0, 9.0))
-)
-
-
-@pytest.mark.parametrize(
-    ("whole", "last", "words"),
-    [
-        (REFUTED, BORNE_OUT, ("refuted", "borne out")),
-        (BORNE_OUT, OPEN, ("borne out", "neither refuted nor borne out")),
-        (OPEN, REFUTED, ("neither refuted nor borne out", "refuted")),
-    ],
-)
-def test_the_answer_on_prices_turns_with_the_regrets(whole, last, words):
-    a = known([[1.0, 0.0, 3.0], [0.0, 2.5, 0.0], [0.0, 0.0, 2.9]], 0.05, 10)
-    paid = dict(zip(metagames.PAID.values(), (whole, last), strict=True))
-    looks = {"6 prices": paid, "no memory": dict.fromkeys(paid, REFUTED)}
-    found = bertrand.Found(dict.fromkeys(paid, a), 2, paid, looks)
-    said = bertrand.answer(found, tuple(bertrand.all_claims(found)))
-    assert said.startswith(
-        f"In the baseline the published equilibrium is {words[0]} when the whole session is paid (regret {whole} % of "
-        f"the best reply's profit) and {words[1]} when the last fifth is paid (regret {last} %"
-    )
-    assert "it ranks 2 of 3 and 2 of 3 among the replies to itself" in said
-    refuted, borne = (2 + sum(x is REFUTED for x in (whole, last)), sum(x is BORNE_OUT for x in (whole, last)))
-    assert f"It is refuted in {refuted} of 4 variations, and borne out in {borne}." in said
-
-
-def test_the_answer_on_drivers_counts_what_is_not_refuted():
-    a = known([[1.0, 0.0, 3.0], [0.0, 2.5, 0.0], [0.0, 0.0, 2.9]], 0.05, 10)
-    other = known([[1.0, 3.0, 0.0], [2.0, 2.5, 0.0], [2.0, 0.0, 2.9]], 0.05, 10)
-    said = braess.answer({"whole session": a, "last fifth": other})
-    welfare = np.mean([a.gain(int(k)).mean for k in a.possible])
-    assert (len(a.possible), len(other.possible)) == (2, 1)
-    assert said.startswith(
-        "2 of 3 symmetric profiles cannot be refuted as equilibria when the whole session is paid, 1 "
-    )
-    assert f"Their welfare is {welfare:.2f} on average" in said
-
-
 @pytest.mark.parametrize(("end", "verdict"), [(2, Verdict.UNDECIDED), (1, Verdict.NOT)])
 def test_what_may_be_a_best_reply_is_never_proved(end, verdict):
     """To profile 0 strategy 2 pays most, as far as these sessions tell; strategy 1 surely does not."""

@@ -125,7 +125,8 @@ def number_claim(found: Analysis, name: str, published: Published) -> Claim:
     """
     number, possible, value = found.number, len(found.possible), published.value
     verdict = judge(replace(number, high=float(possible)), between(value, value))
-    note = f"expected number, too small where replies are noisy; {possible} profiles are not refuted"
+    many = "1 profile is" if possible == 1 else f"{possible} profiles are"
+    note = f"expected number, too small where replies are noisy; {many} not refuted"
     return Claim(name, number, value, published.source, verdict=verdict, note=note)
 
 

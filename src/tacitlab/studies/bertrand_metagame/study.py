@@ -211,7 +211,9 @@ def answer(found: Found, claims: Sequence[Claim]) -> str:
     for paid, a in found.windows.items():
         claim = by_name[regret_name(paid)]
         word = say(claim.judged(), "borne out", "refuted", "neither refuted nor borne out")
-        verdicts.append(f"{word} when the {paid} is paid (regret {claim.measured} % of the best reply's profit)")
+        verdicts.append(
+            f"{word} when the {paid} is paid (regret in per cent of the best reply's profit: {claim.measured})"
+        )
         rank = by_name[f"{paid}: rank of the published among replies to itself"].measured
         ranks.append(f"{rank.mean:.0f} of {len(a.labels)}")
     elsewhere = [by_name[regret_name(paid, title)].judged() for title, by in found.looks.items() for paid in by]
@@ -219,8 +221,10 @@ def answer(found: Found, claims: Sequence[Claim]) -> str:
     told = [f"{paid.capitalize()}: {sentences(a)}" for paid, a in found.windows.items()]
     return (
         f"In the baseline the published equilibrium is {' and '.join(verdicts)}; it ranks {' and '.join(ranks)} among "
-        f"the replies to itself. It is refuted in {elsewhere.count(Verdict.NOT)} of {len(elsewhere)} variations, and "
-        f"borne out in {elsewhere.count(Verdict.REPRODUCED)}.\n\n" + "\n\n".join(told) + "\n\n"
+        f"the replies to itself. Of {len(elsewhere)} cases, {len(found.looks)} variations paid for either, it is "
+        f"refuted in {elsewhere.count(Verdict.NOT)} and borne out in {elsewhere.count(Verdict.REPRODUCED)}.\n\n"
+        + "\n\n".join(told)
+        + "\n\n"
         f"{main.metagame.entries:,} pairs, {main.facts['periods']:.3g} periods."
     )
 

@@ -180,8 +180,8 @@ def answer(windows: Mapping[str, Analysis]) -> str:
     main = online.result
     return (
         f"{len(online.possible)} of {len(online.labels)} symmetric profiles cannot be refuted as equilibria when the "
-        f"whole session is paid, {len(last.possible)} when the last fifth is. Their welfare is {gains.mean:.2f} on "
-        "average (0: everybody crosses, 1: the optimum).\n\n" + "\n\n".join(told) + "\n\n"
+        f"whole session is paid, {len(last.possible)} when the last fifth is. The welfare of the former is "
+        f"{gains.mean:.2f} on average (0: everybody crosses, 1: the optimum).\n\n" + "\n\n".join(told) + "\n\n"
         f"{main.metagame.entries:,} entries, {main.facts['sessions']:,.0f} sessions of "
         f"{main.metagame.periods:,} periods."
     )
