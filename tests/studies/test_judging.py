@@ -41,6 +41,16 @@ def interval(low, high, n=20):
     return Estimate((low + high) / 2, low, high, (high - low) / 4, n)
 
 
+def test_the_rounding_of_binary_fractions_is_no_distance():
+    """A payoff that is published, and the same in every session, is met; a mean at a margin's end decides nothing."""
+    nearly = 0.1 + 0.2
+    assert nearly != 0.3
+    exactly = Claim("payoff", Estimate(nearly, nearly, nearly, 0.0, 8), 0.3)
+    assert exactly.judged() is Verdict.REPRODUCED
+    assert replace(exactly, published=0.3001).judged() is Verdict.NOT
+    assert math.isinf(sessions_needed(Estimate(nearly, 0.2, 0.4, 0.05, 8), at_least(0.3)))
+
+
 # --- margins -------------------------------------------------------------------------------------------------------
 
 

@@ -183,7 +183,8 @@ def sessions_needed(found: Estimate, margin: Margin) -> float:
         sides = [(below, mean - margin.high)]
     else:
         sides = [(below, mean - margin.low), (above, margin.high - mean)]
-    times = max(0.0 if half <= 0 else half / room if room else math.inf for half, room in sides)
+    least = ROUNDING * abs(mean)  # of a room: what is less is none
+    times = max(0.0 if half <= 0 else half / room if room > least else math.inf for half, room in sides)
     # Binary fractions are not exact: 36 times 20 sessions are 720.
     return times if math.isinf(times) else max(margin.fewest, math.ceil(found.n * times**2 * (1 - 1e-9)))
 
@@ -335,7 +336,7 @@ class Claim:
         distance = self.measured.mean - self.published
         # Sums of binary fractions are not exact: half a unit of rounding is meant to include its own end.
         beyond = abs(distance) - self.rounding * (1 + 1e-9)
-        if beyond <= 0:
+        if beyond <= ROUNDING * max(abs(self.measured.mean), abs(self.published)):
             return 0.0
         spread = math.hypot(self.measured.se, self.published_se)
         return math.copysign(self._as_normal(beyond / spread) if spread else math.inf, distance)

@@ -19,7 +19,6 @@ from tacitlab.studies.base import (
     Floats,
     Player,
     Study,
-    Verdict,
     at_most,
     between,
     judge,
@@ -261,7 +260,7 @@ def dealers(e: Evidence) -> str:
             f"against the highest, a better quote would gain {np.mean([stayed(one) for one in ticks.values()]):.3f}"
         )
     gains = [one.gains.max(axis=1) for ticks in noisy.values() for one in ticks.values()]
-    leave = judge(mean_interval(np.concatenate(gains)), more_than(0.0)) if gains else Verdict.UNDECIDED
+    leave = judge(mean_interval(np.concatenate(gains)), more_than(0.0))
     reading = say(
         leave,
         " Quotes from which dealers would gain by leaving are no agreement: noise teaches them.",

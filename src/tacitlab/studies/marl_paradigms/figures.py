@@ -7,8 +7,8 @@ import numpy as np
 from tacitlab.plot.chart import Axis, Bars, Chart, HLine, Line, Mark
 from tacitlab.report.page import Section, Table
 from tacitlab.studies.frame import curve
-from tacitlab.studies.marl_paradigms.plays import Played
-from tacitlab.studies.marl_paradigms.study import Evidence, known, optima, shares
+from tacitlab.studies.marl_paradigms.plays import DARE, TWO_STEP, Played
+from tacitlab.studies.marl_paradigms.study import Evidence, best, known, optima, shares
 
 
 def sections(found: Evidence) -> tuple[Section, ...]:
@@ -129,9 +129,9 @@ def selection(found: Evidence) -> Chart:
 
 
 def _games(found: Evidence) -> Table:
-    titles = {"two-step": "two-step game", "dare": "non-monotonic matrix game"}
+    titles = {"two-step": ("two-step game", TWO_STEP), "dare": ("non-monotonic matrix game", DARE)}
     rows = tuple(
-        (titles[label], name, f"{played.estimate()}", 8.0)
+        (titles[label][0], name, f"{played.estimate()}", best(titles[label][1]))
         for label, learners in found.games.items()
         for name, played in learners.items()
     )

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from tacitlab.markets import Portfolio
+from tacitlab.markets import Portfolio, TeamGame
 from tacitlab.measures.statistics import Estimate, mean_interval, proportion
 from tacitlab.studies.base import Claim, Finding, Player, Study, at_least, more_than, named, paired_difference, together
 from tacitlab.studies.frame import exact, percent, say
@@ -23,6 +23,7 @@ APART = Portfolio(correlation_signal=0.0, correlation_return=0.0)  # managers do
 HIDDEN = Portfolio(steps=16, observation_noise=1.0)
 SHARE = 0.98  # of the exact optimum that a learner must reach
 CENTRAL, MEMBERS, OWN = "centralised PPO", ("MAPPO", "MADDPG"), "PPO, own reward"
+SECTOR = "PPO paid for its own sector"
 ALONE = "PPO, team reward", "DDPG, team reward"
 RADNER, GAMES = "closed form (Radner 1962)", "Rashid et al. 2018, 2020"
 NOTES = (
@@ -110,7 +111,7 @@ def reached(name: str, played: Played, exact: float, source: str) -> Claim:
         exact,
         source,
         margin=at_least(SHARE * exact),
-        note=f"{name}: {estimate.mean / exact:.1%} of it.",
+        note=f"{percent(estimate.mean / exact)} of the optimum.",
     )
 
 
@@ -132,12 +133,10 @@ def _shares(found: Evidence) -> Iterator[Claim]:
 def _order(found: Evidence) -> Iterator[Claim]:
     team, exact = found.team, optima(found)
     for name in MEMBERS:
-        if name in team and CENTRAL in team:
-            gap = exact["centralised"] - exact["team optimum"]
-            yield larger(f"centralised PPO less {name}", team[CENTRAL], team[name], RADNER, gap)
-        if name in team and OWN in team:
-            gap = exact["team optimum"] - exact["independent"]
-            yield larger(f"{name} less PPO paid for its own sector", team[name], team[OWN], RADNER, gap)
+        gap = exact["centralised"] - exact["team optimum"]
+        yield larger(f"centralised PPO less {name}", team[CENTRAL], team[name], RADNER, gap)
+        gap = exact["team optimum"] - exact["independent"]
+        yield larger(f"{name} less {SECTOR}", team[name], team[OWN], RADNER, gap)
 
 
 def _games(found: Evidence) -> Iterator[Claim]:
@@ -199,37 +198,40 @@ def _selection(found: Evidence) -> Iterator[Claim]:
 
 def paradigms(claims: Sequence[Claim]) -> str:
     """Whether independent learners who share a reward do as well as those who are trained together."""
-    by_name = named(claims)
-    alone = [f"correlated portfolio, {name}: utility of the team" for name in ALONE]
+    judged = {name: claim.judged() for name, claim in named(claims).items()}
+    alone = [judged[f"correlated portfolio, {name}: utility of the team"] for name in ALONE]
+    order = [verdict for name, verdict in judged.items() if " less " in name and name.endswith((*MEMBERS, SECTOR))]
+    why = say(together(order), ": what separates paradigms here is who sees what, and who is paid for what", "", "")
     return say(
-        together(by_name[name].judged() for name in alone if name in by_name),
-        "What separates paradigms here is who sees and who is paid what: independent learners with the team's reward "
-        "reach the team optimum, too.",
-        "Independent learners with the team's reward do not reach the team optimum.",
+        together(alone),
+        f"Independent learners with the team's reward reach the team optimum{why}.",
+        "Not all independent learners with the team's reward reach the team optimum.",
         "Whether independent learners with the team's reward reach the team optimum is not decided.",
     )
+
+
+def best(game: TeamGame) -> float:
+    """What its best joint actions pay."""
+    return game.benchmarks().optimum.average
 
 
 def _answer(found: Evidence, claims: Sequence[Claim]) -> str:
     exact, team = optima(found), found.team
 
-    def said(names: Sequence[str], goal: str) -> str:
-        return ", ".join(f"{name} {team[name].estimate().mean / exact[goal]:.1%}" for name in names if name in team)
-
-    members = [name for name in team if name not in (CENTRAL, OWN)]
+    goal = exact["team optimum"]
+    members = ", ".join(f"{n} {percent(p.estimate().mean / goal)}" for n, p in team.items() if n not in (CENTRAL, OWN))
     utilities = (
-        f"Of what one mind with all signals can earn ({exact['centralised']:.3g}) {said([CENTRAL], 'centralised')}; "
-        f"of the team optimum of managers with their own signals ({exact['team optimum']:.3g}) "
-        f"{said(members, 'team optimum')}. Managers paid for their own sectors earn {team[OWN].estimate().mean:.3f} "
+        f"Of what one mind with all signals can earn ({exact['centralised']:.3g}) {CENTRAL} gets "
+        f"{percent(team[CENTRAL].estimate().mean / exact['centralised'])}; of the team optimum of managers with their "
+        f"own signals ({goal:.3g}) {members}. Managers paid for their own sectors earn {team[OWN].estimate().mean:.3f} "
         f"together; theory says {exact['independent']:.3g}. {paradigms(claims)}"
     )
     games = found.games
-    best = {name: market.benchmarks().optimum.average for name, market in (("two-step", TWO_STEP), ("dare", DARE))}
     ends = {(game, name): played.estimate().mean for game, by in games.items() for name, played in by.items()}
     decomposition = (
         f"In the two-step game QMIX ends at {ends['two-step', 'QMIX']:.3g} and VDN at {ends['two-step', 'VDN']:.3g} "
-        f"(optimum {best['two-step']:g}); in the non-monotonic one they end at {ends['dare', 'QMIX']:.3g} and "
-        f"{ends['dare', 'VDN']:.3g} (optimum {best['dare']:g})."
+        f"(optimum {best(TWO_STEP):g}); in the non-monotonic one they end at {ends['dare', 'QMIX']:.3g} and "
+        f"{ends['dare', 'VDN']:.3g} (optimum {best(DARE):g})."
     )
     return f"{utilities}\n\n{decomposition}\n\n{_challenges(found)}"
 
@@ -237,12 +239,14 @@ def _answer(found: Evidence, claims: Sequence[Claim]) -> str:
 def _challenges(found: Evidence) -> str:
     memory = paired_difference(*(found.hidden[f"PPO {how} memory"].paid for how in ("with", "without")))
     picked = {name: shares(played)["11"].mean for name, played in found.climbing.items()}
-    best, worst = max(picked, key=picked.__getitem__), min(picked, key=picked.__getitem__)
+    most, least = max(picked, key=picked.__getitem__), min(picked, key=picked.__getitem__)
+    ends = f"{percent(picked[most], 0)} of the sessions of {most} end at the optimum"
+    apart = picked[least] < picked[most]
+    ends += f", {percent(picked[least], 0)} of those of {least}" if apart else ", as many as of every other learner"
     crowd = found.crowds["centralised Q-learning"]
-    most = max(crowd)
+    agents = max(crowd)
     return (
-        f"A memory adds {memory} to the utility where signals are noisy. One table for the joint actions of {most} "
-        f"agents ({3**most:,} of them) earns {crowd[most].estimate():.2f} of 1 in the time in which value "
-        f"decomposition earns {found.crowds['VDN'][most].estimate():.2f}. In the climbing game {picked[best]:.0%} "
-        f"of the sessions of {best} end at the optimum, {picked[worst]:.0%} of {worst}."
+        f"A memory adds {memory} to the utility where signals are noisy. One table for the joint actions of {agents} "
+        f"agents ({3**agents:,} of them) earns {crowd[agents].estimate():.2f} of 1 in the time in which value "
+        f"decomposition earns {found.crowds['VDN'][agents].estimate():.2f}. In the climbing game {ends}."
     )
