@@ -17,7 +17,8 @@ drawn), ``published.csv`` with every number of the source, and ``scenarios/*.yam
    ``frame.compared`` (of an interval), so that a test on made-up numbers turns it.
 6. ``Finding(answer, claims, sections, notes)``: the page, ``claims.json`` and the overall verdict follow from it.
    ``frame`` has the parts that pages repeat: cells of tables, curves with bands, points with intervals.
-7. A test plays the study in small, another flips every word of the answer by made-up evidence.
+7. A test plays the study in small; another holds its whole finding, and what each preset plays, on made-up evidence in
+   as many variants as words can turn (`tests/approved.py`).
 """
 
 import math
