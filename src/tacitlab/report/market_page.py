@@ -12,7 +12,8 @@ from tacitlab.measures.statistics import curve_interval
 from tacitlab.plot.chart import Axis, Badges, Chart, Histogram, HLine, Line, Mark, Points, Rectangle, VLine
 from tacitlab.report import market_baselines, run_page
 from tacitlab.report.agents import SAME
-from tacitlab.report.answer import answers, cell_data, sweep_sentence
+from tacitlab.report.answer import Answer, answers, cell_data, sweep_sentence
+from tacitlab.report.finding import RANDOM_PLAY
 from tacitlab.report.market_paths import path_charts
 from tacitlab.report.market_tested import Failure, Tested, failed, failure_sentence, outcome_of
 from tacitlab.report.market_wealth import lorenz_charts
@@ -37,7 +38,8 @@ def build(result: Result) -> Page:
     else:
         tested, text = outcome_of(result, 0), found[0].sentence()
         parts = [
-            run_page.findings_section(found[0]), Section("Test", _test_text(tested), charts=session_charts(tested)),
+            run_page.findings_section(found[0]),
+            Section("Test", _test_text(tested), charts=session_charts(tested, found[0])),
             *market_baselines.section(tested), Section("Paths", charts=path_charts(tested)),
             Section("Who owns how much", charts=lorenz_charts(tested)),
             Section("Learning", charts=learning_charts(tested)), *_failures(result),
@@ -54,19 +56,20 @@ def _test_text(found: Tested) -> str:
     return f"Each session counts by its mean over {found.experiment.test.episodes:,} test episodes{each}."
 
 
-def session_charts(found: Tested) -> list[Chart]:
+def session_charts(found: Tested, said: Answer) -> list[Chart]:
     """Outcomes of the sessions: both agents in a plane where there are two, and the distribution of the mean."""
     if len(found.outcomes) < 2:
         return []
     plane = [session_plane(found)] if found.market.n_players == 2 else []
-    return [*plane, session_histogram(found)]
+    return [*plane, session_histogram(found, said.findings[0].random)]
 
 
-def session_histogram(found: Tested) -> Chart:
-    """Distribution over sessions of the mean over agents."""
-    values, words = found.outcomes.mean(axis=1), found.words
+def session_histogram(found: Tested, random: float | None) -> Chart:
+    """Distribution over sessions of the mean over the agents that count, beside the benchmarks and random play."""
+    values, words = found.mean(found.outcomes), found.words
     marks: list[Mark] = [Histogram(values), VLine(float(values.mean()), f"mean {values.mean():.4g}")]
-    marks += [VLine(words.sign * p.average, f"{p.name} {words.sign * p.average:.4g}") for p in _references(found)]
+    marks += [VLine(found.level(p), f"{p.name} {found.level(p):.4g}") for p in _references(found)]
+    marks += [] if random is None else [VLine(random, f"{RANDOM_PLAY} {random:.4g}")]
     name = words.outcome if found.market.n_players == 1 else f"mean {words.outcome} of the {words.role}s"
     return Chart(f"Sessions by {words.outcome}", run_page.axis(name, words.unit), Axis("sessions", whole=True), marks,
                  legend=False)  # fmt: skip

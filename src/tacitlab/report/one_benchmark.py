@@ -85,7 +85,9 @@ def _distance(ends: Ends, label: str, reference: float) -> Verdict:
     def tell(place: float) -> str:
         return f"{place:+.1%}" if relative else f"{unit * place:+.4g} {ends.words.unit}".rstrip()
 
-    estimate = mean_interval((ends.values - reference) / unit)
+    own = mean_interval(ends.values)  # the interval that stands beside it in the table
+    mean, low, high = ((x - reference) / unit for x in (own.mean, own.low, own.high))
+    estimate = replace(own, mean=mean, low=low, high=high, se=own.se / unit)
     where = f"the mean {ends.words.outcome} differs from that of {label} by {tell(estimate.mean)}"
     if np.isnan(estimate.low):
         return Verdict(Word.UNDECIDED, f"One session alone says nothing; {where}.")
