@@ -239,7 +239,7 @@ def test_the_outcome_turns_with_the_gain(evidence, gain, word):
     said = collusion.outcome(evidence, found)
     assert said.startswith(f"Supra-competitive prices: {word}.")
     assert f"cover {found['profit gain Δ']:.3f} of the way" in said
-    assert f"at a price of {evidence.cycle.actions.mean():.3f}, between Nash (1.473) and monopoly (1.925)" in said
+    assert f"at a price of {evidence.cycle.actions.mean():.3f}, where Nash is 1.473 and monopoly 1.925" in said
 
 
 def numbers(full=0.01):
@@ -268,14 +268,18 @@ def test_best_responses_turn_with_their_share():
 @pytest.mark.parametrize(
     ("punished", "rare", "words"),
     [
-        (True, True, "but they are no equilibrium"),
-        (True, False, "many withstand a best responder"),
+        (True, True, "but they are hardly ever an equilibrium"),
+        (True, False, "some withstand a best responder"),
         (False, True, "no punishment that deters was shown"),
         (False, False, "no punishment that deters was shown"),
     ],
 )
 def test_the_conclusion_turns_with_what_was_shown(punished, rare, words):
-    others = {"but they are no equilibrium", "many withstand a best responder", "no punishment that deters was shown"}
+    others = {
+        "but they are hardly ever an equilibrium",
+        "some withstand a best responder",
+        "no punishment that deters was shown",
+    }
     said = collusion.conclusion(punished, rare)
     assert [one for one in others if one in said] == [words]
 

@@ -250,8 +250,8 @@ def outcome(e: Evidence, found: Found) -> str:
     nash, monopoly = (float(np.mean(p.quantities["price"])) for p in (benchmarks.nash, benchmarks.optimum))
     return (
         f"Supra-competitive prices: {compared(gain, 'no', 'undecided', 'yes', to=TOLERANCE)}. The firms end at a price "
-        f"of {e.cycle.actions.mean():.3f}, between Nash ({nash:.3f}) and monopoly ({monopoly:.3f}), and cover "
-        f"{gain:.3f} of the way from competitive to monopoly profit."
+        f"of {e.cycle.actions.mean():.3f}, where Nash is {nash:.3f} and monopoly {monopoly:.3f}, and cover {gain:.3f} "
+        "of the way from competitive to monopoly profit."
     )
 
 
@@ -301,11 +301,11 @@ def conclusion(punished: bool, rare: bool) -> str:
     """
     if punished and rare:
         reading = (
-            "the strategies punish, which deters a single deviation, but they are no equilibrium: whoever may deviate "
-            "for longer takes money from them"
+            "the strategies punish, which deters a single deviation, but they are hardly ever an equilibrium: whoever "
+            "may deviate for longer takes money from them"
         )
     elif punished:
-        reading = "the strategies punish, and many withstand a best responder"
+        reading = "the strategies punish, and some withstand a best responder"
     else:
         reading = "no punishment that deters was shown, so the prices alone prove nothing"
     return f"Supra-competitive prices are an outcome; collusion is a mechanism. Here {reading}."
