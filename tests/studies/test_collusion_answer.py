@@ -52,7 +52,9 @@ def hasty(high, low):
 
 
 VARIANTS = {
-    "punishing": [*(forgiving(high, 0, odd) for high, odd in ((4, 2), (3, 4), (4, 1), (3, 2), (4, 3))), forgiving(4, 0, 2)],
+    "punishing": [
+        *(forgiving(high, 0, odd) for high, odd in ((4, 2), (3, 4), (4, 1), (3, 2), (4, 3))), forgiving(4, 0, 2),
+    ],
     "exploitable": [hasty(4, 0), hasty(4, 1), hasty(3, 0), hasty(4, 0), hasty(3, 0), hasty(4, 1)],
     "never-answering": [always(4), always(3), always(4), always(2), always(3), always(4)],
     "static": [always(1)] * 5 + [always(2)],

@@ -132,7 +132,6 @@ def test_what_is_played(monkeypatch):
         e = shock.gather(size, recorder(seen))
     approved("shock_recovery/played", told(seen), exact=True)
     approved("shock_recovery/gathered", e)
-    approved("shock_recovery/study", {key: getattr(shock.ShockRecovery, key) for key in ("name", "question", "source")})
 
 
 def test_the_spike_of_the_market_is_the_study_s():

@@ -52,7 +52,7 @@ def compared(found: Estimate, less: str, unknown: str, more: str, to: float = 0.
 
 
 def percent(found: Estimate | float, digits: int = 1, sign: str = "") -> str:
-    """A share as a percentage, an estimate with its interval; ``sign="+"`` for changes.
+    """A share as a percentage, an estimate with its interval if there is one; ``sign="+"`` for changes.
 
     Examples
     --------
@@ -64,6 +64,8 @@ def percent(found: Estimate | float, digits: int = 1, sign: str = "") -> str:
     spec = f"{sign}.{digits}f"
     if not isinstance(found, Estimate):
         return f"{100 * found:{spec}} %"
+    if math.isnan(found.low):
+        return f"{100 * found.mean:{spec}} %"
     return f"{100 * found.mean:{spec}} % ({100 * found.low:{spec}} to {100 * found.high:{spec}})"
 
 

@@ -75,6 +75,6 @@ def claim_table(claims: Sequence[Claim]) -> Table:
     if margins:
         caption += (
             " A claim with a margin is reproduced if the whole interval lies inside it, not reproduced if all of it "
-            "lies outside, and undecided else."
+            "lies outside, and undecided otherwise."
         )
     return Table(columns, tuple(rows), caption, tuple(align))
