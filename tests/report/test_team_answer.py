@@ -8,28 +8,46 @@ from tacitlab.markets import Portfolio
 from tacitlab.measures.statistics import Estimate
 from tacitlab.report.answer import answer
 from tacitlab.report.team_answer import is_team, team_verdict
+from tacitlab.report.verdict import Word
 
 TEAM = Portfolio().benchmarks()  # 0.75, 1 and 0.8: places 0, 1 and 0.2
 WAY = "of the way from independent to team optimum"
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "said"),
+    ("low", "high", "word", "said"),
     [
-        (-0.008, 0.008, f"As good as independent: the managers end at 0% {WAY} (95 % CI -4% to 4%)."),
-        (0.192, 0.208, f"As good as the team optimum: the managers end at 100% {WAY} (95 % CI 96% to 104%)."),
-        (0.992, 1.004, f"As good as centralised (500%): the managers end at 499% {WAY} (95 % CI 496% to 502%)."),
-        (0.05, 0.14, f"Between independent and the team optimum: the managers end at 47% {WAY}"),
-        (0.4, 0.6, f"Between the team optimum and centralised (500%): the managers end at 250% {WAY}"),
-        (-0.5, -0.2, f"Worse than independent: the managers end at -175% {WAY}"),
-        (1.2, 1.4, f"Better than centralised (500%): the managers end at 650% {WAY}"),
-        (0.0, 0.4, f"Undecided, not told from independent and the team optimum: the managers end at 100% {WAY}"),
-        (np.nan, np.nan, f"One session alone says nothing; its outcome lies 100% {WAY}"),
+        (-0.008, 0.008, Word.COMPETITIVE, f"As good as independent: the managers end at 0% {WAY} (95 % CI -4% to 4%)."),
+        (
+            0.192,
+            0.208,
+            Word.OPTIMUM,
+            f"As good as the team optimum: the managers end at 100% {WAY} (95 % CI 96% to 104%).",
+        ),
+        (
+            0.992,
+            1.004,
+            Word.OPTIMUM,
+            f"As good as centralised (500%): the managers end at 499% {WAY} (95 % CI 496% to 502%).",
+        ),
+        (0.05, 0.14, Word.BETWEEN, f"Between independent and the team optimum: the managers end at 47% {WAY}"),
+        (0.4, 0.6, Word.BETWEEN, f"Between the team optimum and centralised (500%): the managers end at 250% {WAY}"),
+        (-0.5, -0.2, Word.WORSE, f"Worse than independent: the managers end at -175% {WAY}"),
+        (1.2, 1.4, Word.OPTIMUM, f"Better than centralised (500%): the managers end at 650% {WAY}"),
+        (
+            0.0,
+            0.4,
+            Word.UNDECIDED,
+            f"Undecided, not told from independent and the team optimum: the managers end at 100% {WAY}",
+        ),
+        (np.nan, np.nan, Word.UNDECIDED, f"One session alone says nothing; its outcome lies 100% {WAY}"),
     ],
 )
-def test_every_verdict(low, high, said):
+def test_every_verdict(low, high, word, said):
     mean = 0.2 if np.isnan(low) else (low + high) / 2
-    assert team_verdict(Estimate(mean, low, high, 0.01, 20), TEAM, "manager").text.startswith(said)
+    found = team_verdict(Estimate(mean, low, high, 0.01, 20), TEAM, "manager")
+    assert found.word is word
+    assert found.text.startswith(said)
 
 
 def test_several_optima_between():

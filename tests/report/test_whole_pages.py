@@ -115,9 +115,13 @@ MARKETS = {
     "buyers-and-sellers": lambda: pretend(
         around(*np.linspace(0.1, 0.3, 22)), {"kind": "double-auction"}, learners=[PAID, {**PAID, "kind": "ddpg"}]
     ),
+    "two-buyers-and-two-sellers": lambda: pretend(
+        around(0.1, 0.12, 0.2, 0.25), {"kind": "double-auction", "buyers": 2, "sellers": 2, "steps": 5},
+        learners=[{**PAID, "agents": 2}, {**PAID, "agents": 2}],
+    ),
     "wealth": lambda: with_wealth(np.concatenate([ENDS, [[-1.0, 1, 1, 1, 1]]])),
     "swept-lags": lambda: pretend(
-        np.stack([around(11.5, 11.6), around(8.5, 8.7)]), failed=(4,), sweep={"environment.lag": [1, 2]}
+        np.stack([around(11.5, 11.6), around(8.5, 8.7)]), failed=(4, 7), sweep={"environment.lag": [1, 2]}
     ),
     "swept-inventories": lambda: pretend(
         np.stack([around(11.5, 11.5), around(8, 3)]), sweep={"environment.inventories": [[100, 100], [100, 50]]}
@@ -242,3 +246,4 @@ def test_a_page_as_html():
     assert len(kept) < 20_000
     approved("report/html", kept)
     assert "<script>" not in pages.render(Page("No chart", "", sections[1:]))
+    assert text.count("</script") == 2 + 3  # nothing in the library or in a chart ends its script
