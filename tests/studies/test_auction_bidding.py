@@ -4,9 +4,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from made_up import around, asked
 
-from tacitlab.audits.auction_bids import continuous
+from approved import approved
+from tacitlab.audits.auction_bids import continuous, on_grid
+from tacitlab.errors import TacitError
 from tacitlab.markets import Auction
+from tacitlab.markets.auction.grid import GridEquilibrium
 from tacitlab.studies.auction_bidding import study
 from tacitlab.studies.auction_bidding.study import PAIR, SETTINGS, Learned, Size
 from tacitlab.studies.base import Player, Verdict
@@ -46,63 +50,96 @@ def test_other_bids_do_not(key, factor, revenue, exploitability):
     assert judged(key, factor) == [revenue, exploitability]
 
 
-def test_the_answer_names_who_missed_the_bar():
-    auctions = {
-        "first": Learned(BY_KEY["first"], "PPO", bidding(BY_KEY["first"])),
-        "all-pay": Learned(BY_KEY["all-pay"], "PPO", bidding(BY_KEY["all-pay"], 0.8)),
-        "wallet-second": Learned(BY_KEY["wallet-second"], "PPO", bidding(BY_KEY["wallet-second"])),
-        PAIR: Learned(BY_KEY[PAIR], "PPO", bidding(BY_KEY[PAIR], units=0.5)),
-    }
-    found = study.examine(study.Evidence(auctions, {}))
-    assert "2 of 3 auctions" in found.answer
-    assert "all-pay" in found.answer.split("not shown: ")[1]
-    apart = next(c for c in found.claims if "distance between the two slopes" in c.name)
-    assert apart.measured.mean == pytest.approx(0, abs=1e-9)
-    second = next(c for c in found.claims if "slope of the second bid" in c.name)
-    assert second.measured.mean == pytest.approx(0.5, abs=0.01)
-    assert [section.heading for section in found.sections] == [
-        "Learned bid functions", "The bar, session by session", "Numbers",
-    ]  # fmt: skip
+def test_two_units_by_hand():
+    """Bidders alike, of whom the second bid is half of the value."""
+    pair = Learned(BY_KEY[PAIR], "PPO", bidding(BY_KEY[PAIR], units=0.5))
+    claims = {claim.name.partition(": ")[2]: claim for claim in study.pair_claims(pair)}
+    assert claims["slope of the second bid, c"].measured.mean == pytest.approx(0.5, abs=0.01)
+    wallet = study.asymmetry(Learned(BY_KEY["wallet-second"], "PPO", bidding(BY_KEY["wallet-second"])))
+    assert wallet.measured.mean == pytest.approx(0, abs=1e-9)
 
 
-@pytest.mark.parametrize(
-    ("factor", "spread", "verdict", "words"),
-    [
-        (1.0, 0.002, Verdict.REPRODUCED, "keeps the bar (revenue"),
-        (1.3, 0.002, Verdict.NOT, "misses the bar (revenue"),
-        (1.0, 0.1, Verdict.UNDECIDED, "is not shown to keep the bar (revenue"),
-    ],
-)
-def test_words_turn_with_the_intervals(factor, spread, verdict, words):
-    setting = BY_KEY["first"]
-    bids = setting.theory.bids(SIGNALS)[None, None] * factor * np.ones((SESSIONS, 2, 1, 1))
-    apart = 1 + spread * np.linspace(-1, 1, SESSIONS)[:, None, None, None]
-    one = Learned(setting, "Q", continuous(setting.market.game, apart * bids))
-    assert study.kept(one) is verdict
-    said = study.answer(study.Evidence({"first": one}, {"q": one}))
-    assert f"At first price Q {words}" in said
-    missed = {Verdict.NOT: "not shown: first price (misses it", Verdict.UNDECIDED: "not shown: first price (undecided"}
-    assert missed.get(verdict, "in 1 of 1 auctions with one symmetric equilibrium.") in said
+def scattered(key, factor, apart, second=1.0, sessions=3):
+    """Sessions whose bidders bid about so much of the equilibrium's bid, each its own."""
+    setting = BY_KEY[key]
+    game = setting.market.game
+    own = np.stack([around(factor * (1 + k / 50), sessions, apart, 10 * k) for k in range(game.bidders)], axis=1)
+    bids = own[:, :, None, None] * setting.theory.bids(SIGNALS)
+    return continuous(game, bids * np.array([1.0, second])[: game.demand])
 
 
-@pytest.mark.parametrize("preset", ["quick", "paper"])
-def test_what_is_played(preset, monkeypatch):
-    seen = {}
+def stepped():
+    """Half the signal on a small grid, taken as its equilibrium, and sessions that now and then bid nothing instead."""
+    grid = Auction(bids=5).grid
+    chosen = np.abs(grid.signals[:, None] / 2 - grid.levels).argmin(axis=1)
+    half, nothing = np.eye(5)[chosen], np.eye(5)[np.zeros_like(chosen)]
+    often = np.array([[0.0, 0.0], [0.02, 0.03], [0.05, 0.01]])[:, :, None, None]
+    theory = GridEquilibrium(grid, half, grid.judge(np.stack([half, half])), 1)
+    return theory, on_grid(grid, (1 - often) * half + often * nothing)
 
-    def record(experiment):
-        seen[experiment.name] = experiment
-        return SimpleNamespace(experiment=experiment)
 
-    monkeypatch.setattr(study, "learned", lambda run: bidding(BY_KEY.get(run.experiment.name, BY_KEY["first"])))
-    monkeypatch.setattr(study, "solve", lambda grid: None)  # of the theory's own tests
-    size = study.AuctionBidding.sizes[preset]
-    study.gather(size, record)
-    assert set(BY_KEY) <= set(seen) or preset == "quick"
-    for key, experiment in seen.items():
-        many = size.episodes * BY_KEY[key].longer if key in BY_KEY else size.rival_episodes
-        assert experiment.length.episodes * experiment.copies == many
+@pytest.fixture(scope="module")
+def grid():
+    return stepped()
+
+
+#: Auction: factor of bids, scatter, factor of second bids, and sessions that failed.
+VARIANTS = {
+    "mixed": {"first": (1.0, 0.002), "all-pay": (0.8, 0.002), "wallet-second": (1.0, 0.03), PAIR: (1.0, 0.01, 0.5)},
+    "kept": {"first": (1.0, 0.002), "second": (0.99, 0.001)},
+    "missed": {"first": (1.3, 0.01), "uniform-one": (0.9, 0.01)},
+    "unsure": {"first": (1.0, 0.1)},
+}
+FAILED = {"first": 1, "all-pay": 2}
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_what_it_says(name, grid):
+    auctions = {key: Learned(BY_KEY[key], "PPO", scattered(key, *how), FAILED.get(key, 0))
+                for key, how in VARIANTS[name].items()}  # fmt: skip
+    others = {}
+    if name == "mixed":
+        others = {"shared": Learned(BY_KEY["first"], "PPO, one network for both", scattered("first", 1.02, 0.01)),
+                  "dqn": Learned(BY_KEY["first"], "DQN over 5 bids", grid[1], 0, grid[0])}  # fmt: skip
+    else:
+        others = {"dqn": Learned(BY_KEY["first"], "DQN", scattered("first", *VARIANTS[name]["first"]))}
+    finding = study.examine(study.Evidence(auctions, others))
+    approved(f"auction_bidding/{name}", finding if name == "mixed" else [finding.answer, *finding.claims])
+
+
+def test_theory_on_a_grid_is_that_of_the_grid(grid):
+    found = Learned(BY_KEY["first"], "DQN", grid[1], 0, grid[0])
+    assert found.gaps[0] == pytest.approx(0)
+    assert (found.gaps[1:] < 0).all()
+    assert found.exploited[0] == pytest.approx(100 * grid[0].certificate / grid[0].judged.surplus[0])
+    np.testing.assert_allclose(found.theory, grid[0].bids[:, 0])
+
+
+def nobody(experiment, sessions):
+    """What is read out of a run that was not played."""
+    return SimpleNamespace(bids=np.zeros((sessions, 2, 3, 1)), run=experiment.name)
+
+
+def test_what_is_played(monkeypatch):
+    seen = []
+    monkeypatch.setattr(study, "learned", lambda run: nobody(run, run.sessions - 1))
+    monkeypatch.setattr(study, "solve", lambda grid: len(grid.levels))  # of the theory's own tests
+    found = [study.gather(size, lambda run: seen.append(run) or run) for size in study.AuctionBidding.sizes.values()]
+    for experiment in seen:
         rollout = getattr(experiment.learners[0], "rollout", 1)
         assert experiment.length.episodes % rollout == 0  # no auction is played that nobody learns from
+    approved("auction_bidding/played", asked(study.AuctionBidding, seen), exact=True)
+    told = {one.who if k else key: f"{one.setting.words}; {one.bidding.run}; {one.failed} failed; grid {one.grid}"
+            for k, group in enumerate((found[1].auctions, found[1].rivals)) for key, one in group.items()}  # fmt: skip
+    approved("auction_bidding/judged", told, exact=True)
+    assert set(found[0].auctions) == {setting.key for setting in SETTINGS if setting.quick}
+    assert not found[0].rivals
+
+
+def test_nothing_is_said_where_every_session_failed(monkeypatch):
+    monkeypatch.setattr(study, "learned", lambda run: nobody(run, 0))
+    with pytest.raises(TacitError, match="auction-bidding: every session failed; nothing can be said"):
+        study.gather(study.AuctionBidding.sizes["quick"], lambda run: run)
 
 
 def test_a_small_run(tmp_path):

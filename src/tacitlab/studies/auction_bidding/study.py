@@ -300,7 +300,9 @@ def all_claims(e: Evidence) -> Iterator[Claim]:
 def bar_claims(one: Learned) -> tuple[Claim, ...]:
     """Revenue, exploitability, and how many sessions keep both."""
     where, source = f"{one.setting.words}, {one.who}", NASH if one.grid is None else GRID
-    failed = f"{one.failed} sessions failed and are left out." if one.failed else ""
+    failed = (
+        f"{one.failed} session{' is' if one.failed == 1 else 's are'} left out: learning failed." if one.failed else ""
+    )
     return (
         Claim(f"{where}: revenue above theory (%)", one.bar.gap, 0.0, source,
               margin=between(-MOST_GAP, MOST_GAP), note=failed),
@@ -346,10 +348,10 @@ def answer(e: Evidence) -> str:
     """The finding in words."""
     usual = {key: one for key, one in e.auctions.items() if key != PAIR}
     missed = [one for one in usual.values() if kept(one) is not Verdict.REPRODUCED]
-    told = [f"{one.setting.words} ({say(kept(one), '', 'misses it', 'undecided')}: {numbers(one)})" for one in missed]
+    told = [f"{one.setting.words} {say(kept(one), '', 'misses it', 'is undecided')} ({numbers(one)})" for one in missed]
     parts = [
         f"PPO bids within the bar in {len(usual) - len(missed)} of {len(usual)} auctions with one symmetric "
-        f"equilibrium{f'; not shown: {listed(told)}' if told else ''}."
+        f"equilibrium{f'; {listed(told)}' if told else ''}."
     ]
     if PAIR in e.auctions:
         pair = e.auctions[PAIR]
