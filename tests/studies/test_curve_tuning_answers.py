@@ -26,7 +26,7 @@ def family(free, bound, seed):
     return Tuned(curve(free, 0.01 * seed, 0.99 - seed / 100, ("bounds",)), met, front)
 
 
-FLAT = {"linear": family(0.0004, 0.503, 1), "power": family(0.0007, 0.4985, 2), "sigmoid": family(0.0001, None, 3)}
+FLAT = {"linear": family(0.0004, 0.503, 1), "sigmoid": family(0.0001, None, 3), "power": family(0.0007, 0.4985, 2)}
 CASES = {
     "steep": {"linear": family(0.02, 0.56, 1), "power": family(0.0007, 0.503, 2)},
     "unmet": {"linear": family(0.0003, 0.497, 4), "sigmoid": family(0.0006, None, 5), "power": family(0.0002, None, 6)},

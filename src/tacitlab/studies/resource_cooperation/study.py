@@ -351,13 +351,12 @@ BESIDE_NOISE = "10 {}: volatility beside {} noise traders, over that of a pair w
 
 def crowd_claims(e: Evidence) -> Iterator[Claim]:
     """Gains and volatility beside those of rules, with many traders."""
-    for (agents, _), arena in e.crowds.items():
-        words, beyond = arena.setting.words, agents > 2
+    for arena in e.crowds.values():
+        words = arena.setting.words
         for name in ("random", "buy-to-limit"):
-            found, wanted = ahead(arena, name), RISES if beyond else None
-            yield Claim(CROWD_GAIN.format(words, name), found, None, MANY, margin=wanted)
+            yield Claim(CROWD_GAIN.format(words, name), ahead(arena, name), None, MANY, margin=RISES)
         for name in ("random", "hold"):
-            wanted = FALLS if name == "random" and beyond else None
+            wanted = FALLS if name == "random" else None
             yield Claim(CROWD_CALM.format(words, name), calm(arena, name), None, MANY, margin=wanted)
 
 
