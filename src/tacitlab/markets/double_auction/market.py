@@ -177,8 +177,14 @@ class DoubleAuction(Market):
         if known is None:
             return self._drawn()
         values, costs = self.worths()
-        gains = self.units * np.concatenate([np.maximum(values - known.price, 0), np.maximum(known.price - costs, 0)])
-        where = {"price": np.array([known.price])}
+
+        def at(name: str, price: float) -> Profile:
+            gains = self.units * np.concatenate([np.maximum(values - price, 0), np.maximum(price - costs, 0)])
+            return Profile(name, "wardrop", gains, "demand meets supply", quantities={"price": np.array([price])})
+
+        competitive = [at("competitive", known.price)]
+        if known.high - known.low > 1e-9 * self.highest:  # whatever the price between them, nobody exploits anybody
+            competitive += [at("lowest competitive price", known.low), at("highest competitive price", known.high)]
         numbers = {
             "competitive price": known.price,
             "lowest competitive price": known.low,
@@ -191,9 +197,8 @@ class DoubleAuction(Market):
             "the competitive equilibrium is efficient: what can be told apart is how near the market comes",
             "payoffs of the joint optimum are those at the competitive price; any other division adds up to the same",
         )
-        competitive = Profile("competitive", "wardrop", gains, "demand meets supply", quantities=where)
-        joint = Profile("largest surplus", "joint-optimum", gains, "highest values meet lowest costs")
-        return Benchmarks((competitive,), (joint,), False, numbers, notes)
+        joint = Profile("largest surplus", "joint-optimum", competitive[0].payoffs, "highest values meet lowest costs")
+        return Benchmarks(tuple(competitive), (joint,), False, numbers, notes)
 
     def _drawn(self) -> Benchmarks:
         """Expectations over values and costs."""
