@@ -124,7 +124,7 @@ def test_learning_curve_has_a_band_for_each_agent():
 
 
 def test_a_panel_for_each_run():
-    panels = figures.schedule_panels(SCHEDULES, DECLINING, TWAP, title="", centroids=CENTROIDS)
+    panels = figures.schedule_panels(SCHEDULES, DECLINING, TWAP, CENTROIDS, title="")
     assert len(panels.panels) == RUNS
     assert panels.panels[3].title == "3: {:.2f}, {:.2f}".format(*CENTROIDS[3])
     twap, nash, one, two = panels.panels[3].marks
@@ -134,14 +134,6 @@ def test_a_panel_for_each_run():
     assert twap.reference
     assert nash.reference
     assert two.dash
-
-
-def test_panels_of_trades_hold_them_around_the_number_of_the_step():
-    panels = figures.schedule_panels(SCHEDULES, DECLINING, TWAP, title="", trades=True)
-    line = panels.panels[0].marks[2]
-    assert panels.panels[0].title == "run 0"
-    assert (line.x[0], line.x[-1], line.steps) == (0.5, STEPS + 0.5, True)
-    np.testing.assert_array_equal(line.y[:-1], SCHEDULES[0, :, 0])
 
 
 def test_average_schedules_are_means_over_agents_and_runs():
@@ -175,7 +167,7 @@ def test_reconstruction_shows_each_agent_of_each_run_and_the_error():
     "picture",
     [
         scatter(published=CENTROIDS - 2, paper_stars=[[11.2, 11.2], [9, 9]]),
-        figures.schedule_panels(SCHEDULES, DECLINING, TWAP, title="Schedules", centroids=CENTROIDS),
+        figures.schedule_panels(SCHEDULES, DECLINING, TWAP, CENTROIDS, title="Schedules"),
         figures.average_schedules({"σ = 1e-9": SCHEDULES}, DECLINING, TWAP, title="Schedules"),
         figures.published_reconstruction({"a": CENTROIDS}, {"lag 1": {"a": CENTROIDS}}, title="Costs"),
     ],

@@ -196,8 +196,7 @@ def run_section(runs: Runs, *, published_beside: bool = True) -> Section:
         title=f"Costs {runs.title}", window=seen, caption=numbers, **shown,
     )  # fmt: skip
     panels = schedule_panels(
-        runs.schedules, known.nash_schedule, known.twap, title=f"Schedules {runs.title}", centroids=runs.costs,
-        caption=numbers,
+        runs.schedules, known.nash_schedule, known.twap, runs.costs, title=f"Schedules {runs.title}", caption=numbers,
     )  # fmt: skip
     curve = learning_curve(
         runs.time, runs.curve, known.nash_cost, known.optimum_cost, title=f"Learning {runs.title}",
@@ -429,16 +428,9 @@ def learning_curve(
 
 
 def schedule_panels(
-    schedules: ArrayLike,
-    nash: ArrayLike,
-    twap: ArrayLike,
-    *,
-    title: str,
-    centroids: ArrayLike | None = None,
-    trades: bool = False,
-    caption: str = "",
+    schedules: ArrayLike, nash: ArrayLike, twap: ArrayLike, centroids: ArrayLike, *, title: str, caption: str = ""
 ) -> Panels:
-    """What both agents of each run sell, a panel a run.
+    """What both agents of each run still hold, a panel a run.
 
     Parameters
     ----------
@@ -446,23 +438,19 @@ def schedule_panels(
         Shares sold at each step, averaged over test episodes.
     nash, twap : (steps,) array
         Shares sold by an agent in equilibrium and at a constant rate.
-    centroids : (runs, 2) array, optional
+    centroids : (runs, 2) array
         Costs of agents 1 and 2, to stand above the panels.
-    trades : bool
-        Show the shares sold at each step instead of the inventory left after it.
     """
-    sold = np.asarray(schedules, dtype=np.float64)
-    references = _references(nash, twap, trades)
+    sold, costs = np.asarray(schedules, dtype=np.float64), np.asarray(centroids, dtype=np.float64)
+    references = _references(nash, twap, trades=False)
     panels = []
     for run, pair in enumerate(sold):
-        head = f"run {run}" if centroids is None else "{}: {:.2f}, {:.2f}".format(run, *np.asarray(centroids)[run])
-        lines = [_schedule(pair[:, agent], f"agent {agent + 1}", trades, dash=bool(agent)) for agent in (0, 1)]
-        panels.append(Panel(head, (*references, *lines)))
-    above = "" if centroids is None else f" Above each panel: number of the run, shortfall of agents 1 and 2 ({UNIT})."
-    quantity = Axis("sold per step", "shares") if trades else Axis("inventory", "shares")
+        lines = [_schedule(pair[:, agent], f"agent {agent + 1}", trades=False, dash=bool(agent)) for agent in (0, 1)]
+        panels.append(Panel("{}: {:.2f}, {:.2f}".format(run, *costs[run]), (*references, *lines)))
     return Panels(
-        title, Axis("step", whole=True), quantity, panels, COLUMNS,
-        f"{caption} Means over the test episodes of a run.{above}".strip(),
+        title, Axis("step", whole=True), Axis("inventory", "shares"), panels, COLUMNS,
+        f"{caption} Means over the test episodes of a run. Above each panel: number of the run, shortfall of agents 1 "
+        f"and 2 ({UNIT}).".strip(),
     )  # fmt: skip
 
 
