@@ -203,8 +203,8 @@ def test_figures_and_tables_hold_every_session(found):
 
 def test_what_is_played(monkeypatch):
     """Every run has a name of its own; PPO alone plays the sessions that the bar asks for."""
-    fake = SimpleNamespace(market=PAIR, table=SimpleNamespace(market=PAIR, quotes=equilibrium(PAIR.game).quotes[None]))
-    monkeypatch.setattr(evidence, "examined", lambda result: result and fake)
+    table = SimpleNamespace(market=PAIR, quotes=equilibrium(PAIR.game).quotes[None])
+    monkeypatch.setattr(evidence, "examined", lambda run: SimpleNamespace(market=PAIR, table=table, run=run.name))
     monkeypatch.setattr(evidence, "outcome_of", lambda result, cell=0: (result, cell))
     everything, runs = [], []
 
@@ -223,7 +223,17 @@ def test_what_is_played(monkeypatch):
         everything += runs
         runs.clear()
     assert all(one.found[0].market.fills == fills for fills, one in found.repeated.items())
+    groups = {"alone": found.alone, "pair": {"PPO": found.pair}, "requests": found.requests}
+    told = {group: {name: one.run for name, one in many.items()} for group, many in groups.items()}
+    approved("market_making/judged", told, exact=True)
     approved("market_making/played", asked(MarketMakingStudy, everything), exact=True)
+
+
+def test_sessions_that_failed_are_left_out(monkeypatch):
+    quotes = np.arange(5.0)[:, None] * np.ones(3)
+    monkeypatch.setattr(evidence, "learned_quotes", lambda run: LearnedQuotes(PAIR, quotes))
+    monkeypatch.setattr(evidence, "outcome_of", lambda run: SimpleNamespace(failures=[SimpleNamespace(session=1)]))
+    assert list(evidence.examined(None).table.quotes[:, 0]) == [0, 2, 3, 4]
 
 
 def test_a_best_response_is_asked_of_few_sessions(monkeypatch):
