@@ -11,7 +11,7 @@ APART = np.array([-0.02, 0.02])  # the travel times of two drivers around the me
 def driven(experiment, travel, limit=2.0, tables=None, end=1.5):
     """A run whose mean travel time is ``travel(cell, time, session)``; ``time`` is (windows,), ``session`` (n, 1).
 
-    Greedy play afterwards takes ``limit`` and a little more in each session; the optimum takes ``end``.
+    Greedy play afterwards takes ``limit`` and a little more with session and exploration; the optimum takes ``end``.
     """
     window, windows = experiment.recorded()
     time, session = window * np.arange(1.0, windows + 1), np.arange(experiment.sessions)[:, None]
@@ -22,12 +22,14 @@ def driven(experiment, travel, limit=2.0, tables=None, end=1.5):
     share, spread = time / time[-1], 0.03 * (1 + session / 7)
     shares = np.stack([0.5 - 0.2 * share, 0.3 - 0.1 * share**2, 0.2 + 0.2 * share + 0.1 * share**2], axis=-1)
     shares = np.broadcast_to(shares[:, None], (*shape, windows, 2, 3))
+    rates = [getattr(cell.learners[0].exploration, "epsilon", 0.0) for cell in experiment.cells()]
+    greedy = limit + 0.01 * np.reshape(rates, shape[:-1])[..., None] + 0.01 * session[:, 0]
     dims = (*swept, "session")
     data = xr.Dataset(
         {
             "payoff": ((*dims, "time", "agent"), -(means[..., None] + APART)),
             "payoff_square": ((*dims, "time"), means**2 + spread**2),
-            "limit_payoff": ((*dims, "agent"), -(limit + 0.01 * session[:, 0, None] + np.zeros((*shape, 2)) + APART)),
+            "limit_payoff": ((*dims, "agent"), -(greedy[..., None] + APART)),
             "frequency": ((*dims, "time", "agent", "action"), shares),
             "nash_payoff": (("agent",), [-2.0, -2.0]), "optimum_payoff": (("agent",), [-end, -end]),
         },

@@ -49,7 +49,7 @@ def test_what_is_played(monkeypatch):
     for preset in decay.BraessExplorationDecay.presets:
         decay.BraessExplorationDecay().find(preset, recorder(seen))
     approved("braess_exploration_decay/played", told(seen), exact=True)
-    approved("braess_exploration_decay/gathered", judged)
+    approved("braess_exploration_decay/gathered", judged, exact=True)
 
 
 def test_numbers_by_hand():

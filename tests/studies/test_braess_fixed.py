@@ -76,4 +76,4 @@ def test_what_is_played(monkeypatch):
 
     found = [fixed.gather(size, play) for size in fixed.BraessExplorationFixed.sizes.values()]
     approved("braess_exploration_fixed/played", told(seen), exact=True)
-    approved("braess_exploration_fixed/gathered", found)
+    approved("braess_exploration_fixed/gathered", found, exact=True)

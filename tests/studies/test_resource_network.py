@@ -90,4 +90,4 @@ def test_what_is_played(monkeypatch):
     for size in network.ResourceNetwork.sizes.values():
         gathered.append(network.gather(size, recorder(seen)))
     approved("resource_network/played", told(seen), exact=True)
-    approved("resource_network/gathered", gathered)
+    approved("resource_network/gathered", gathered, exact=True)

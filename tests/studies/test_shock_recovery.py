@@ -131,7 +131,7 @@ def test_what_is_played(monkeypatch):
     for size in shock.ShockRecovery.sizes.values():
         e = shock.gather(size, recorder(seen))
     approved("shock_recovery/played", told(seen), exact=True)
-    approved("shock_recovery/gathered", e)
+    approved("shock_recovery/gathered", e, exact=True)
 
 
 def test_the_spike_of_the_market_is_the_study_s():
