@@ -1,5 +1,6 @@
 """What tests of studies share: evidence that is made up, and what is played in words."""
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -89,3 +90,8 @@ def tokens_played(market, sessions, learning=None, **tests):
     nothing = np.full(2, np.nan)
     found = Tested(None, market, None, xr.Dataset(data, coords), len(sessions), (), True, outcomes, nothing, nothing)
     return Played(found)
+
+
+def rounded(text: str) -> str:
+    """Numbers that were computed to ten digits: others depend on the machine, and nothing else may differ."""
+    return re.sub(r"\d+\.\d{11,}", lambda match: f"{float(match.group()):.10g}", text)

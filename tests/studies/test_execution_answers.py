@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from made_up import around, told
+from made_up import around, rounded, told
 from made_up_runs import front, learned
 
 from approved import approved
@@ -106,7 +106,11 @@ def test_what_is_played(preset, monkeypatch):
     (e,) = found
     assert [key for key, _ in e.everything] == 3 * ["simulated"] + 3 * ["written"] + ["control"]
     asked = {name: getattr(ExecutionCollusion, name) for name in ("name", "question", "source")}
-    approved(f"execution_collusion/played-{preset}", {**asked, "episodes": e.episodes, "played": told(seen)})
+    approved(
+        f"execution_collusion/played-{preset}",
+        {**asked, "episodes": e.episodes, "played": rounded(told(seen))},
+        exact=True,
+    )
 
 
 # --- rivals --------------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from made_up import around, told
+from made_up import around, rounded, told
 from made_up_runs import front, learned
 
 from approved import approved
@@ -83,5 +83,11 @@ def test_what_is_played(preset, monkeypatch):
     ((made, episodes),) = found
     names = [", ".join(one.name for one in (pair.mixed, pair.same_training, pair.same_test)) for pair in made]
     asked = {name: getattr(ExecutionMisspecified, name) for name in ("name", "question", "source")}
-    told_of = {**asked, "episodes": episodes, "pairs": names, "played": told(seen)}
-    approved(f"execution_misspecified/played-{preset}", told_of)
+    told_of = {**asked, "episodes": episodes, "pairs": names, "played": rounded(told(seen))}
+    approved(f"execution_misspecified/played-{preset}", told_of, exact=True)
+
+
+def test_two_runs_have_each_other_and_one_has_nobody():
+    distances = np.array([[0.0, 3.0], [5.0, 0.0]])
+    assert study._mean_of_others(distances, np.array([0, 1])) == 4
+    assert np.isnan(study._mean_of_others(distances, np.array([1])))
