@@ -113,7 +113,7 @@ def test_a_share_of_98_percent_is_asked_for():
 
 def test_sessions_are_sorted_by_where_they_end():
     found = shares(played(7, spread=0))
-    assert {name: e.mean for name, e in found.items()} == {"11": 0.0, "7": 1.0, "elsewhere": 0.0}
+    assert [(name, e.mean) for name, e in found.items()] == [("11", 0.0), ("7", 1.0), ("elsewhere", 0.0)]
 
 
 @pytest.mark.parametrize("agents", [1, 2, 4])
