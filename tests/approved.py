@@ -1,7 +1,7 @@
 """Whole answers as texts, compared with those that a reader has approved.
 
-``approved("order_flow/refuted", finding)`` renders what a study, a report or an audit says, words and numbers, and
-compares it with ``tests/approved/order_flow/refuted.txt``. Words must be equal; numbers as equal as their four digits
+``approved("order_flow/worse", finding)`` renders what a study, a report or an audit says, words and numbers, and
+compares it with ``tests/approved/order_flow/worse.txt``. Words must be equal; numbers as equal as their four digits
 are. ``TACIT_APPROVE=1 pytest FILE`` writes the texts anew: read every line of the difference before you commit it,
 since whatever stands there is held to be right from then on.
 """
