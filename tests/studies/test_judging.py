@@ -3,6 +3,7 @@
 import ast
 import math
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,6 +14,7 @@ import xarray as xr
 import tacitlab.studies
 from tacitlab.errors import TacitError
 from tacitlab.measures.statistics import Estimate, mean_interval
+from tacitlab.registry import entries
 from tacitlab.studies.base import (
     Claim,
     Verdict,
@@ -284,3 +286,11 @@ def test_claims_have_names_of_their_own():
     assert named([one, other]) == {"when (steps)": one, "where": other}
     with pytest.raises(TacitError, match="'where' stands twice"):
         named([one, other, Claim("  where", WIDE)])
+
+
+def test_a_study_is_called_as_its_folder():
+    for name, entry in entries("study").items():
+        module, _, cls = entry.target.partition(":")
+        if entry.origin == "tacitlab":
+            assert name == getattr(import_module(module), cls).name
+            assert name.replace("-", "_") == module.split(".")[2]

@@ -162,6 +162,8 @@ def show(cell: Cell) -> str:
     --------
     >>> [show(cell) for cell in (1.47288, 1234567.8, 2_000_000, 3e-7, -0.5, float("nan"), None, True, "Nash")]
     ['1.473', '1,234,568', '2,000,000', '3e-07', '−0.5', '–', '–', 'yes', 'Nash']
+    >>> show(float("inf")), show(float("-inf"))
+    ('∞', '−∞')
     """
     cell = _scalar(cell)
     if cell is None:
