@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 from made_up import around
 
 from tacitlab.learners import DQN
@@ -49,3 +50,13 @@ def learned(setting, volatility, cost, seed, *, mix=0.0, n=6, apart=0.01, gap=0.
     schedules = (1 - mix) * 10.0 + mix * nash[:, None] + tilt + pull - pull.mean(axis=1, keepdims=True)
     costs = around(cost, n, apart, seed)[:, None] + gap * around(1, n, 0.9, seed + 1)[:, None] * np.array([-0.5, 0.5])
     return runs_of(setting, volatility, costs, schedules, spread=0.2 + 0.01 * seed, seed=seed, **more)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def fronts():
+    """No search for Pareto fronts, in a file of tests that imports this."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(liquidations, "pareto_front", front)
+        liquidations.reference.cache_clear()
+        yield
+        liquidations.reference.cache_clear()

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from made_up import around, rounded, told
-from made_up_runs import front, learned
+from made_up_runs import fronts, learned  # noqa: F401
 
 from approved import approved
 from tacitlab.measures.statistics import Estimate
@@ -13,19 +13,9 @@ from tacitlab.studies import liquidations
 from tacitlab.studies.execution_collusion import deviation, study
 from tacitlab.studies.execution_collusion.deviation import Answers, Rivals
 from tacitlab.studies.execution_collusion.study import Evidence, ExecutionCollusion, examine
-from tacitlab.studies.liquidations import CONTROL, SIMULATED, VOLATILITIES, WRITTEN, reference
+from tacitlab.studies.liquidations import CONTROL, SIMULATED, VOLATILITIES, WRITTEN
 
 NASH = 12.679  # as written
-
-
-@pytest.fixture(scope="module", autouse=True)
-def fronts():
-    """No search for Pareto fronts."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(liquidations, "pareto_front", front)
-        reference.cache_clear()
-        yield
-        reference.cache_clear()
 
 
 def evidence(simulated, written, control, saved, episodes=5000, apart=0.02):

@@ -6,23 +6,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from made_up import around, rounded, told
-from made_up_runs import front, learned
+from made_up_runs import fronts, learned  # noqa: F401
 
 from approved import approved
-from tacitlab.studies import liquidations
 from tacitlab.studies.execution_misspecified import study
 from tacitlab.studies.execution_misspecified.study import CALM, NOISY, ExecutionMisspecified, Pair, examine
-from tacitlab.studies.liquidations import SIMULATED, WRITTEN, reference
-
-
-@pytest.fixture(scope="module", autouse=True)
-def fronts():
-    """No search for Pareto fronts."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(liquidations, "pareto_front", front)
-        reference.cache_clear()
-        yield
-        reference.cache_clear()
+from tacitlab.studies.liquidations import SIMULATED, WRITTEN
 
 
 def pairs(setting, seed, costs, moved, apart, failed=0):

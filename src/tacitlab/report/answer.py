@@ -166,8 +166,7 @@ def _null(benchmarks: Benchmarks, explored: Band | None) -> list[Band]:
 def placed(band: Band, benchmarks: Benchmarks) -> Band:
     """A band of payoffs as one of places between the two references; NaN where they coincide."""
     low, room = benchmarks.nash.average, benchmarks.optimum.average - benchmarks.nash.average
-    ends = [(end - low) / room if room else np.nan for end in (band.low, band.high)]
-    return replace(band, low=ends[0], high=ends[1])
+    return band.seen_from(low, room or np.nan)
 
 
 def _ends(values: NDArray[np.float64], game: Any, benchmarks: Benchmarks, null: list[Band]) -> Ends:
@@ -177,8 +176,7 @@ def _ends(values: NDArray[np.float64], game: Any, benchmarks: Benchmarks, null: 
         words.sign * profiles[0].average if profiles else np.nan
         for profiles in (benchmarks.competitive, benchmarks.cooperative)
     )
-    levels = [sorted((words.sign * band.low, words.sign * band.high)) for band in null]
-    spoken = [replace(band, low=low, high=high) for band, (low, high) in zip(null, levels, strict=True)]
+    spoken = [band.seen_from(0.0, words.sign) for band in null]
     return Ends(values, nash, optimum, names_of(benchmarks), words, game.n_players, spoken)
 
 

@@ -72,11 +72,8 @@ def _bands(found: Tested, rules: Sequence[Baseline]) -> list[Band]:
     """The known equilibria and random play, as far as they have a place."""
     sign, levels = found.words.sign, [found.level(profile) for profile in found.benchmarks.competitive]
     bands = [equilibria([sign * level for level in levels], sign * float(found.mean(found.optimum)))]
-    nash, room = sign * float(found.mean(found.nash)), found.room or np.nan
-    for band in _null(found, rules):
-        low, high = sorted((sign * end - nash) / room for end in (band.low, band.high))
-        bands.append(replace(band, low=low, high=high))
-    return bands
+    nash, room = float(found.mean(found.nash)), found.room or np.nan
+    return [*bands, *(band.seen_from(nash, sign * room) for band in _null(found, rules))]
 
 
 def _null(found: Tested, rules: Sequence[Baseline]) -> list[Band]:

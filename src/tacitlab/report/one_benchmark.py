@@ -97,11 +97,8 @@ def _distance(ends: Ends, label: str, reference: float) -> Verdict:
         where += f" (95 % CI {tell(estimate.low)} to {tell(estimate.high)})"
     if few := too_few(estimate):
         return Verdict(Word.UNDECIDED, f"{few}: {where}.")
-    places = [((band.low - reference) / unit, (band.high - reference) / unit) for band in ends.null]
-    null = [
-        replace(band, low=low, high=high, place=reach(tell(low), tell(high)))
-        for band, (low, high) in zip(ends.null, places, strict=True)
-    ]
+    distances = [band.seen_from(reference, unit) for band in ends.null]
+    null = [replace(band, place=reach(tell(band.low), tell(band.high))) for band in distances]
     near = TOLERANCE if relative else 0.0
     if estimate.low >= -near and estimate.high <= near:
         close = f"Within {near:.0%} of" if relative else "As good as"

@@ -7,7 +7,7 @@ them, and one that reaches across the end of a band decides nothing about it.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -82,6 +82,11 @@ class Band:
         """The band with its tolerance, which grows with the distance of what lies far away."""
         near = TOLERANCE * max(1.0, abs(self.low), abs(self.high))
         return self.low - near, self.high + near
+
+    def seen_from(self, origin: float, unit: float) -> "Band":
+        """The same band as distances from an origin, in a unit; a negative unit makes gains of costs."""
+        low, high = sorted(((self.low - origin) / unit, (self.high - origin) / unit))
+        return replace(self, low=low, high=high)
 
     def holds(self, gain: Estimate) -> bool:
         """Whether the whole interval lies inside."""

@@ -15,7 +15,7 @@ from tacitlab.learners import BestResponse, Rule, Trained
 from tacitlab.learners.base import Learner
 from tacitlab.markets import ResourceMarket
 from tacitlab.measures.coordination import Floats, PairShares
-from tacitlab.studies.base import Player
+from tacitlab.studies.base import ROUNDING, Player
 from tacitlab.studies.frame import scenario
 
 # --- markets -------------------------------------------------------------------------------------------------------
@@ -60,7 +60,6 @@ EXPLORING = 0.1  # the constant rate, as a schedule, too: compiled only once
 STEADY = {"exploration": {"kind": "schedule", "points": [[0, EXPLORING], [300_000, EXPLORING]], "between": "linear"}}
 NOISE = (2, 8)  # noise traders beside a pair, who trade at random in half of all steps
 PENALTIES = (0.002, 0.0005)  # cost of holding, kappa
-ROUNDING = 1e-12  # relative, of sums
 QUIET = 0.001  # volatility at which impact can be heard
 
 
